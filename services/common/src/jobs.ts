@@ -1,0 +1,341 @@
+import type { Clock } from './clock.js';
+import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js';
+import { decodeJson, encodeJson, hashOf } from './json.js';
+import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
+import type { StateEntry, StateStore } from './stores/state-store.js';
+import type { Stores } from './stores/stores.js';
+import { DEFAULT_ACK_WAIT_MS } from './stores/work-queue.js';
+import type { Delivery } from './stores/work-queue.js';
+
+export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface JobProgress {
+  /** What is counted: `images`, `epochs`, `steps`. */
+  unit: string;
+  done: number;
+  /** 0 where the total isn't known yet. */
+  total: number;
+  loss?: number;
+}
+
+export interface JobFailure {
+  code: string;
+  message: string;
+  retryable: boolean;
+}
+
+/** One piece of queued work, as kept in the state store. */
+export interface JobRecord<Request = unknown, Result = unknown> {
+  id: string;
+  kind: string;
+  request: Request;
+  state: JobState;
+  progress?: JobProgress;
+  failure?: JobFailure;
+  result?: Result;
+  cancelRequested: boolean;
+  /** Deliveries so far. */
+  attempts: number;
+  queuedAtMs: number;
+  startedAtMs?: number;
+  endedAtMs?: number;
+}
+
+/** Attempts of a job whose worker died, before it is given up as poison. */
+export const MAX_JOB_ATTEMPTS = 5;
+export const PROGRESS_INTERVAL_MS = 500;
+const WORKING_INTERVAL_MS = DEFAULT_ACK_WAIT_MS / 3;
+
+export function isEnded(state: JobState): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+}
+
+/** The id under which the same work is one job. */
+export function jobId(kind: string, request: unknown): string {
+  return hashOf({ kind, request });
+}
+
+const keyOf = (id: string) => `jobs/${id}`;
+
+/** Submits, watches and cancels queued work. Used by the orchestrator and by the services' own APIs. */
+export class JobClient {
+  constructor(
+    private readonly stores: Pick<Stores, 'state' | 'queue'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Queues the work, or finds it queued, running or done. What failed or was cancelled is queued again.
+   * @param request plain JSON; equal requests are one job
+   */
+  async submit<Request, Result>(kind: string, request: Request): Promise<JobRecord<Request, Result>> {
+    const id = jobId(kind, request);
+    const fresh: JobRecord<Request, Result> = {
+      id,
+      kind,
+      request,
+      state: 'queued',
+      cancelRequested: false,
+      attempts: 0,
+      queuedAtMs: this.clock.nowMs(),
+    };
+    for (;;) {
+      const entry = await this.stores.state.get(keyOf(id));
+      try {
+        if (!entry) {
+          await this.stores.state.create(keyOf(id), encodeJson(fresh));
+        } else {
+          const found = decodeJson<JobRecord<Request, Result>>(entry.value);
+          const again = found.state === 'failed' || found.state === 'cancelled' || found.cancelRequested;
+          if (found.state === 'succeeded' || (found.state === 'running' && !again)) return found;
+          if (again) await this.stores.state.update(keyOf(id), encodeJson(fresh), entry.revision);
+        }
+      } catch (error) {
+        if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) continue;
+        throw error;
+      }
+      // A record that is queued may have lost its message in a crash between the two writes: publish once more,
+      // the worker's guard makes a second delivery harmless.
+      await this.stores.queue.publish({ kind, id });
+      return fresh;
+    }
+  }
+
+  /** @throws NotFoundError */
+  async get<Request = unknown, Result = unknown>(id: string): Promise<JobRecord<Request, Result>> {
+    const entry = await this.stores.state.get(keyOf(id));
+    if (!entry) throw new NotFoundError(`there is no job ${id}`, { code: 'JOB_NOT_FOUND' });
+    return decodeJson(entry.value);
+  }
+
+  /** The record now and after each change; ends with the job or when the signal aborts. */
+  async *watch<Request = unknown, Result = unknown>(
+    id: string,
+    signal: AbortSignal,
+  ): AsyncIterable<JobRecord<Request, Result>> {
+    await this.get(id);
+    for await (const change of this.stores.state.watch(keyOf(id), signal)) {
+      if (change.type === 'delete') return;
+      const record = decodeJson<JobRecord<Request, Result>>(change.entry.value);
+      yield record;
+      if (isEnded(record.state)) return;
+    }
+  }
+
+  /**
+   * Waits for a job's end.
+   * @returns its result
+   * @throws BbdError with the job's failure; CancelledError where the job or the wait was cancelled
+   */
+  async result<Result>(
+    id: string,
+    signal: AbortSignal,
+    onChange?: (record: JobRecord<unknown, Result>) => void | Promise<void>,
+  ): Promise<Result> {
+    for await (const record of this.watch<unknown, Result>(id, signal)) {
+      await onChange?.(record);
+      if (record.state === 'succeeded') return record.result as Result;
+      if (record.state === 'failed') throw jobError(record);
+      if (record.state === 'cancelled') throw new CancelledError(`job ${record.kind} ${id} was cancelled`);
+    }
+    throw new CancelledError(`stopped waiting for job ${id}`);
+  }
+
+  /** Asks for a stop. A queued job ends at once, a running one when its worker sees the wish. */
+  async cancel(id: string): Promise<JobRecord> {
+    return changeRecord(this.stores.state, id, (record) => {
+      if (isEnded(record.state)) return undefined;
+      if (record.state === 'queued') {
+        return { ...record, cancelRequested: true, state: 'cancelled', endedAtMs: this.clock.nowMs() };
+      }
+      return { ...record, cancelRequested: true };
+    });
+  }
+}
+
+/** What a handler may use while it works. */
+export interface JobContext {
+  readonly jobId: string;
+  readonly attempt: number;
+  /** Aborts when the job is cancelled or the worker stops. */
+  readonly signal: AbortSignal;
+  /** Shows how far the work has got; cheap, written at most twice a second. */
+  progress(progress: JobProgress): void;
+}
+
+export type JobHandler<Request, Result> = (request: Request, context: JobContext) => Promise<Result>;
+
+export interface JobWorkerOptions {
+  stores: Pick<Stores, 'state' | 'queue'>;
+  clock: Clock;
+  // Each handler knows the request of its own kind; the table can't.
+  handlers: Record<string, JobHandler<never, unknown>>;
+  concurrency: number;
+  signal: AbortSignal;
+  /** Told of failures that are no job's own, e.g. a state store that can't be reached. */
+  onError: (error: BbdError) => void;
+}
+
+/**
+ * Takes jobs from the queue until the signal aborts, then waits for those in hand. A job is acknowledged after its
+ * result is committed; one whose worker dies is delivered again.
+ */
+export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
+  const inHand = new Set<Promise<void>>();
+  const deliveries = options.stores.queue.consume({
+    kinds: Object.keys(options.handlers),
+    concurrency: options.concurrency,
+    signal: options.signal,
+  });
+  for await (const delivery of deliveries) {
+    const work = workOn(delivery, options)
+      .catch((error: unknown) => options.onError(asBbdError(error)))
+      .finally(() => inHand.delete(work));
+    inHand.add(work);
+  }
+  await Promise.all(inHand);
+}
+
+async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<void> {
+  const { state } = options.stores;
+  const { id, kind } = delivery.message;
+  const nowMs = () => options.clock.nowMs();
+  const started = await changeRecord(state, id, (record) => {
+    if (isEnded(record.state)) return undefined;
+    if (record.attempts >= MAX_JOB_ATTEMPTS) {
+      const failure = {
+        code: 'JOB_POISONED',
+        message: `${record.attempts} workers died on this ${kind} job: look at their logs, then resume the run`,
+        retryable: false,
+      };
+      return { ...record, state: 'failed', failure, endedAtMs: nowMs() };
+    }
+    if (record.cancelRequested) return { ...record, state: 'cancelled', endedAtMs: nowMs() };
+    return { ...record, state: 'running', attempts: record.attempts + 1, startedAtMs: nowMs() };
+  }).catch((error: unknown) => {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  });
+  if (!started || isEnded(started.state)) return delivery.ack();
+
+  const stop = new AbortController();
+  const onShutdown = () => stop.abort();
+  options.signal.addEventListener('abort', onShutdown, { once: true });
+  if (options.signal.aborted) stop.abort();
+  const watching = watchForCancel(state, id, stop);
+  const reporter = new ProgressReporter(state, id, options.clock);
+  const heartbeat = setInterval(() => void delivery.working().catch(() => undefined), WORKING_INTERVAL_MS);
+  try {
+    const handler = options.handlers[kind] as JobHandler<unknown, unknown>;
+    const result = await handler(started.request, {
+      jobId: id,
+      attempt: started.attempts,
+      signal: stop.signal,
+      progress: (progress) => reporter.report(progress),
+    });
+    await reporter.settled();
+    await changeRecord(state, id, (record) => ({ ...record, state: 'succeeded', result, endedAtMs: nowMs() }));
+    await delivery.ack();
+  } catch (thrown) {
+    await reporter.settled();
+    if (options.signal.aborted) {
+      // The service stops, the job doesn't: whoever comes next goes on with it.
+      await changeRecord(state, id, (record) =>
+        isEnded(record.state) ? undefined : { ...record, state: 'queued', attempts: record.attempts - 1 },
+      );
+      await delivery.nak(0);
+      return;
+    }
+    const error = asBbdError(thrown);
+    await changeRecord(state, id, (record) =>
+      record.cancelRequested
+        ? { ...record, state: 'cancelled', endedAtMs: nowMs() }
+        : {
+            ...record,
+            state: 'failed',
+            failure: { code: error.code, message: error.message, retryable: error.retryable },
+            endedAtMs: nowMs(),
+          },
+    );
+    await delivery.ack();
+  } finally {
+    clearInterval(heartbeat);
+    options.signal.removeEventListener('abort', onShutdown);
+    stop.abort();
+    await watching;
+  }
+}
+
+/** The error that a failed job stands for. */
+export function jobError(record: JobRecord): BbdError {
+  const failure = record.failure ?? { code: 'INTERNAL', message: 'no reason was recorded', retryable: false };
+  const kind = failure.code === 'BUDGET_EXHAUSTED' ? 'budget-exhausted' : 'failed-precondition';
+  return new BbdError(kind, failure.message, { code: failure.code, retryable: failure.retryable });
+}
+
+async function watchForCancel(state: StateStore, id: string, stop: AbortController): Promise<void> {
+  for await (const change of state.watch(keyOf(id), stop.signal)) {
+    if (change.type === 'put' && decodeJson<JobRecord>(change.entry.value).cancelRequested) stop.abort();
+  }
+}
+
+/** Writes the newest progress, one write at a time and not more often than PROGRESS_INTERVAL_MS. */
+class ProgressReporter {
+  #latest: JobProgress | undefined;
+  #lastWriteMs = -Infinity;
+  #writing: Promise<void> = Promise.resolve();
+  #busy = false;
+
+  constructor(
+    private readonly state: StateStore,
+    private readonly id: string,
+    private readonly clock: Clock,
+  ) {}
+
+  report(progress: JobProgress): void {
+    this.#latest = progress;
+    if (this.#busy || this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
+    this.#write();
+  }
+
+  /** The last progress is written and no write is under way. */
+  async settled(): Promise<void> {
+    await this.#writing;
+    if (this.#latest) this.#write();
+    await this.#writing;
+  }
+
+  #write(): void {
+    const progress = this.#latest;
+    if (!progress) return;
+    this.#latest = undefined;
+    this.#busy = true;
+    this.#lastWriteMs = this.clock.monotonicMs();
+    this.#writing = changeRecord(this.state, this.id, (record) => ({ ...record, progress }))
+      .then(() => undefined)
+      // Progress is for show: a store that can't be reached is reported by the commit of the result.
+      .catch(() => undefined)
+      .finally(() => (this.#busy = false));
+  }
+}
+
+/** Compare-and-set until it holds; `undefined` from the change leaves the record as it is. */
+async function changeRecord(
+  state: StateStore,
+  id: string,
+  change: (record: JobRecord) => JobRecord | undefined,
+): Promise<JobRecord> {
+  for (;;) {
+    const entry: StateEntry | undefined = await state.get(keyOf(id));
+    if (!entry) throw new NotFoundError(`there is no job ${id}`, { code: 'JOB_NOT_FOUND' });
+    const record = decodeJson<JobRecord>(entry.value);
+    const changed = change(record);
+    if (!changed) return record;
+    try {
+      await state.update(keyOf(id), encodeJson(changed), entry.revision);
+      return changed;
+    } catch (error) {
+      if (!(error instanceof RevisionMismatchError)) throw error;
+    }
+  }
+}
