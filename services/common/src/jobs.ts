@@ -36,6 +36,8 @@ export interface JobRecord<Request = unknown, Result = unknown> {
   cancelRequested: boolean;
   /** Deliveries so far. */
   attempts: number;
+  /** While running: until when its worker's word counts. A second message for the job waits for that moment. */
+  heldUntilMs?: number;
   queuedAtMs: number;
   startedAtMs?: number;
   endedAtMs?: number;
@@ -200,8 +202,10 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   const { state } = options.stores;
   const { id, kind } = delivery.message;
   const nowMs = () => options.clock.nowMs();
+  let heldByOtherMs = 0;
   const started = await changeRecord(state, id, (record) => {
-    if (isEnded(record.state)) return undefined;
+    heldByOtherMs = record.state === 'running' ? (record.heldUntilMs ?? 0) - nowMs() : 0;
+    if (isEnded(record.state) || heldByOtherMs > 0) return undefined;
     if (record.attempts >= MAX_JOB_ATTEMPTS) {
       const failure = {
         code: 'JOB_POISONED',
@@ -211,12 +215,19 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
       return { ...record, state: 'failed', failure, endedAtMs: nowMs() };
     }
     if (record.cancelRequested) return { ...record, state: 'cancelled', endedAtMs: nowMs() };
-    return { ...record, state: 'running', attempts: record.attempts + 1, startedAtMs: nowMs() };
+    return {
+      ...record,
+      state: 'running',
+      attempts: record.attempts + 1,
+      startedAtMs: nowMs(),
+      heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS,
+    };
   }).catch((error: unknown) => {
     if (error instanceof NotFoundError) return undefined;
     throw error;
   });
   if (!started || isEnded(started.state)) return delivery.ack();
+  if (heldByOtherMs > 0) return delivery.nak(heldByOtherMs);
 
   const stop = new AbortController();
   const onShutdown = () => stop.abort();
@@ -224,7 +235,14 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   if (options.signal.aborted) stop.abort();
   const watching = watchForCancel(state, id, stop);
   const reporter = new ProgressReporter(state, id, options.clock);
-  const heartbeat = setInterval(() => void delivery.working().catch(() => undefined), WORKING_INTERVAL_MS);
+  const keepHold = async () => {
+    await delivery.working();
+    await changeRecord(state, id, (record) =>
+      record.state === 'running' ? { ...record, heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS } : undefined,
+    );
+  };
+  // A heartbeat that is lost is made up for by the next one; losing all of them is what the ack wait is for.
+  const heartbeat = setInterval(() => void keepHold().catch(() => undefined), WORKING_INTERVAL_MS);
   try {
     const handler = options.handlers[kind] as JobHandler<unknown, unknown>;
     const result = await handler(started.request, {
