@@ -1,0 +1,3 @@
+export * from './batch.js';
+export * from './mixer.js';
+export * from './source.js';
