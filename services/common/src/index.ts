@@ -1,8 +1,29 @@
 export * from './clock.js';
 export * from './errors.js';
+export { bearerToken } from './grpc/auth.js';
+export type { TokenVerifier } from './grpc/auth.js';
+export { DEFAULT_CALL_TIMEOUT_MS, connect } from './grpc/client.js';
+export type { CallOptions, ConnectOptions, ServiceClient } from './grpc/client.js';
+export { implementService } from './grpc/handlers.js';
+export type { CallContext, ServiceHandlers, ServiceImplementation } from './grpc/handlers.js';
+export { jobMethods, jobToMessage } from './grpc/job-methods.js';
+export { DEFAULT_MAX_MESSAGE_BYTES, isLoopback, startGrpcServer } from './grpc/server.js';
+export type { GrpcServerOptions, RunningGrpcServer } from './grpc/server.js';
+export type {
+  MethodName,
+  MethodsOfShape,
+  RequestOf,
+  RequestReadOf,
+  ResponseOf,
+  ResponseReadOf,
+  ServiceName,
+} from './grpc/services.js';
+export { errorOfKind, fromGrpcError, toGrpcStatus } from './grpc/status.js';
 export * from './jobs.js';
 export * from './json.js';
+export * from './logger.js';
 export * from './random.js';
+export * from './requests.js';
 export * from './safetensors.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';

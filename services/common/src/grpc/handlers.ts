@@ -1,0 +1,200 @@
+import type { EventEmitter } from 'node:events';
+import { Metadata } from '@grpc/grpc-js';
+import type * as grpc from '@grpc/grpc-js';
+import { CancelledError, asBbdError } from '../errors.js';
+import type { BbdError } from '../errors.js';
+import { serviceDefinition } from './proto.js';
+import type { MethodName, RequestReadOf, ResponseOf, ServiceName, ShapeOf } from './services.js';
+import { toGrpcStatus } from './status.js';
+import { abandon, nextUnlessAborted, readMessages, writeMessage } from './streams.js';
+
+/** What a handler may know of its call. */
+export interface CallContext {
+  /** Aborts when the client cancels or is gone, at the deadline, and when the server stops. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch; absent where the client set none. */
+  readonly deadlineMs?: number;
+  readonly peer: string;
+  readonly metadata: grpc.Metadata;
+}
+
+interface HandlerOfShape<Request, Response> {
+  unary: (request: Request, context: CallContext) => Promise<Response>;
+  serverStream: (request: Request, context: CallContext) => AsyncIterable<Response>;
+  clientStream: (requests: AsyncIterable<Request>, context: CallContext) => Promise<Response>;
+  bidi: (requests: AsyncIterable<Request>, context: CallContext) => AsyncIterable<Response>;
+}
+
+/** One plain async function or generator per method of the service. What they throw becomes the call's status. */
+export type ServiceHandlers<S extends ServiceName> = {
+  [M in MethodName<S>]: HandlerOfShape<RequestReadOf<S, M>, ResponseOf<S, M>>[ShapeOf<S, M>];
+};
+
+/** Told of every call that failed. */
+export type CallObserver = (method: string, error: BbdError) => void;
+
+/** A service that `startGrpcServer` can offer. */
+export interface ServiceImplementation {
+  readonly name: ServiceName;
+  readonly definition: grpc.ServiceDefinition;
+  bind(calls: OpenCalls, onFailure: CallObserver): grpc.UntypedServiceImplementation;
+}
+
+/** Gives each method of the service its handler. */
+export function implementService<S extends ServiceName>(name: S, handlers: ServiceHandlers<S>): ServiceImplementation {
+  const definition = serviceDefinition(name);
+  return {
+    name,
+    definition,
+    bind(calls, onFailure) {
+      const byMethod = handlers as Record<string, (request: never, context: CallContext) => unknown>;
+      const implementation: grpc.UntypedServiceImplementation = {};
+      for (const [method, { path, requestStream, responseStream }] of Object.entries(definition)) {
+        // Called as a method, so that handlers may be an object of a class.
+        const handler = (request: never, context: CallContext) => byMethod[method]!.call(handlers, request, context);
+        const bound = { handler: handler as never, calls, onFailure: (error: BbdError) => onFailure(path, error) };
+        if (responseStream) implementation[method] = requestStream ? bidi(bound) : serverStream(bound);
+        else implementation[method] = requestStream ? clientStream(bound) : unary(bound);
+      }
+      return implementation;
+    },
+  };
+}
+
+/** The calls under way, so that a server that stops can wait for their handlers. */
+export class OpenCalls {
+  readonly #handlers = new Set<Promise<void>>();
+
+  track(handler: Promise<void>): void {
+    const tracked = handler.finally(() => this.#handlers.delete(tracked));
+    this.#handlers.add(tracked);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#handlers);
+  }
+}
+
+interface Bound<Shape extends keyof HandlerOfShape<0, 0>> {
+  handler: HandlerOfShape<unknown, unknown>[Shape];
+  calls: OpenCalls;
+  onFailure: (error: BbdError) => void;
+}
+
+type AnyCall = grpc.ServerUnaryCall<unknown, unknown> | grpc.ServerReadableStream<unknown, unknown>;
+type AnyStreamCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
+
+function unary({ handler, calls, onFailure }: Bound<'unary'>): grpc.handleUnaryCall<unknown, unknown> {
+  return (call, respond) => {
+    const context = contextOf(call);
+    calls.track(answer(() => handler(call.request, context), context, respond, onFailure));
+  };
+}
+
+function clientStream({
+  handler,
+  calls,
+  onFailure,
+}: Bound<'clientStream'>): grpc.handleClientStreamingCall<unknown, unknown> {
+  return (call, respond) => {
+    const context = contextOf(call);
+    calls.track(answer(() => handler(requestsOf(call, context), context), context, respond, onFailure));
+  };
+}
+
+function serverStream({
+  handler,
+  calls,
+  onFailure,
+}: Bound<'serverStream'>): grpc.handleServerStreamingCall<unknown, unknown> {
+  return (call) => {
+    const context = contextOf(call);
+    calls.track(stream(call, () => handler(call.request, context), context, onFailure));
+  };
+}
+
+function bidi({ handler, calls, onFailure }: Bound<'bidi'>): grpc.handleBidiStreamingCall<unknown, unknown> {
+  return (call) => {
+    const context = contextOf(call);
+    calls.track(stream(call, () => handler(requestsOf(call, context), context), context, onFailure));
+  };
+}
+
+async function answer(
+  handle: () => Promise<unknown>,
+  context: CallContext,
+  respond: grpc.sendUnaryData<unknown>,
+  onFailure: (error: BbdError) => void,
+): Promise<void> {
+  try {
+    respond(null, await handle());
+  } catch (thrown) {
+    if (!context.signal.aborted) onFailure(asBbdError(thrown));
+    respond(toGrpcStatus(thrown));
+  }
+}
+
+async function stream(
+  call: AnyStreamCall,
+  handle: () => AsyncIterable<unknown>,
+  context: CallContext,
+  onFailure: (error: BbdError) => void,
+): Promise<void> {
+  let responses: AsyncIterator<unknown> | undefined;
+  try {
+    responses = handle()[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await nextUnlessAborted(responses, context.signal);
+      if (next?.done) break;
+      if (!next || !(await writeMessage(call, next.value, context.signal))) {
+        abandon(responses);
+        break;
+      }
+    }
+    call.end();
+  } catch (thrown) {
+    if (context.signal.aborted) return;
+    onFailure(asBbdError(thrown));
+    call.emit('error', toGrpcStatus(thrown));
+  }
+}
+
+async function* requestsOf<T>(call: grpc.ServerReadableStream<T, unknown>, context: CallContext): AsyncIterable<T> {
+  const messages = readMessages<T>(call);
+  try {
+    for (;;) {
+      const next = await nextUnlessAborted(messages, context.signal);
+      if (next && !next.done) {
+        yield next.value;
+        continue;
+      }
+      if (next) await letCancelShow(call);
+      if (context.signal.aborted) throw new CancelledError('the client ended the call');
+      return;
+    }
+  } finally {
+    abandon(messages);
+  }
+}
+
+/**
+ * To grpc-js a reset stream first looks like one whose requests are complete: an upload that was cut off would be
+ * taken for a whole one. Sending the headers is the public call that makes it look at the stream's real state.
+ */
+async function letCancelShow(call: grpc.ServerReadableStream<unknown, unknown>): Promise<void> {
+  call.sendMetadata(new Metadata());
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function contextOf(call: AnyCall | AnyStreamCall): CallContext {
+  const stop = new AbortController();
+  (call as EventEmitter).once('cancelled', () => stop.abort(new CancelledError('the client ended the call')));
+  const deadline = call.getDeadline();
+  const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;
+  return {
+    signal: stop.signal,
+    peer: call.getPeer(),
+    metadata: call.metadata,
+    ...(Number.isFinite(deadlineMs) && { deadlineMs }),
+  };
+}
