@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from '@bbdistill/common';
+import { BbdError } from '@bbdistill/common';
 import type { ImageShape } from '@bbdistill/common';
 
 export type Activation = 'linear' | 'relu' | 'sigmoid';
@@ -41,6 +43,26 @@ export interface AdamOptions {
 }
 
 export const DEFAULT_ADAM: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+
+/**
+ * A training step met a loss that isn't a number. The step changed nothing: weights and moments are those of the step
+ * before.
+ */
+export class NanLossError extends BbdError {
+  constructor(
+    readonly network: string,
+    /** Counted from 1. */
+    readonly step: number,
+    readonly loss: number,
+  ) {
+    super(
+      'failed-precondition',
+      `the loss of ${network} became ${loss} at step ${step}; look for images or answers that aren't finite, ` +
+        'or lower the learning rate',
+      { code: 'NAN_LOSS' },
+    );
+  }
+}
 
 /** balance·CE(hard) + (1−balance)·T²·KL(soft at T); the paper trains with balance 0, T 1. */
 export interface LossOptions {
@@ -123,7 +145,8 @@ export interface Cvae {
   dispose(): void;
 }
 
-export type EngineName = 'auto' | 'native' | 'wasm' | 'tensorflow-gpu' | 'tensorflow' | 'webgpu';
+export const ENGINE_NAMES = ['auto', 'native', 'wasm', 'tensorflow-gpu', 'tensorflow', 'webgpu'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
 export type GpuWish = 'required' | 'preferred' | 'never';
 
 /** Compiles networks. One per thread. */
@@ -133,4 +156,15 @@ export interface Engine {
   readonly description: string;
   createClassifier(options: ClassifierOptions): Classifier;
   createCvae(options: CvaeOptions): Cvae;
+}
+
+/**
+ * The name of an engine as a caller wrote it; nothing written means `auto`.
+ * @throws InvalidArgumentError
+ */
+export function engineNamed(name: string): EngineName {
+  const wanted = name === '' ? 'auto' : name;
+  const found = ENGINE_NAMES.find((known) => known === wanted);
+  if (found) return found;
+  throw new InvalidArgumentError(`engine is "${name}": use one of ${ENGINE_NAMES.join(', ')}`);
 }
