@@ -55,9 +55,7 @@ export function drawLatents(target: Float32Array, latent: number, classes: numbe
     const random = new RandomStream(seed, 'cvae-latent', image);
     const isNormal = Math.floor(image / classes) % 2 === 0;
     for (let d = 0; d < latent; d++) {
-      target[b * latent + d] = isNormal
-        ? random.normal()
-        : random.between(-UNIFORM_LATENT_LIMIT, UNIFORM_LATENT_LIMIT);
+      target[b * latent + d] = isNormal ? random.normal() : random.between(-UNIFORM_LATENT_LIMIT, UNIFORM_LATENT_LIMIT);
     }
   }
 }
