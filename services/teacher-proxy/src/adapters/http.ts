@@ -1,0 +1,111 @@
+import type { QueryOutcome } from '../teacher.js';
+
+/** An answer is a few kilobytes; more than this is no answer. */
+export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+
+export interface HttpRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: Uint8Array;
+  signal: AbortSignal;
+}
+
+/** A whole HTTP answer. */
+export class HttpReply {
+  constructor(
+    readonly status: number,
+    readonly headers: Headers,
+    readonly body: Uint8Array,
+  ) {}
+
+  text(): string {
+    return new TextDecoder().decode(this.body);
+  }
+
+  /**
+   * @param byteLength of the JSON, where other bytes follow
+   * @throws SyntaxError
+   */
+  json(byteLength = this.body.length): unknown {
+    const text = new TextDecoder().decode(this.body.subarray(0, byteLength));
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      // Some servers write NaN and Infinity, which JSON doesn't have: as null they spoil only their own image.
+      const mended = text.replace(/(?<=[[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])/g, 'null');
+      if (mended === text) throw error;
+      return JSON.parse(mended);
+    }
+  }
+}
+
+type Unanswered = Extract<QueryOutcome, { kind: 'unreachable' | 'lost' | 'throttled' | 'failed' | 'refused' }>;
+
+/**
+ * One HTTP exchange. Follows no redirect: it would send the secret elsewhere and could pay twice.
+ * @returns the whole answer, or `unreachable` where no connection stood, or `lost` where it broke afterwards
+ */
+export async function exchange(request: HttpRequest): Promise<HttpReply | Unanswered> {
+  const { url, signal, ...rest } = request;
+  let answering = false;
+  try {
+    const response = await fetch(url, { ...rest, signal, redirect: 'manual' } as RequestInit);
+    answering = true;
+    return new HttpReply(response.status, response.headers, await readBounded(response));
+  } catch (cause) {
+    const reason = reasonOf(cause);
+    if (!answering && isBeforeSending(cause)) {
+      return { kind: 'unreachable', message: `no connection to ${new URL(url).origin}: ${reason}`, cause };
+    }
+    const what = signal.aborted ? 'gave no answer in time' : `broke off (${reason})`;
+    return { kind: 'lost', message: `${new URL(url).origin} ${what}; it may have been charged`, cause };
+  }
+}
+
+async function readBounded(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    const bytes = part as Uint8Array;
+    length += bytes.length;
+    if (length > MAX_REPLY_BYTES) throw new Error(`the answer is longer than ${MAX_REPLY_BYTES} bytes`);
+    parts.push(bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+// Failures of name look-up and connecting. A reset is none of them: the request may have been read before.
+const BEFORE_SENDING = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+function isBeforeSending(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code !== undefined && (BEFORE_SENDING.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('CERT_'));
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    // Happy eyeballs: every address was tried, the reasons are alike.
+    const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+    const { code } = first as { code?: unknown };
+    if (typeof code === 'string') return code;
+  }
+  return undefined;
+}
+
+function reasonOf(thrown: unknown): string {
+  let reason = String(thrown);
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+    if (first.message) reason = first.message;
+  }
+  return reason;
+}

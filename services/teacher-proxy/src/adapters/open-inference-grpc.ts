@@ -1,0 +1,193 @@
+import { BbdError, asBbdError, connect } from '@bbdistill/common';
+import type { ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
+import { encodeInput } from '../input.js';
+import type { InputForm } from '../input.js';
+import type { TeacherConfig } from '../registry.js';
+import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
+import { authHeader, canonicalTensors, declaredAnswer, declaredInput, identityOf } from './declared.js';
+import type { Environment } from './declared.js';
+import { answerRows, readRaw, unreadable } from './rows.js';
+
+const SERVICE = 'inference.GRPCInferenceService';
+const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+type InferResponse = ResponseReadOf<typeof SERVICE, 'ModelInfer'>;
+type OutputTensor = InferResponse['outputs'][number];
+type ModelMetadata = ResponseReadOf<typeof SERVICE, 'ModelMetadata'>;
+
+interface Found {
+  inputName: string;
+  outputName: string | undefined;
+}
+
+/** The Open Inference Protocol v2 over gRPC: sends raw contents, takes raw and typed answers. */
+export class OpenInferenceGrpcTeacher implements Teacher {
+  readonly cacheIdentity: string;
+  readonly answer: AnswerForm;
+  readonly #input: InputForm;
+  readonly #address: string;
+  readonly #client: ServiceClient<typeof SERVICE>;
+  #found: Found | undefined;
+
+  constructor(
+    private readonly config: TeacherConfig,
+    private readonly env: Environment,
+  ) {
+    this.cacheIdentity = identityOf(config);
+    this.answer = declaredAnswer(config);
+    this.#input = declaredInput(config);
+    this.#address = (config.url ?? '').replace(/^grpc:\/\//, '');
+    this.#client = connect(SERVICE, this.#address, { maxMessageBytes: MAX_REPLY_BYTES });
+  }
+
+  async describe(signal: AbortSignal): Promise<TeacherFacts> {
+    const facts = { adapter: this.config.adapter, endpoint: this.#address };
+    try {
+      const { inputs, outputs } = await this.#metadata(signal);
+      const classes = pick(outputs, this.config.answer.output)?.shape.at(-1) ?? -1;
+      const dims = pick(inputs, this.config.input.name)?.shape ?? [];
+      const [height, width, channels] = this.#input.layout === 'NHWC' ? dims.slice(1) : [dims[2], dims[3], dims[1]];
+      const shaped = dims.length === 4 && height! > 0 && width! > 0 && channels! > 0;
+      return {
+        ...facts,
+        ready: true,
+        detail: '',
+        ...(classes > 0 && this.answer.kind !== 'hard-label' && { classes }),
+        ...(shaped && { inputShape: { height: height!, width: width!, channels: channels! } }),
+      };
+    } catch (error) {
+      return { ...facts, ready: false, detail: asBbdError(error).message };
+    }
+  }
+
+  canonicalRequests(images: ImageBatch): CanonicalRequests {
+    return canonicalTensors(this.config, this.#input, images);
+  }
+
+  async query(images: ImageBatch, signal: AbortSignal): Promise<QueryOutcome> {
+    let found: Found;
+    try {
+      found = await this.#findOut(signal);
+    } catch (error) {
+      // Metadata costs nothing: what broke here was never charged.
+      const outcome = outcomeOf(error, this.#address);
+      return outcome.kind === 'lost' ? { ...outcome, kind: 'unreachable' } : outcome;
+    }
+    const encoded = encodeInput(this.#input, images);
+    try {
+      const response = await this.#client.unary(
+        'ModelInfer',
+        {
+          modelName: this.config.model ?? '',
+          modelVersion: this.config.version,
+          inputs: [{ name: found.inputName, datatype: this.#input.datatype, shape: [...encoded.dims] }],
+          outputs: found.outputName ? [{ name: found.outputName }] : [],
+          rawInputContents: [encoded.bytes],
+        },
+        this.#options(signal),
+      );
+      return { kind: 'answered', answers: this.#read(response, images.count) };
+    } catch (error) {
+      return outcomeOf(error, this.#address);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  #read(response: InferResponse, count: number) {
+    const { outputs, rawOutputContents } = response;
+    const wanted = pick(outputs, this.config.answer.output);
+    if (!wanted) {
+      const names = outputs.map(({ name }) => name).join(', ') || 'none';
+      return unreadable(count, `the answer's outputs are: ${names}; set answer.output to one of them`);
+    }
+    const raw = rawOutputContents[outputs.indexOf(wanted)];
+    const values = raw ? readRaw(raw, wanted.datatype) : readTyped(wanted);
+    if (!values) return unreadable(count, `output "${wanted.name}" of datatype ${wanted.datatype} can't be read`);
+    return answerRows(values, count, wanted.shape);
+  }
+
+  async #findOut(signal: AbortSignal): Promise<Found> {
+    if (this.#found) return this.#found;
+    await this.#client.ready(CONNECT_TIMEOUT_MS);
+    let inputName = this.config.input.name;
+    let outputName = this.config.answer.output;
+    if (!inputName || !outputName) {
+      const metadata = await this.#metadata(signal).catch((error: unknown) => {
+        if (inputName && asBbdError(error).kind === 'unimplemented') return undefined;
+        throw error;
+      });
+      inputName ??= pick(metadata?.inputs ?? [], undefined)?.name;
+      outputName ??= pick(metadata?.outputs ?? [], undefined)?.name;
+    }
+    if (!inputName) {
+      throw new BbdError(
+        'invalid-argument',
+        `model "${this.config.model}" doesn't say what its only input is called: set input.name`,
+        { code: 'INPUT_UNKNOWN' },
+      );
+    }
+    return (this.#found = { inputName, outputName });
+  }
+
+  #metadata(signal: AbortSignal): Promise<ModelMetadata> {
+    const request = { name: this.config.model ?? '', version: this.config.version };
+    return this.#client.unary('ModelMetadata', request, this.#options(signal));
+  }
+
+  #options(signal: AbortSignal) {
+    const auth = authHeader(this.config.auth, this.env);
+    return {
+      signal,
+      // The signal is the timeout; the deadline only has to be no shorter.
+      timeoutMs: 2 * this.config.limits.timeoutMs,
+      ...(auth && { metadata: { [auth[0].toLowerCase()]: auth[1] } }),
+    };
+  }
+}
+
+function pick<T extends { name: string }>(tensors: readonly T[], name: string | undefined): T | undefined {
+  if (name !== undefined) return tensors.find((tensor) => tensor.name === name);
+  return tensors.length === 1 ? tensors[0] : undefined;
+}
+
+function readTyped({ contents }: OutputTensor): Float32Array | undefined {
+  if (!contents) return undefined;
+  const { fp32Contents, fp64Contents, intContents, int64Contents, uintContents, uint64Contents } = contents;
+  const filled = [fp32Contents, fp64Contents, intContents, int64Contents, uintContents, uint64Contents].find(
+    (values) => values.length > 0,
+  );
+  return filled && Float32Array.from(filled);
+}
+
+/** grpc-js's own words for a call that never left. */
+const NEVER_LEFT = /^No connection established|^Name resolution failed|Stream refused by server|nobody answers at/i;
+/** And for a connection that broke under a call. */
+const BROKE_OFF =
+  /Connection dropped|ECONNRESET|EPIPE|ETIMEDOUT|RST_STREAM|GOAWAY|session has been destroyed|Stream (ended|removed)|larger than max/i;
+
+/** What a failed call says about the bill. Where it isn't sure that the teacher did nothing, it is `lost`. */
+function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { kind: 'answered' }> {
+  const error = asBbdError(thrown);
+  const message = `${address}: ${error.message}`;
+  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  if (NEVER_LEFT.test(error.message)) return { kind: 'unreachable', message, cause: thrown };
+  if (BROKE_OFF.test(error.message)) return { kind: 'lost', message, cause: thrown };
+  switch (error.kind) {
+    case 'unavailable':
+    case 'resource-exhausted':
+      return { kind: 'throttled', message, ...wait };
+    case 'cancelled':
+    case 'deadline-exceeded':
+      return { kind: 'lost', message: `${address} gave no answer in time; it may have been charged`, cause: thrown };
+    case 'internal':
+    case 'data-loss':
+    case 'conflict':
+      return { kind: 'failed', message, ...wait };
+    default:
+      return { kind: 'refused', code: error.code, message };
+  }
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { open } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
+import type { CanonicalRequests } from './teacher.js';
+
+/** SHA-256 of one image's canonical request and the teacher's cache identity. */
+export type AnswerKey = Buffer;
+
+/** A raw answer, and what it was paid for. */
+export interface CachedAnswer {
+  values: Float32Array;
+  /** The unit of work (run, phase, images) that paid for the query. */
+  unit: string;
+  /** The call in which it came; recovery tells by it what a lost call had brought home. */
+  callId: string;
+}
+
+/**
+ * Raw answers by key; normalised on reading, so that a fix in normalising costs nothing. Holds no errors. An entry
+ * that is damaged isn't there: the image is asked again.
+ */
+export interface AnswerCache {
+  get(key: AnswerKey): Promise<CachedAnswer | undefined>;
+  /** In the order of the keys. */
+  getMany(keys: readonly AnswerKey[]): Promise<(CachedAnswer | undefined)[]>;
+  /** @returns once all are durable; an entry that is there is replaced. */
+  putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One key per image. */
+export function answerKeys(requests: CanonicalRequests, count: number, cacheIdentity: string): AnswerKey[] {
+  // A length before each text: no two different pairs of texts give the same bytes.
+  const head = Buffer.from(
+    `${Buffer.byteLength(cacheIdentity)}:${cacheIdentity}${Buffer.byteLength(requests.header)}:${requests.header}`,
+  );
+  const { bytes, bytesPerImage } = requests;
+  return Array.from({ length: count }, (_, image) =>
+    createHash('sha256')
+      .update(head)
+      .update(bytes.subarray(image * bytesPerImage, (image + 1) * bytesPerImage))
+      .digest(),
+  );
+}
+
+/** The cache of one machine: an lmdb file below the state folder. */
+export class EmbeddedAnswerCache implements AnswerCache {
+  readonly #db: RootDatabase<Buffer, Buffer>;
+
+  /** @param folder made where it isn't there */
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.#db = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary' });
+  }
+
+  async get(key: AnswerKey): Promise<CachedAnswer | undefined> {
+    const bytes = this.#db.get(key);
+    return bytes && decodeEntry(bytes);
+  }
+
+  async getMany(keys: readonly AnswerKey[]): Promise<(CachedAnswer | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key)));
+  }
+
+  async putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void> {
+    if (entries.length === 0) return;
+    await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
+    await this.#db.flushed;
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}
+
+// Entry: format (1 byte) | CRC-32 of the rest (4) | length of the text (2) | text "unit\ncall" | values, float32 LE.
+const FORMAT = 1;
+const HEAD_BYTES = 7;
+
+/** The bytes that a cache stores for an answer, with a checksum. */
+export function encodeEntry(answer: CachedAnswer): Buffer {
+  const text = Buffer.from(`${answer.unit}\n${answer.callId}`);
+  const values = Buffer.from(answer.values.buffer, answer.values.byteOffset, answer.values.byteLength);
+  const entry = Buffer.concat([Buffer.alloc(HEAD_BYTES), text, values]);
+  entry.writeUInt8(FORMAT, 0);
+  entry.writeUInt16LE(text.length, 5);
+  entry.writeUInt32LE(crc32(entry.subarray(5)), 1);
+  return entry;
+}
+
+/** @returns undefined where the entry is damaged or of a format that isn't known here */
+export function decodeEntry(entry: Buffer): CachedAnswer | undefined {
+  if (entry.length < HEAD_BYTES || entry[0] !== FORMAT) return undefined;
+  if (crc32(entry.subarray(5)) !== entry.readUInt32LE(1)) return undefined;
+  const valuesAt = HEAD_BYTES + entry.readUInt16LE(5);
+  if (valuesAt > entry.length || (entry.length - valuesAt) % 4 !== 0) return undefined;
+  const text = entry.toString('utf8', HEAD_BYTES, valuesAt);
+  const split = text.indexOf('\n');
+  if (split < 0) return undefined;
+  // A copy: float32 needs an aligned start, and lmdb reuses its buffer.
+  const values = new Float32Array(new Uint8Array(entry.subarray(valuesAt)).buffer);
+  return { values, unit: text.slice(0, split), callId: text.slice(split + 1) };
+}

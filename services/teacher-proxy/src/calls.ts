@@ -1,0 +1,60 @@
+import { KeyExistsError, RevisionMismatchError, decodeJson, encodeJson } from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
+
+/** What a call asked about, written before it is dispatched: after a crash it tells which images are in doubt. */
+export interface CallRecord {
+  teacher: string;
+  unit: string;
+  callId: string;
+  /** `unknown`: the call is over and these images never came back; kept for ever, as what was spent is. */
+  state: 'asked' | 'unknown';
+  /** Answer keys in hexadecimal. */
+  keys: string[];
+}
+
+/** The records of the calls of all teachers: `calls/<teacher>/<unit>/<callId>`. */
+export class CallLog {
+  constructor(private readonly state: StateStore) {}
+
+  /** @returns once the record is durable */
+  async write(record: CallRecord): Promise<void> {
+    try {
+      await this.state.create(keyOf(record), encodeJson(record));
+    } catch (error) {
+      if (!(error instanceof KeyExistsError)) throw error;
+    }
+  }
+
+  /** The call ended well; there is nothing to remember. */
+  async remove(call: Omit<CallRecord, 'keys' | 'state'>): Promise<void> {
+    const entry = await this.state.get(keyOf(call));
+    if (!entry) return;
+    await this.state.delete(entry.key, entry.revision).catch(ignoreMismatch);
+  }
+
+  /** These images of the call were asked and never came back. */
+  async markUnknown(call: Omit<CallRecord, 'keys' | 'state'>, keys: string[]): Promise<void> {
+    const entry = await this.state.get(keyOf(call));
+    const record: CallRecord = { ...call, state: 'unknown', keys };
+    if (!entry) return this.write(record);
+    await this.state.update(entry.key, encodeJson(record), entry.revision).catch(ignoreMismatch);
+  }
+
+  async get(call: Omit<CallRecord, 'keys' | 'state'>): Promise<CallRecord | undefined> {
+    const entry = await this.state.get(keyOf(call));
+    return entry && decodeJson<CallRecord>(entry.value);
+  }
+
+  /** Of one teacher, or of one unit of its work. */
+  async *list(teacher: string, unit?: string): AsyncIterable<CallRecord> {
+    const prefix = unit === undefined ? `calls/${teacher}/` : `calls/${teacher}/${unit}/`;
+    for await (const entry of this.state.list(prefix)) yield decodeJson<CallRecord>(entry.value);
+  }
+}
+
+const keyOf = ({ teacher, unit, callId }: Omit<CallRecord, 'keys' | 'state'>) => `calls/${teacher}/${unit}/${callId}`;
+
+/** Somebody else has recovered the same call meanwhile. */
+function ignoreMismatch(error: unknown): undefined {
+  if (!(error instanceof RevisionMismatchError)) throw error;
+}

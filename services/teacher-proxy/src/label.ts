@@ -1,0 +1,362 @@
+import { FailedPreconditionError, InvalidArgumentError, UnavailableError, hashOf } from '@bbdistill/common';
+import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
+import type { Ledger } from './budget.js';
+import { answerKeys } from './cache.js';
+import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
+import type { CallLog } from './calls.js';
+import type { Coalescer } from './coalescer.js';
+import type { Limiter, Permit } from './limiter.js';
+import type { TeacherConfig } from './registry.js';
+import { MAX_LOST_ATTEMPTS, MAX_THROTTLED_ATTEMPTS, MAX_UNREACHABLE_ATTEMPTS, backoffMs } from './retry.js';
+import { Session } from './session.js';
+import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
+import type { QueryOutcome, Teacher } from './teacher.js';
+import { noCounts } from './usage.js';
+import type { UsageBook } from './usage.js';
+
+/** How soon a budget that other processes hold open is looked at again. */
+const BUDGET_POLL_MS = 1000;
+const RUN_PATTERN = /^[\w=.-]{1,128}$/;
+
+export interface LabellerOptions {
+  config: TeacherConfig;
+  teacher: Teacher;
+  cache: AnswerCache;
+  ledger: Ledger;
+  calls: CallLog;
+  usage: UsageBook;
+  limiter: Limiter;
+  coalescer: Coalescer;
+  clock: Clock;
+  random: RandomStream;
+  /** Names this process among all that ever make calls. */
+  holder: string;
+  logger: Logger;
+}
+
+/** The way of an image to the teacher: dedupe → cache → coalesce → reserve → wait → dispatch → call → store → settle. */
+export class Labeller {
+  #calls = 0;
+
+  constructor(private readonly options: LabellerOptions) {}
+
+  /**
+   * Labels the images. An image that has an answer costs nothing.
+   * @returns one row per image; a row is unanswered where the teacher failed on the image
+   * @throws BudgetExhaustedError, UnavailableError, FailedPreconditionError (the teacher refuses, or its answers
+   * can't be used), CancelledError; what was answered before is kept
+   */
+  async label(task: LabelTask, options: LabelOptions = {}): Promise<Labelled> {
+    if (!RUN_PATTERN.test(task.run)) {
+      throw new InvalidArgumentError(`"${task.run}" can't be a run's id: use 1 to 128 letters, digits and -_=.`);
+    }
+    const { questions, unit } = this.#questions(task);
+    const session = new Session(task, unit, questions, this.options.teacher.answer, options);
+    const { usage, config } = this.options;
+    const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
+    await usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } });
+    try {
+      await this.#answerAll(session);
+      session.throwIfUseless();
+    } finally {
+      session.end();
+      if (session.open.length > 0) await this.#recallLosses(session);
+      await usage.write({ ...record, open: false, counts: session.counts() });
+    }
+    return { answers: session.answers(), counts: session.counts() };
+  }
+
+  /** Answers from the cache only; spends nothing. */
+  async lookUp(images: ImageBatch, classes: number): Promise<Labelled> {
+    const task: LabelTask = { run: 'look-up', phase: 'evaluation', budget: { images: 0 }, classes, images };
+    const { questions, unit } = this.#questions(task);
+    const session = new Session(task, unit, questions, this.options.teacher.answer);
+    await this.#readCache(session, questions);
+    return { answers: session.answers(), counts: session.counts() };
+  }
+
+  /** Keys of the distinct images, in hexadecimal. */
+  distinctKeys(images: ImageBatch): Map<string, AnswerKey> {
+    return new Map(this.#keys(images).map((key) => [key.toString('hex'), key]));
+  }
+
+  #keys(images: ImageBatch): AnswerKey[] {
+    const { teacher } = this.options;
+    return answerKeys(teacher.canonicalRequests(images), images.count, teacher.cacheIdentity);
+  }
+
+  #questions(task: LabelTask): { questions: Question[]; unit: string } {
+    const byKey = new Map<string, Question>();
+    this.#keys(task.images).forEach((key, place) => {
+      const hex = key.toString('hex');
+      const known = byKey.get(hex);
+      if (known) known.places.push(place);
+      else byKey.set(hex, { key, hex, places: [place], standing: 'open', losses: 0, failures: 0 });
+    });
+    const questions = [...byKey.values()];
+    const unit = hashOf([task.run, task.phase, questions.map(({ hex, places }) => [hex, places])]);
+    return { questions, unit };
+  }
+
+  async #answerAll(session: Session): Promise<void> {
+    const { coalescer } = this.options;
+    for (;;) {
+      session.throwIfStopped();
+      await this.#readCache(session, session.open);
+      session.throwIfUnusable();
+      // No await between looking and claiming: two tasks can't both believe that an image is theirs to ask.
+      const mine: Question[] = [];
+      const others: Promise<void>[] = [];
+      for (const question of session.open) {
+        const answer = coalescer.waitFor(question.hex);
+        if (answer) others.push(answer.then((values) => values && session.resolve(question, 'coalesced', values)));
+        else {
+          coalescer.claim(question.hex);
+          mine.push(question);
+        }
+      }
+      if (mine.length === 0 && others.length === 0) return;
+      const asking = this.#askAll(session, mine).finally(() => {
+        for (const question of mine) coalescer.settle(question.hex, question.values);
+      });
+      try {
+        await Promise.all([asking, session.unlessStopped(Promise.all(others))]);
+      } finally {
+        await asking.catch(() => undefined);
+      }
+    }
+  }
+
+  async #readCache(session: Session, questions: readonly Question[]): Promise<void> {
+    const found = await this.options.cache.getMany(questions.map(({ key }) => key));
+    found.forEach((entry, index) => {
+      if (!entry) return;
+      // Paid for by this very work, in a delivery that didn't reach its end.
+      const standing = entry.unit === session.unit ? 'settled' : 'cached';
+      session.resolve(questions[index]!, standing, entry.values);
+    });
+  }
+
+  /** Keeps calls in flight until each image is settled or something ends the work. */
+  async #askAll(session: Session, questions: readonly Question[]): Promise<void> {
+    const { imagesPerCall, concurrency } = this.options.config.limits;
+    const batches: Question[][] = [];
+    for (let at = 0; at < questions.length; at += imagesPerCall) batches.push(questions.slice(at, at + imagesPerCall));
+    // Twice as many as may be in flight: while some are, the next ones have their reservation ready.
+    const workers = Array.from({ length: Math.min(2 * concurrency, batches.length) }, async () => {
+      for (let batch = batches.shift(); batch && !session.stopped; batch = batches.shift()) {
+        await this.#ask(session, batch).catch((error: unknown) => session.stop(error));
+      }
+    });
+    await Promise.all(workers);
+    session.throwIfStopped();
+  }
+
+  /** Asks about the images of one batch until each has an outcome. */
+  async #ask(session: Session, batch: Question[]): Promise<void> {
+    let attempts = 0;
+    let todo = batch;
+    while (todo.length > 0) {
+      session.throwIfStopped();
+      const { asked, outcome } = await this.#call(session, todo);
+      const rest = todo.slice(asked.length);
+      const again = asked.filter(({ standing }) => standing === 'open');
+      if (again.length > 0) {
+        session.retried++;
+        await this.#waitBeforeRetry(session, outcome, ++attempts);
+      } else {
+        attempts = 0;
+      }
+      todo = [...again, ...rest];
+    }
+  }
+
+  /** One call with everything around it that makes it safe to pay for. */
+  async #call(session: Session, wanted: Question[]): Promise<{ asked: Question[]; outcome: QueryOutcome }> {
+    const { ledger, calls, config, teacher, limiter } = this.options;
+    const call = { teacher: config.name, unit: session.unit, callId: `${this.options.holder}.${++this.#calls}` };
+    const granted = await this.#reserve(session, call.callId, wanted.length);
+    const asked = wanted.slice(0, granted);
+    const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
+    let permit: Permit | undefined;
+    try {
+      permit = await limiter.acquire(granted, session.signal);
+      await written;
+      session.throwIfStopped();
+      await ledger.dispatch(call.callId);
+    } catch (error) {
+      permit?.release();
+      await this.#giveBack(call, written);
+      throw error;
+    }
+    let outcome: QueryOutcome;
+    try {
+      outcome = await this.#query(teacher, session.batchOf(asked));
+    } finally {
+      permit.release();
+    }
+    await this.#settle(session, call, asked, outcome);
+    return { asked, outcome };
+  }
+
+  /** Waits while calls under way hold the rest of the budget: they may turn out not to have been charged. */
+  async #reserve(session: Session, callId: string, images: number): Promise<number> {
+    const { ledger, holder, clock } = this.options;
+    const { run, phase, budget } = session.task;
+    for (;;) {
+      session.throwIfStopped();
+      const changed = ledger.changed();
+      const granted = await ledger.reserve({ callId, run, phase, unit: session.unit, holder, images, budget });
+      if (granted > 0) return granted;
+      const poll = new AbortController();
+      await session.unlessStopped(
+        Promise.race([changed, clock.sleep(BUDGET_POLL_MS, poll.signal).catch(() => undefined)]),
+      );
+      poll.abort();
+    }
+  }
+
+  async #giveBack(call: { teacher: string; unit: string; callId: string }, written: Promise<void>): Promise<void> {
+    try {
+      await written.catch(() => undefined);
+      await this.options.ledger.release(call.callId);
+      await this.options.calls.remove(call);
+    } catch (error) {
+      // The reservation stays until recovery finds it; nothing was sent.
+      this.options.logger.warn({ err: error, callId: call.callId }, 'a reservation could not be given back');
+    }
+  }
+
+  async #query(teacher: Teacher, images: ImageBatch): Promise<QueryOutcome> {
+    const { clock, config } = this.options;
+    const timeout = new AbortController();
+    const done = new AbortController();
+    void clock.sleep(config.limits.timeoutMs, done.signal).then(
+      () => timeout.abort(),
+      () => undefined,
+    );
+    try {
+      return await teacher.query(images, timeout.signal);
+    } catch (cause) {
+      // A bug of an adapter; the request may have left.
+      return { kind: 'lost', message: `the adapter ${config.adapter} failed: ${String(cause)}`, cause };
+    } finally {
+      done.abort();
+    }
+  }
+
+  /** Stores, then settles: an answer is durable before its query counts as answered. */
+  async #settle(
+    session: Session,
+    call: { teacher: string; unit: string; callId: string },
+    asked: Question[],
+    outcome: QueryOutcome,
+  ): Promise<void> {
+    const { ledger, calls, cache, config } = this.options;
+    const { billsFailures } = config.price;
+    const images = asked.length;
+    const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
+    switch (outcome.kind) {
+      case 'answered': {
+        const entries: { key: AnswerKey; answer: CachedAnswer }[] = [];
+        let failed = 0;
+        // Told to the session only once store and ledger have it: what fails in between stays open.
+        const standings: (() => void)[] = [];
+        outcome.answers.forEach((answer, index) => {
+          const question = asked[index]!;
+          if (!answer.ok) {
+            const charged = answer.charged || billsFailures;
+            if (!charged) failed++;
+            standings.push(() => session.setAside(question, charged ? 'charged' : 'failed', answer.message));
+          } else if (!answer.values.every(Number.isFinite)) {
+            const shown = Array.from(answer.values.subarray(0, 8)).join(', ');
+            standings.push(() =>
+              session.setAside(question, 'charged', `the answer's values are no numbers: [${shown}]`),
+            );
+          } else {
+            entries.push({
+              key: question.key,
+              answer: { values: answer.values, unit: call.unit, callId: call.callId },
+            });
+            standings.push(() => session.resolve(question, 'settled', answer.values));
+          }
+        });
+        await cache.putMany(entries);
+        await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
+        await calls.remove(call);
+        for (const apply of standings) apply();
+        session.throwIfUnusable();
+        return;
+      }
+      case 'lost': {
+        for (const question of asked) {
+          if (++question.losses >= MAX_LOST_ATTEMPTS) session.setAside(question, 'unknown', outcome.message);
+        }
+        this.options.logger.warn(
+          { callId: call.callId, images, reason: outcome.message },
+          'the answers of a call are lost',
+        );
+        await calls.markUnknown(
+          call,
+          asked.map(({ hex }) => hex),
+        );
+        const retried = asked.some(({ standing }) => standing === 'open');
+        await ledger.settle(call.callId, { ...nothing, unknown: images, retried, charged: true });
+        return;
+      }
+      case 'failed':
+      case 'refused': {
+        const counted = billsFailures ? { settled: images } : { failed: images };
+        const retried = outcome.kind === 'failed';
+        await ledger.settle(call.callId, { ...nothing, ...counted, retried, charged: billsFailures });
+        await calls.remove(call);
+        if (outcome.kind === 'refused') {
+          throw new FailedPreconditionError(`teacher "${config.name}" refuses: ${outcome.message}`, {
+            code: 'TEACHER_REFUSED',
+          });
+        }
+        session.fail(asked, billsFailures, outcome.message);
+        return;
+      }
+      case 'throttled':
+      case 'unreachable':
+        await ledger.settle(call.callId, { ...nothing, retried: true });
+        await calls.remove(call);
+    }
+  }
+
+  async #waitBeforeRetry(session: Session, outcome: QueryOutcome, attempts: number): Promise<void> {
+    const { clock, random, limiter, config } = this.options;
+    const waitMs = backoffMs(attempts, random);
+    const retryAfterMs = 'retryAfterMs' in outcome ? outcome.retryAfterMs : undefined;
+    if (outcome.kind === 'throttled') {
+      if (attempts >= MAX_THROTTLED_ATTEMPTS) {
+        throw new UnavailableError(`teacher "${config.name}" turned ${attempts} calls away: ${outcome.message}`, {
+          code: 'TEACHER_THROTTLED',
+          ...(retryAfterMs !== undefined && { retryAfterMs }),
+        });
+      }
+      // A floor for everyone, not only for the call that was told so.
+      limiter.holdOff(retryAfterMs ?? waitMs);
+    }
+    if (outcome.kind === 'unreachable' && attempts >= MAX_UNREACHABLE_ATTEMPTS) {
+      throw new UnavailableError(
+        `teacher "${config.name}" can't be reached: ${outcome.message}; start it, then resume (nothing was charged)`,
+        { code: 'TEACHER_UNREACHABLE', cause: outcome.cause },
+      );
+    }
+    await clock.sleep(Math.max(waitMs, retryAfterMs ?? 0), session.signal);
+  }
+
+  /** Images that this work lost in an earlier delivery and that are still unanswered are spent, not merely open. */
+  async #recallLosses(session: Session): Promise<void> {
+    const open = new Map(session.open.map((question) => [question.hex, question]));
+    for await (const record of this.options.calls.list(this.options.config.name, session.unit)) {
+      if (record.state !== 'unknown') continue;
+      for (const hex of record.keys) {
+        const question = open.get(hex);
+        if (question) question.standing = 'unknown';
+      }
+    }
+  }
+}

@@ -1,0 +1,282 @@
+import { isAbsolute, resolve } from 'node:path';
+import {
+  ConfigError,
+  KeyExistsError,
+  NotFoundError,
+  RevisionMismatchError,
+  canonicalJson,
+  decodeJson,
+  encodeJson,
+} from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
+import { closest } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { ANSWER_KINDS } from './teacher.js';
+
+export const ADAPTERS = ['onnx', 'open-inference-http', 'open-inference-grpc', 'fake'] as const;
+export type AdapterName = (typeof ADAPTERS)[number];
+
+export const DEFAULT_IMAGES_PER_CALL = 64;
+export const DEFAULT_CONCURRENCY = 4;
+export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+export const DEFAULT_CURRENCY = 'USD';
+export const DEFAULT_TEMPERATURE = 1;
+export const DEFAULT_AUTH_HEADER = 'Authorization';
+/** A shard has no more images. */
+export const MAX_IMAGES_PER_CALL = 1024;
+export const MAX_CONCURRENCY = 1024;
+const MICROS_PER_UNIT = 1_000_000;
+
+const positive = z.number().positive();
+const wholePositive = z.number().int().positive();
+
+/** A number, or a fraction as text: `1/255` can't be written exactly as a decimal. */
+const factor = z.union([
+  z.number(),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?\/\d+(\.\d+)?$/, 'is neither a number nor a fraction such as 1/255')
+    .transform((text) => {
+      const [numerator, denominator] = text.split('/').map(Number) as [number, number];
+      return numerator / denominator;
+    }),
+]);
+const perChannel = z.union([factor.transform((value) => [value]), z.array(factor).min(1).max(4)]);
+const money = z.number().min(0).default(0).transform(toMicros);
+
+const inputSection = z.strictObject({
+  /** Name of the input tensor; read from the model where it isn't given. */
+  name: z.string().min(1).optional(),
+  /** Order of the axes; onnx: read from the model, else NHWC. */
+  layout: z.enum(['NHWC', 'NCHW']).optional(),
+  /** onnx: read from the model, else FP32. */
+  datatype: z.enum(['FP32', 'UINT8']).optional(),
+  /** A pixel 0..255 times this is what the teacher gets, before mean and std; FP32 only. */
+  scale: factor.default(1 / 255),
+  mean: perChannel.default([0]),
+  std: perChannel.default([1]),
+  /** [height, width] that the teacher wants; images of another size are resized. */
+  size: z.tuple([wholePositive, wholePositive]).optional(),
+  /** 1 or 3; grey images are shown as RGB and the other way round. */
+  channels: z.union([z.literal(1), z.literal(3)]).optional(),
+});
+
+const answerSection = z.strictObject({
+  /** onnx: found out by a probe where it isn't given, else probabilities. */
+  kind: z.enum(ANSWER_KINDS).optional(),
+  /** Name of the output tensor; read from the model where it has only one. */
+  output: z.string().min(1).optional(),
+  /** Divides logits before the softmax. */
+  temperature: positive.default(DEFAULT_TEMPERATURE),
+});
+
+const authSection = z.strictObject({
+  header: z.string().min(1).default(DEFAULT_AUTH_HEADER),
+  /** Written before the secret, e.g. `Bearer`. */
+  scheme: z.string().min(1).optional(),
+  /** Name of the environment variable that holds the secret. */
+  env: z.string().min(1).optional(),
+  /** File that holds the secret. */
+  file: z.string().min(1).optional(),
+});
+
+const limitsSection = z.strictObject({
+  imagesPerSecond: positive.optional(),
+  callsPerMinute: positive.optional(),
+  imagesPerCall: wholePositive.max(MAX_IMAGES_PER_CALL).default(DEFAULT_IMAGES_PER_CALL),
+  /** Calls in flight at once. */
+  concurrency: wholePositive.max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
+  /** After this a call counts as lost. */
+  timeoutMs: wholePositive.default(DEFAULT_CALL_TIMEOUT_MS),
+});
+
+const priceSection = z.strictObject({
+  perImage: money,
+  perCall: money,
+  currency: z.string().min(1).max(8).default(DEFAULT_CURRENCY),
+  /** Whether calls that the teacher fails on are charged. */
+  billsFailures: z.boolean().default(false),
+});
+
+const fakeSection = z.strictObject({
+  classes: wholePositive.max(10_000).default(10),
+  latencyMs: z.number().min(0).default(0),
+  /** Every n-th call fails; 0 = none. */
+  failEvery: z.number().int().min(0).default(0),
+  seed: z.number().int().min(0).default(1),
+});
+
+const teacherSection = z.strictObject({
+  /** Which protocol the teacher speaks. */
+  adapter: z.enum(ADAPTERS),
+  /** Where it is: http(s)://host:port for HTTP, host:port or grpc(s)://host:port for gRPC. */
+  url: z.string().min(1).optional(),
+  /** The model file of the onnx adapter; relative to the configuration file. */
+  path: z.string().min(1).optional(),
+  model: z.string().min(1).optional(),
+  version: z.union([z.string(), z.number().transform(String)]).default(''),
+  input: inputSection.prefault({}),
+  answer: answerSection.prefault({}),
+  auth: authSection.optional(),
+  limits: limitsSection.prefault({}),
+  price: priceSection
+    .prefault({})
+    .transform(({ perImage, perCall, ...rest }) => ({ perImageMicros: perImage, perCallMicros: perCall, ...rest })),
+  /** Change it when the model behind the endpoint changes: cached answers are then asked anew. */
+  cacheIdentity: z.string().min(1).optional(),
+  /** Of the fake adapter. */
+  fake: fakeSection.optional(),
+});
+
+const teacherSchema = teacherSection.superRefine((teacher, context) => {
+  const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+  const remote = teacher.adapter === 'open-inference-http' || teacher.adapter === 'open-inference-grpc';
+  if (remote && !teacher.url) issue('url', `is missing: adapter ${teacher.adapter} needs the address of the server`);
+  if (remote && !teacher.model) issue('model', `is missing: adapter ${teacher.adapter} needs the model's name`);
+  if (teacher.adapter === 'onnx' && !teacher.path) issue('path', 'is missing: adapter onnx needs a model file');
+  if (teacher.path && teacher.adapter !== 'onnx') issue('path', `is only for adapter onnx, not ${teacher.adapter}`);
+  if (teacher.fake && teacher.adapter !== 'fake') issue('fake', `is only for adapter fake, not ${teacher.adapter}`);
+  if (teacher.auth && (teacher.auth.env === undefined) === (teacher.auth.file === undefined)) {
+    issue('auth', 'needs exactly one of env and file (a secret is never written into the configuration)');
+  }
+  if (teacher.adapter === 'open-inference-http' && teacher.url && !/^https?:\/\//.test(teacher.url)) {
+    issue('url', `"${teacher.url}" doesn't start with http:// or https://`);
+  }
+  if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
+});
+
+/** A registered teacher, every default filled in. Plain JSON without secrets. */
+export type TeacherConfig = z.output<typeof teacherSchema> & { name: string };
+export type Limits = TeacherConfig['limits'];
+export type Price = TeacherConfig['price'];
+export type AuthConfig = NonNullable<TeacherConfig['auth']>;
+export type FakeConfig = NonNullable<TeacherConfig['fake']>;
+
+const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/**
+ * One entry of the `teachers:` block.
+ * @param baseFolder what relative paths are relative to
+ * @throws ConfigError naming every fault at once
+ */
+export function parseTeacherConfig(name: string, value: unknown, baseFolder = '.'): TeacherConfig {
+  if (!NAME_PATTERN.test(name)) {
+    throw new ConfigError(
+      `"${name}" can't be a teacher's name: use up to 63 lower-case letters, digits, dots, dashes and underscores`,
+    );
+  }
+  const parsed = teacherSchema.safeParse(value);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.flatMap((issue) => describeIssue(`teachers.${name}`, issue));
+    throw new ConfigError(faults.join('\n'));
+  }
+  const config: TeacherConfig = { ...parsed.data, name };
+  if (config.path && !isAbsolute(config.path)) config.path = resolve(baseFolder, config.path);
+  if (config.auth?.file && !isAbsolute(config.auth.file)) config.auth.file = resolve(baseFolder, config.auth.file);
+  return config;
+}
+
+/**
+ * The whole `teachers:` block.
+ * @throws ConfigError naming every fault at once
+ */
+export function parseTeachers(block: unknown, baseFolder = '.'): TeacherConfig[] {
+  if (block === null || typeof block !== 'object' || Array.isArray(block)) {
+    throw new ConfigError(
+      'teachers is not a table of names, e.g. "teachers: { mine: { adapter: onnx, path: teacher.onnx } }"',
+    );
+  }
+  const faults: string[] = [];
+  const configs: TeacherConfig[] = [];
+  for (const [name, value] of Object.entries(block)) {
+    try {
+      configs.push(parseTeacherConfig(name, value, baseFolder));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      faults.push(error.message);
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults.join('\n'));
+  return configs;
+}
+
+/** The teachers that the operator registered, kept in the state store so that a resumed run finds them. */
+export class TeacherRegistry {
+  constructor(private readonly state: StateStore) {}
+
+  /** Adds the teacher or replaces its settings. */
+  async register(config: TeacherConfig): Promise<void> {
+    const value = encodeJson(config);
+    for (;;) {
+      try {
+        const found = await this.state.get(keyOf(config.name));
+        if (!found) await this.state.create(keyOf(config.name), value);
+        else if (canonicalJson(decodeJson(found.value)) !== canonicalJson(config)) {
+          await this.state.update(keyOf(config.name), value, found.revision);
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
+      }
+    }
+  }
+
+  /** @throws NotFoundError naming the nearest known teacher */
+  async get(name: string): Promise<TeacherConfig> {
+    const entry = NAME_PATTERN.test(name) ? await this.state.get(keyOf(name)) : undefined;
+    if (!entry) {
+      const known = await this.names();
+      const hint = known.length > 0 ? ` Registered are: ${known.join(', ')}.` : ' None is registered.';
+      throw new NotFoundError(`no teacher "${name}" is registered.${hint}${didYouMean(name, known)}`, {
+        code: 'TEACHER_NOT_FOUND',
+      });
+    }
+    return decodeJson<TeacherConfig>(entry.value);
+  }
+
+  async names(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const entry of this.state.list(KEY_PREFIX)) names.push(entry.key.slice(KEY_PREFIX.length));
+    return names;
+  }
+}
+
+const KEY_PREFIX = 'teachers/';
+const keyOf = (name: string) => `${KEY_PREFIX}${name}`;
+
+function toMicros(amount: number, context: z.core.$RefinementCtx<number>): number {
+  const micros = Math.round(amount * MICROS_PER_UNIT);
+  if (!Number.isSafeInteger(micros) || Math.abs(micros - amount * MICROS_PER_UNIT) > 1e-6 * Math.max(1, micros)) {
+    context.addIssue({ code: 'custom', message: `${amount} is not a whole number of millionths`, input: amount });
+    return z.NEVER;
+  }
+  return micros;
+}
+
+function describeIssue(root: string, issue: z.core.$ZodIssue): string[] {
+  const path = [root, ...issue.path.map(String)].join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(issue.path.map(String));
+    return issue.keys.map((key) => `${path}.${key} is not known.${didYouMean(key, known)}`);
+  }
+  return [`${path} ${issue.message}`];
+}
+
+const SECTIONS: Record<string, z.ZodObject> = {
+  '': teacherSection,
+  input: inputSection,
+  answer: answerSection,
+  auth: authSection,
+  limits: limitsSection,
+  price: priceSection,
+  fake: fakeSection,
+};
+
+function knownKeys(path: readonly string[]): string[] {
+  return Object.keys(SECTIONS[path.join('.')]?.shape ?? {});
+}
+
+/** ` Did you mean "x"?`, or nothing where no name is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  return known.length > 0 ? ` Did you mean "${closest(name, known)}"?` : '';
+}
