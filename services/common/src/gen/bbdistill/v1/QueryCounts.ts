@@ -12,6 +12,7 @@ export interface QueryCounts {
   'unresolved'?: (number | string | Long);
   'settled'?: (number | string | Long);
   'unknown'?: (number | string | Long);
+  'reasked'?: (number | string | Long);
 }
 
 export interface QueryCounts__Output {
@@ -24,4 +25,5 @@ export interface QueryCounts__Output {
   'unresolved': (number);
   'settled': (number);
   'unknown': (number);
+  'reasked': (number);
 }
