@@ -1,12 +1,15 @@
 import type { EventEmitter } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
 import type * as grpc from '@grpc/grpc-js';
+import { systemClock } from '../clock.js';
 import { CancelledError, asBbdError } from '../errors.js';
 import type { BbdError } from '../errors.js';
 import { serviceDefinition } from './proto.js';
 import type { MethodName, RequestReadOf, ResponseOf, ServiceName, ShapeOf } from './services.js';
 import { toGrpcStatus } from './status.js';
 import { abandon, nextUnlessAborted, readMessages, writeMessage } from './streams.js';
+
+const CANCEL_SHOWS_AFTER_MS = 20;
 
 /** What a handler may know of its call. */
 export interface CallContext {
@@ -178,10 +181,14 @@ async function* requestsOf<T>(call: grpc.ServerReadableStream<T, unknown>, conte
 }
 
 /**
- * To grpc-js a reset stream first looks like one whose requests are complete: an upload that was cut off would be
- * taken for a whole one. Sending the headers is the public call that makes it look at the stream's real state.
+ * A client of Node that cancels ends its stream first and resets it a moment later: an upload that was cut off would
+ * be taken for a whole one. So the end is believed only after that moment. Sending the headers is the public call that
+ * makes grpc-js look at the stream's real state.
  */
 async function letCancelShow(call: grpc.ServerReadableStream<unknown, unknown>): Promise<void> {
+  await systemClock.sleep(CANCEL_SHOWS_AFTER_MS);
+  // The timer may fire before what has come over the network is read.
+  await new Promise((resolve) => setImmediate(resolve));
   call.sendMetadata(new Metadata());
   await new Promise((resolve) => setImmediate(resolve));
 }
