@@ -1,0 +1,164 @@
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { NanLossError } from '../engine.js';
+import type { Classifier, ClassifierOptions, NetworkSpec, WeightTensor } from '../engine.js';
+import { elementsOfAll, networkTensors } from '../network-shapes.js';
+import { requireAdam, requireLength, requireLoss, requireNatural, requireStep } from './checks.js';
+import { FlatParameters } from './flat-parameters.js';
+import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
+import type { KernelExports, Pointer } from './kernels.js';
+
+/** What goes with `dispose`: the instance and every view into its memory. */
+interface Live {
+  kernels: KernelExports;
+  self: Pointer;
+  parameters: FlatParameters;
+  images: Float32Array;
+  targets: Float32Array;
+  bytes: Uint8Array;
+  probabilities: Float32Array;
+}
+
+/** A classifier in an instance of the kernels of its own; one call into it per step. */
+export class WasmClassifier implements Classifier {
+  readonly network: NetworkSpec;
+  readonly parameterCount: number;
+  readonly #batch: number;
+  readonly #pixels: number;
+  #live: Live | undefined;
+  #steps = 0;
+
+  /** @throws InvalidArgumentError naming the option or the layer that can't be */
+  constructor({ network, batch, seed, loss, adam }: ClassifierOptions) {
+    requireNatural('batch', batch);
+    requireLoss(loss);
+    requireAdam(adam);
+    const layout = networkTensors(network);
+    this.network = network;
+    this.parameterCount = elementsOfAll(layout);
+    this.#batch = batch;
+    this.#pixels = pixelsPerImage(network.input);
+    const kernels = instantiateKernels();
+    const self = addLayers(kernels, network, batch);
+    kernels.classifier_finish(
+      self,
+      loss.balance,
+      loss.temperature,
+      adam.beta1,
+      adam.beta2,
+      adam.epsilon,
+      adam.weightDecay,
+    );
+    const state = flatStateAt(kernels, kernels.classifier_parameters(self), this.parameterCount);
+    const parameters = new FlatParameters(`network ${network.name}`, layout, state);
+    parameters.initialise(seed);
+    this.#live = {
+      kernels,
+      self,
+      parameters,
+      images: floatsAt(kernels, kernels.classifier_images(self), batch * this.#pixels),
+      targets: floatsAt(kernels, kernels.classifier_targets(self), batch * network.classes),
+      bytes: bytesAt(kernels, kernels.classifier_bytes(self), batch * this.#pixels),
+      probabilities: floatsAt(kernels, kernels.classifier_probabilities(self), batch * network.classes),
+    };
+  }
+
+  get images(): Float32Array {
+    return this.#alive().images;
+  }
+
+  get targets(): Float32Array {
+    return this.#alive().targets;
+  }
+
+  trainStep(count: number, learningRate: number): number {
+    requireStep(count, this.#batch, learningRate);
+    const { kernels, self } = this.#alive();
+    const loss = kernels.classifier_step(self, count, learningRate);
+    if (!Number.isFinite(loss)) throw new NanLossError(this.network.name, this.#steps + 1, loss);
+    this.#steps++;
+    return loss;
+  }
+
+  predict(images: Uint8Array, count: number): Float32Array {
+    const { kernels, self, bytes, probabilities } = this.#alive();
+    requireLength('images', images.length, count * this.#pixels);
+    const classes = this.network.classes;
+    const result = new Float32Array(count * classes);
+    for (let begin = 0; begin < count; begin += this.#batch) {
+      const some = Math.min(this.#batch, count - begin);
+      bytes.set(images.subarray(begin * this.#pixels, (begin + some) * this.#pixels));
+      kernels.classifier_predict(self, some);
+      result.set(probabilities.subarray(0, some * classes), begin * classes);
+    }
+    return result;
+  }
+
+  weights(): WeightTensor[] {
+    return this.#alive().parameters.tensors();
+  }
+
+  setWeights(weights: readonly WeightTensor[]): void {
+    this.#alive().parameters.setTensors(weights);
+  }
+
+  checkpoint(): Uint8Array {
+    return this.#alive().parameters.encodeCheckpoint(this.#steps);
+  }
+
+  restore(checkpoint: Uint8Array): void {
+    const { kernels, self, parameters } = this.#alive();
+    this.#steps = parameters.restoreCheckpoint(checkpoint);
+    kernels.classifier_seek(self, this.#steps);
+  }
+
+  /** The mean loss and its gradients by all parameters in one vector, without a step: for tests. */
+  gradients(count: number): { loss: number; gradients: Float32Array } {
+    requireStep(count, this.#batch, 0);
+    const { kernels, self } = this.#alive();
+    const loss = kernels.classifier_gradients(self, count);
+    const at = kernels.parameters_gradients(kernels.classifier_parameters(self));
+    return { loss, gradients: floatsAt(kernels, at, this.parameterCount).slice() };
+  }
+
+  memoryBytes(): number {
+    return this.#live?.kernels.memory.buffer.byteLength ?? 0;
+  }
+
+  /** Afterwards every call but this one and `memoryBytes` throws FailedPreconditionError. */
+  dispose(): void {
+    this.#live = undefined;
+  }
+
+  #alive(): Live {
+    if (!this.#live) throw new FailedPreconditionError(`network ${this.network.name} was disposed of; compile it anew`);
+    return this.#live;
+  }
+}
+
+function addLayers(kernels: KernelExports, network: NetworkSpec, batch: number): Pointer {
+  const { height, width, channels } = network.input;
+  const self = kernels.classifier_new(batch, height, width, channels);
+  for (const layer of network.layers) {
+    switch (layer.kind) {
+      case 'conv2d':
+        kernels.classifier_add_conv(
+          self,
+          layer.filters,
+          layer.kernelSize,
+          layer.padding === 'same' ? 1 : 0,
+          ACTIVATION_CODES[layer.activation],
+        );
+        break;
+      case 'max-pool2d':
+        kernels.classifier_add_pool(self, layer.poolSize);
+        break;
+      case 'dense':
+        kernels.classifier_add_dense(self, layer.units, ACTIVATION_CODES[layer.activation]);
+        break;
+      case 'flatten':
+        // NHWC in memory is the flat vector already.
+        break;
+    }
+  }
+  return self;
+}

@@ -1,0 +1,173 @@
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { NanLossError } from '../engine.js';
+import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';
+import { denseTensors, elementsOfAll } from '../network-shapes.js';
+import type { TensorLayout } from '../network-shapes.js';
+import { requireAdam, requireLength, requireNatural, requireStep } from './checks.js';
+import { FlatParameters } from './flat-parameters.js';
+import { ACTIVATION_CODES, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
+import type { KernelExports, Pointer } from './kernels.js';
+
+const OWNER = 'the CVAE';
+
+/** What goes with `dispose`: the instance and every view into its memory. */
+interface Live {
+  kernels: KernelExports;
+  self: Pointer;
+  parameters: FlatParameters;
+  images: Float32Array;
+  conditions: Float32Array;
+  noise: Float32Array;
+  decoderInput: Float32Array;
+  decoded: Float32Array;
+}
+
+/** A dense conditional VAE in an instance of the kernels of its own; one call into it per step. */
+export class WasmCvae implements Cvae {
+  readonly #batch: number;
+  readonly #pixels: number;
+  readonly #classes: number;
+  readonly #latent: number;
+  readonly #parameterCount: number;
+  #live: Live | undefined;
+  #steps = 0;
+
+  /** @throws InvalidArgumentError naming the option that can't be */
+  constructor({ shape, classes, latent, hidden, batch, seed, adam }: CvaeOptions) {
+    requireNatural('batch', batch);
+    requireNatural('classes', classes);
+    requireNatural('latent', latent);
+    requireNatural('pixels of an image', pixelsPerImage(shape));
+    for (const units of hidden) requireNatural('hidden units', units);
+    requireAdam(adam);
+    this.#batch = batch;
+    this.#pixels = pixelsPerImage(shape);
+    this.#classes = classes;
+    this.#latent = latent;
+    const layout = cvaeTensors(this.#pixels, classes, latent, hidden);
+    this.#parameterCount = elementsOfAll(layout);
+    const kernels = instantiateKernels();
+    const self = kernels.cvae_new(batch, this.#pixels, classes, latent);
+    for (const units of hidden) kernels.cvae_add_encoder(self, units, ACTIVATION_CODES.relu);
+    kernels.cvae_add_encoder(self, 2 * latent, ACTIVATION_CODES.linear);
+    for (const units of [...hidden].reverse()) kernels.cvae_add_decoder(self, units, ACTIVATION_CODES.relu);
+    // The loss and `decode` apply the sigmoid themselves.
+    kernels.cvae_add_decoder(self, this.#pixels, ACTIVATION_CODES.linear);
+    kernels.cvae_finish(self, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay);
+    const state = flatStateAt(kernels, kernels.cvae_parameters(self), this.#parameterCount);
+    const parameters = new FlatParameters(OWNER, layout, state);
+    parameters.initialise(seed);
+    this.#live = {
+      kernels,
+      self,
+      parameters,
+      images: floatsAt(kernels, kernels.cvae_images(self), batch * this.#pixels),
+      conditions: floatsAt(kernels, kernels.cvae_conditions(self), batch * classes),
+      noise: floatsAt(kernels, kernels.cvae_noise(self), batch * latent),
+      decoderInput: floatsAt(kernels, kernels.cvae_decoder_input(self), batch * (latent + classes)),
+      decoded: floatsAt(kernels, kernels.cvae_decoded(self), batch * this.#pixels),
+    };
+  }
+
+  get images(): Float32Array {
+    return this.#alive().images;
+  }
+
+  get conditions(): Float32Array {
+    return this.#alive().conditions;
+  }
+
+  get noise(): Float32Array {
+    return this.#alive().noise;
+  }
+
+  trainStep(count: number, learningRate: number): number {
+    requireStep(count, this.#batch, learningRate);
+    const { kernels, self } = this.#alive();
+    const loss = kernels.cvae_step(self, count, learningRate);
+    if (!Number.isFinite(loss)) throw new NanLossError(OWNER, this.#steps + 1, loss);
+    this.#steps++;
+    return loss;
+  }
+
+  decode(latents: Float32Array, conditions: Float32Array, count: number): Float32Array {
+    const { kernels, self, decoderInput, decoded } = this.#alive();
+    requireLength('latents', latents.length, count * this.#latent);
+    requireLength('conditions', conditions.length, count * this.#classes);
+    const result = new Float32Array(count * this.#pixels);
+    const width = this.#latent + this.#classes;
+    for (let begin = 0; begin < count; begin += this.#batch) {
+      const some = Math.min(this.#batch, count - begin);
+      for (let row = 0; row < some; row++) {
+        const image = begin + row;
+        decoderInput.set(latents.subarray(image * this.#latent, (image + 1) * this.#latent), row * width);
+        decoderInput.set(
+          conditions.subarray(image * this.#classes, (image + 1) * this.#classes),
+          row * width + this.#latent,
+        );
+      }
+      kernels.cvae_decode(self, some);
+      result.set(decoded.subarray(0, some * this.#pixels), begin * this.#pixels);
+    }
+    return result;
+  }
+
+  weights(): WeightTensor[] {
+    return this.#alive().parameters.tensors();
+  }
+
+  setWeights(weights: readonly WeightTensor[]): void {
+    this.#alive().parameters.setTensors(weights);
+  }
+
+  checkpoint(): Uint8Array {
+    return this.#alive().parameters.encodeCheckpoint(this.#steps);
+  }
+
+  restore(checkpoint: Uint8Array): void {
+    const { kernels, self, parameters } = this.#alive();
+    this.#steps = parameters.restoreCheckpoint(checkpoint);
+    kernels.cvae_seek(self, this.#steps);
+  }
+
+  /** The mean loss and its gradients by all parameters in one vector, without a step: for tests. */
+  gradients(count: number): { loss: number; gradients: Float32Array } {
+    requireStep(count, this.#batch, 0);
+    const { kernels, self } = this.#alive();
+    const loss = kernels.cvae_gradients(self, count);
+    const at = kernels.parameters_gradients(kernels.cvae_parameters(self));
+    return { loss, gradients: floatsAt(kernels, at, this.#parameterCount).slice() };
+  }
+
+  memoryBytes(): number {
+    return this.#live?.kernels.memory.buffer.byteLength ?? 0;
+  }
+
+  /** Afterwards every call but this one and `memoryBytes` throws FailedPreconditionError. */
+  dispose(): void {
+    this.#live = undefined;
+  }
+
+  #alive(): Live {
+    if (!this.#live) throw new FailedPreconditionError(`${OWNER} was disposed of; compile it anew`);
+    return this.#live;
+  }
+}
+
+/** `encoder/latent` gives the mean in its first columns and the log-variance in its last. */
+function cvaeTensors(pixels: number, classes: number, latent: number, hidden: readonly number[]): TensorLayout[] {
+  const tensors: TensorLayout[] = [];
+  let inputs = pixels + classes;
+  hidden.forEach((units, i) => {
+    tensors.push(...denseTensors(`encoder/dense${i + 1}`, inputs, units));
+    inputs = units;
+  });
+  tensors.push(...denseTensors('encoder/latent', inputs, 2 * latent));
+  inputs = latent + classes;
+  [...hidden].reverse().forEach((units, i) => {
+    tensors.push(...denseTensors(`decoder/dense${i + 1}`, inputs, units));
+    inputs = units;
+  });
+  tensors.push(...denseTensors('decoder/pixels', inputs, pixels));
+  return tensors;
+}

@@ -1,0 +1,305 @@
+import { RandomStream } from '@bbdistill/common';
+import { describe, expect, it } from 'vitest';
+import type { CvaeOptions, LossOptions, NetworkSpec, WeightTensor } from '../engine.js';
+import { DEFAULT_ADAM } from '../engine.js';
+import { shapedLayers } from '../network-shapes.js';
+import { WasmClassifier } from './wasm-classifier.js';
+import { WasmCvae } from './wasm-cvae.js';
+
+// The oracle is the plain definition of each layer and loss in double precision, differentiated by central
+// differences: what the kernels compute in another order, fused and in single precision must come close to it.
+
+const DIFFERENCE = 1e-6;
+const TOLERANCE = 2e-5;
+
+type Weights = Map<string, Float64Array>;
+
+function sigmoid(x: number): number {
+  return 1 / (1 + Math.exp(-x));
+}
+
+function activate(activation: 'linear' | 'relu' | 'sigmoid', x: number): number {
+  return activation === 'relu' ? Math.max(x, 0) : activation === 'sigmoid' ? sigmoid(x) : x;
+}
+
+function dense(x: number[], weights: Weights, name: string, activation: 'linear' | 'relu' | 'sigmoid'): number[] {
+  const kernel = weights.get(`${name}/kernel`)!;
+  const bias = weights.get(`${name}/bias`)!;
+  return Array.from(bias, (b, j) =>
+    activate(
+      activation,
+      x.reduce((sum, value, i) => sum + value * kernel[i * bias.length + j]!, b),
+    ),
+  );
+}
+
+function referenceLogits(network: NetworkSpec, weights: Weights, image: number[]): number[] {
+  let x = image;
+  for (const { spec, input, output } of shapedLayers(network)) {
+    const at = (y: number, column: number, c: number) =>
+      y < 0 || column < 0 || y >= input.height || column >= input.width
+        ? 0
+        : x[(y * input.width + column) * input.channels + c]!;
+    if (spec.kind === 'dense') x = dense(x, weights, spec.name, spec.activation);
+    if (spec.kind !== 'conv2d' && spec.kind !== 'max-pool2d') continue;
+    const next: number[] = [];
+    for (let y = 0; y < output.height; y++) {
+      for (let column = 0; column < output.width; column++) {
+        for (let f = 0; f < output.channels; f++) {
+          if (spec.kind === 'max-pool2d') {
+            let best = -Infinity;
+            for (let dy = 0; dy < spec.poolSize; dy++)
+              for (let dx = 0; dx < spec.poolSize; dx++)
+                best = Math.max(best, at(y * spec.poolSize + dy, column * spec.poolSize + dx, f));
+            next.push(best);
+          } else {
+            const before = spec.padding === 'same' ? Math.floor((spec.kernelSize - 1) / 2) : 0;
+            const kernel = weights.get(`${spec.name}/kernel`)!;
+            let sum = weights.get(`${spec.name}/bias`)![f]!;
+            let tap = 0;
+            for (let ky = 0; ky < spec.kernelSize; ky++)
+              for (let kx = 0; kx < spec.kernelSize; kx++)
+                for (let c = 0; c < input.channels; c++)
+                  sum += at(y + ky - before, column + kx - before, c) * kernel[tap++ * spec.filters + f]!;
+            next.push(activate(spec.activation, sum));
+          }
+        }
+      }
+    }
+    x = next;
+  }
+  return x;
+}
+
+function softmax(logits: number[], temperature: number): number[] {
+  const maximum = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp((logit - maximum) / temperature));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+function referenceLoss(logits: number[], target: number[], { balance, temperature }: LossOptions): number {
+  const hard = target.indexOf(Math.max(...target));
+  const powers = target.map((p) => Math.pow(p, 1 / temperature));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  const answer = softmax(logits, temperature);
+  const divergence = powers.reduce((total, power, j) => {
+    const p = power / sum;
+    return p > 0 ? total + p * Math.log(p / answer[j]!) : total;
+  }, 0);
+  return -balance * Math.log(softmax(logits, 1)[hard]!) + (1 - balance) * temperature ** 2 * divergence;
+}
+
+function rows(flat: Float32Array, width: number, count: number): number[][] {
+  return Array.from({ length: count }, (_, i) => [...flat.subarray(i * width, (i + 1) * width)]);
+}
+
+/** Largest difference between the kernels' gradients and central differences, relative to the largest gradient. */
+function gradientError(loss: (weights: Weights) => number, tensors: WeightTensor[], gradients: Float32Array): number {
+  const weights: Weights = new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]));
+  let at = 0;
+  let largest = 0;
+  let error = 0;
+  for (const { name } of tensors) {
+    const values = weights.get(name)!;
+    for (let i = 0; i < values.length; i++) {
+      const kept = values[i]!;
+      values[i] = kept + DIFFERENCE;
+      const above = loss(weights);
+      values[i] = kept - DIFFERENCE;
+      const below = loss(weights);
+      values[i] = kept;
+      const expected = (above - below) / (2 * DIFFERENCE);
+      error = Math.max(error, Math.abs(expected - gradients[at++]!));
+      largest = Math.max(largest, Math.abs(expected));
+    }
+  }
+  expect(at).toBe(gradients.length);
+  expect(largest).toBeGreaterThan(1e-4);
+  return error / largest;
+}
+
+function fill(target: Float32Array, purpose: string, normal = false): void {
+  const random = new RandomStream(7, purpose);
+  for (let i = 0; i < target.length; i++) target[i] = normal ? random.normal() : random.uniform();
+}
+
+/** Rows of probabilities, every second row one-hot. */
+function fillTargets(target: Float32Array, classes: number): void {
+  const random = new RandomStream(7, 'targets');
+  for (let row = 0; row * classes < target.length; row++) {
+    const values = Array.from({ length: classes }, () => random.uniform() ** 3 + 0.01);
+    const sum = values.reduce((a, b) => a + b, 0);
+    values.forEach((value, j) => {
+      target[row * classes + j] = row % 2 === 1 ? Number(j === row % classes) : value / sum;
+    });
+  }
+}
+
+function checkClassifier(network: NetworkSpec, loss: LossOptions = { balance: 0, temperature: 1 }): void {
+  const batch = 5;
+  // Fewer than the batch, so that rows left over from nobody would show.
+  const count = 3;
+  const classifier = new WasmClassifier({ network, batch, seed: 3, loss, adam: DEFAULT_ADAM });
+  const random = new RandomStream(9, 'biases');
+  classifier.setWeights(
+    classifier
+      .weights()
+      .map((tensor) =>
+        tensor.name.endsWith('/bias') ? { ...tensor, data: tensor.data.map(() => random.between(-0.1, 0.2)) } : tensor,
+      ),
+  );
+  fill(classifier.images, 'images');
+  fillTargets(classifier.targets, network.classes);
+  const images = rows(classifier.images, classifier.images.length / batch, count);
+  const targets = rows(classifier.targets, network.classes, count);
+  const reference = (weights: Weights) =>
+    images.reduce(
+      (sum, image, n) => sum + referenceLoss(referenceLogits(network, weights, image), targets[n]!, loss),
+      0,
+    ) / count;
+  const { loss: measured, gradients } = classifier.gradients(count);
+  const tensors = classifier.weights();
+  expect(measured).toBeCloseTo(reference(new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]))), 5);
+  expect(gradientError(reference, tensors, gradients)).toBeLessThan(TOLERANCE);
+}
+
+const LOGITS = (units: number) => ({ kind: 'dense', name: 'logits', units, activation: 'linear' }) as const;
+const FLATTEN = { kind: 'flatten', name: 'flatten' } as const;
+const POOL = { kind: 'max-pool2d', name: 'pool', poolSize: 2 } as const;
+const conv = (
+  name: string,
+  filters: number,
+  kernelSize: number,
+  padding: 'valid' | 'same',
+  activation: 'linear' | 'relu' | 'sigmoid' = 'relu',
+) => ({ kind: 'conv2d', name, filters, kernelSize, padding, activation }) as const;
+
+describe('wasm engine - gradients against central differences', () => {
+  it.each(['linear', 'relu', 'sigmoid'] as const)('dense layer with %s', (activation) => {
+    checkClassifier({
+      name: 'dense',
+      input: { height: 2, width: 3, channels: 1 },
+      classes: 3,
+      layers: [FLATTEN, { kind: 'dense', name: 'hidden', units: 13, activation }, LOGITS(3)],
+    });
+  });
+
+  it.each([
+    ['linear', 'valid', 3],
+    ['relu', 'same', 3],
+    ['sigmoid', 'same', 4],
+    ['relu', 'valid', 1],
+    ['linear', 'same', 5],
+  ] as const)('convolution without a pool, %s, %s, kernel %i', (activation, padding, kernel) => {
+    checkClassifier({
+      name: 'conv',
+      input: { height: 6, width: 5, channels: 3 },
+      classes: 2,
+      layers: [conv('a', 5, kernel, padding, activation), conv('b', 2, 2, 'same', activation), FLATTEN, LOGITS(2)],
+    });
+  });
+
+  it.each([
+    ['valid', 5, 1, 3],
+    ['same', 5, 3, 6],
+    ['same', 3, 2, 4],
+    ['valid', 2, 3, 9],
+    ['same', 4, 1, 17],
+    ['same', 7, 5, 2],
+  ] as const)(
+    'convolution fused with ReLU and pool, %s, kernel %i, %i channels, %i filters',
+    (padding, kernel, channels, filters) => {
+      // Odd edges, so that the pool leaves a row and a column out; a second block needs the first one's input gradient.
+      checkClassifier({
+        name: 'fused',
+        input: { height: 7, width: 9, channels: 1 },
+        classes: 3,
+        layers: [
+          conv('first', channels, 3, 'same'),
+          conv('a', filters, kernel, padding),
+          POOL,
+          conv('b', 2, 2, 'same', 'relu'),
+          { kind: 'max-pool2d', name: 'pool2', poolSize: 2 },
+          FLATTEN,
+          LOGITS(3),
+        ],
+      });
+    },
+  );
+
+  it('pool that no convolution takes with it', () => {
+    checkClassifier({
+      name: 'pools',
+      input: { height: 9, width: 10, channels: 2 },
+      classes: 3,
+      layers: [
+        conv('a', 3, 2, 'valid', 'sigmoid'),
+        { kind: 'max-pool2d', name: 'pool2', poolSize: 2 },
+        conv('b', 2, 3, 'same', 'sigmoid'),
+        { kind: 'max-pool2d', name: 'pool3', poolSize: 3 },
+        FLATTEN,
+        LOGITS(3),
+      ],
+    });
+  });
+
+  it.each([
+    { balance: 0, temperature: 1 },
+    { balance: 1, temperature: 1 },
+    { balance: 0, temperature: 4 },
+    { balance: 0.3, temperature: 2.5 },
+  ])('distillation loss with balance $balance and temperature $temperature', (loss) => {
+    checkClassifier(
+      {
+        name: 'loss',
+        input: { height: 2, width: 2, channels: 1 },
+        classes: 7,
+        layers: [FLATTEN, LOGITS(7)],
+      },
+      loss,
+    );
+  });
+
+  it('CVAE: reconstruction, divergence and reparameterisation', () => {
+    const options: CvaeOptions = {
+      shape: { height: 3, width: 3, channels: 1 },
+      classes: 3,
+      latent: 2,
+      hidden: [7, 5],
+      batch: 5,
+      seed: 3,
+      adam: DEFAULT_ADAM,
+    };
+    const count = 3;
+    const cvae = new WasmCvae(options);
+    fill(cvae.images, 'images');
+    fill(cvae.noise, 'noise', true);
+    fillTargets(cvae.conditions, options.classes);
+    const images = rows(cvae.images, 9, count);
+    const noise = rows(cvae.noise, options.latent, count);
+    const conditions = rows(cvae.conditions, options.classes, count);
+    const reference = (weights: Weights) => {
+      let total = 0;
+      images.forEach((image, n) => {
+        let x = [...image, ...conditions[n]!];
+        x = dense(x, weights, 'encoder/dense1', 'relu');
+        x = dense(x, weights, 'encoder/dense2', 'relu');
+        const heads = dense(x, weights, 'encoder/latent', 'linear');
+        const mean = heads.slice(0, 2);
+        const logVariance = heads.slice(2);
+        const z = mean.map((m, j) => m + Math.exp(logVariance[j]! / 2) * noise[n]![j]!);
+        x = dense([...z, ...conditions[n]!], weights, 'decoder/dense1', 'relu');
+        x = dense(x, weights, 'decoder/dense2', 'relu');
+        const pixels = dense(x, weights, 'decoder/pixels', 'sigmoid');
+        pixels.forEach((p, i) => (total -= image[i]! * Math.log(p) + (1 - image[i]!) * Math.log(1 - p)));
+        mean.forEach((m, j) => (total -= 0.5 * (1 + logVariance[j]! - m * m - Math.exp(logVariance[j]!))));
+      });
+      return total / count;
+    };
+    const { loss, gradients } = cvae.gradients(count);
+    const tensors = cvae.weights();
+    expect(loss).toBeCloseTo(reference(new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]))), 4);
+    expect(gradientError(reference, tensors, gradients)).toBeLessThan(TOLERANCE);
+  });
+});
