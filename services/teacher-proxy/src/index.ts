@@ -1,1 +1,45 @@
-export {};
+export { FakeTeacher } from './adapters/fake.js';
+export type { FakeTeacherOptions } from './adapters/fake.js';
+export type { Environment } from './adapters/declared.js';
+export { openTeacher } from './adapters/open-teacher.js';
+export { BudgetExhaustedError, Ledger, PHASES, priceOf, spentBy } from './budget.js';
+export type { Budget, LedgerRecord, OpenCall, Phase, PhaseUsage, Spent } from './budget.js';
+export { EmbeddedAnswerCache, answerKeys } from './cache.js';
+export type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
+export { CallLog } from './calls.js';
+export type { CallRecord } from './calls.js';
+export { Coalescer } from './coalescer.js';
+export { LABEL_JOB, labelJobHandler } from './jobs.js';
+export { Labeller } from './label.js';
+export type { LabellerOptions } from './label.js';
+export { PacingLimiter } from './limiter.js';
+export type { Limiter, Permit } from './limiter.js';
+export { normaliseAnswer } from './normalise.js';
+export { TeacherProxy } from './proxy.js';
+export type { TeacherProxyOptions } from './proxy.js';
+export { recoverOpenCalls } from './recovery.js';
+export {
+  ADAPTERS,
+  DEFAULT_CALL_TIMEOUT_MS,
+  DEFAULT_CONCURRENCY,
+  DEFAULT_IMAGES_PER_CALL,
+  TeacherRegistry,
+  parseTeacherConfig,
+  parseTeachers,
+} from './registry.js';
+export type { AdapterName, TeacherConfig } from './registry.js';
+export { startTeacherProxy } from './server.js';
+export type { RunningTeacherProxy, TeacherProxyServerOptions } from './server.js';
+export type { Labelled, LabelOptions, LabelTask } from './session.js';
+export { ANSWER_KINDS } from './teacher.js';
+export type {
+  AnswerForm,
+  AnswerKind,
+  CanonicalRequests,
+  ImageAnswer,
+  QueryOutcome,
+  Teacher,
+  TeacherFacts,
+} from './teacher.js';
+export { UsageBook, usageLines } from './usage.js';
+export type { QueryCounts, UsageLine } from './usage.js';

@@ -1,0 +1,42 @@
+import { decodeImages, encodeAnswers } from '@bbdistill/common';
+import type { BlobStore, ImageBatch, JobHandler } from '@bbdistill/common';
+import type { TeacherProxy } from './proxy.js';
+import type { Labelled } from './session.js';
+import { budgetFromWire, checkLabelRequest, checkShard, countsToWire, phaseFromWire } from './wire.js';
+import type { LabelRequest, LabelResult } from './wire.js';
+
+/** Kind of the queued work; its request is a LabelRequest, its result a LabelResult, both as JSON. */
+export const LABEL_JOB = 'label';
+
+/** Labels one shard: images from the blob store, answers back into it. */
+export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandler<LabelRequest, LabelResult> {
+  return async (request, { signal, progress }) => {
+    checkLabelRequest(request);
+    const task = {
+      run: request.runId,
+      phase: phaseFromWire(request.phase),
+      budget: budgetFromWire(request.budget),
+      classes: request.classes,
+      images: await readShard(blobs, request.images),
+    };
+    const labelled = await proxy.label(request.teacher, task, {
+      signal,
+      onProgress: (done, total) => progress({ unit: 'images', done, total }),
+    });
+    return storeAnswers(blobs, labelled);
+  };
+}
+
+/** @throws InvalidArgumentError, BlobNotFoundError, DataLossError */
+export async function readShard(blobs: BlobStore, shard: LabelRequest['images']): Promise<ImageBatch> {
+  return decodeImages(await blobs.get(checkShard(shard)));
+}
+
+export async function storeAnswers(blobs: BlobStore, { answers, counts }: Labelled): Promise<LabelResult> {
+  const blob = await blobs.put(encodeAnswers(answers));
+  const unanswered = answers.answered.reduce((sum, flag) => sum + (1 - flag), 0);
+  return {
+    answers: { blob, images: answers.count, classes: answers.classes, unanswered },
+    counts: countsToWire(counts),
+  };
+}

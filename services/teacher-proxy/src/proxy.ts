@@ -1,0 +1,189 @@
+import { asBbdError, canonicalJson } from '@bbdistill/common';
+import type { Clock, ImageBatch, Logger, RandomStream, StateStore } from '@bbdistill/common';
+import type { Environment } from './adapters/declared.js';
+import { openTeacher } from './adapters/open-teacher.js';
+import { Ledger } from './budget.js';
+import type { AnswerCache } from './cache.js';
+import { CallLog } from './calls.js';
+import { Coalescer } from './coalescer.js';
+import { Labeller } from './label.js';
+import { PacingLimiter } from './limiter.js';
+import { recoverOpenCalls } from './recovery.js';
+import { TeacherRegistry } from './registry.js';
+import type { TeacherConfig } from './registry.js';
+import type { Labelled, LabelOptions, LabelTask } from './session.js';
+import type { Teacher, TeacherFacts } from './teacher.js';
+import { UsageBook, usageLines } from './usage.js';
+import type { UsageLine } from './usage.js';
+
+/** How long a teacher may take to say whether it is there. */
+export const DESCRIBE_TIMEOUT_MS = 3_000;
+
+export interface TeacherProxyOptions {
+  state: StateStore;
+  cache: AnswerCache;
+  clock: Clock;
+  random: RandomStream;
+  /** Where secrets are looked up by name. */
+  env: Environment;
+  /** Names this process among all that ever make calls. */
+  holder: string;
+  logger: Logger;
+}
+
+/** A registered teacher with all that its paid path needs. */
+interface Desk {
+  config: TeacherConfig;
+  teacher: Teacher;
+  labeller: Labeller;
+  ledger: Ledger;
+}
+
+/** All registered teachers behind one door. A teacher is opened when it is first wanted. */
+export class TeacherProxy {
+  readonly registry: TeacherRegistry;
+  readonly #usage: UsageBook;
+  readonly #calls: CallLog;
+  readonly #coalescer = new Coalescer();
+  #opened = 0;
+  /** Opened before the operator changed their settings; calls may still be under way. */
+  readonly #retired: Promise<Desk>[] = [];
+  readonly #desks = new Map<string, { fingerprint: string; desk: Promise<Desk> }>();
+
+  constructor(private readonly options: TeacherProxyOptions) {
+    this.registry = new TeacherRegistry(options.state);
+    this.#usage = new UsageBook(options.state);
+    this.#calls = new CallLog(options.state);
+  }
+
+  /** As `Labeller.label`. @throws NotFoundError where no such teacher is registered */
+  async label(teacher: string, task: LabelTask, options?: LabelOptions): Promise<Labelled> {
+    return (await this.#desk(teacher)).labeller.label(task, options);
+  }
+
+  /** Answers from the cache only; spends nothing. */
+  async lookUp(teacher: string, images: ImageBatch, classes: number): Promise<Labelled> {
+    return (await this.#desk(teacher)).labeller.lookUp(images, classes);
+  }
+
+  /** How many distinct images of the batches there are, and how many of them have an answer in the cache. */
+  async countCached(
+    teacher: string,
+    batches: AsyncIterable<ImageBatch>,
+  ): Promise<{ distinct: number; cached: number }> {
+    const { labeller } = await this.#desk(teacher);
+    const seen = new Set<string>();
+    let cached = 0;
+    for await (const images of batches) {
+      const fresh = [...labeller.distinctKeys(images)].filter(([hex]) => !seen.has(hex));
+      for (const [hex] of fresh) seen.add(hex);
+      const found = await this.options.cache.getMany(fresh.map(([, key]) => key));
+      cached += found.filter((answer) => answer !== undefined).length;
+    }
+    return { distinct: seen.size, cached };
+  }
+
+  /** Asks the teacher nothing that costs. */
+  async describe(name: string): Promise<{ config: TeacherConfig; facts: TeacherFacts; cacheIdentity: string }> {
+    const config = await this.registry.get(name);
+    let desk: Desk;
+    try {
+      desk = await this.#desk(name);
+    } catch (error) {
+      const detail = asBbdError(error).message;
+      const facts = { adapter: config.adapter, endpoint: config.url ?? config.path ?? '', ready: false, detail };
+      return { config, facts, cacheIdentity: '' };
+    }
+    const timeout = new AbortController();
+    const done = new AbortController();
+    void this.options.clock.sleep(DESCRIBE_TIMEOUT_MS, done.signal).then(
+      () => timeout.abort(),
+      () => undefined,
+    );
+    try {
+      const facts = await desk.teacher.describe(timeout.signal);
+      return { config, facts, cacheIdentity: desk.teacher.cacheIdentity };
+    } finally {
+      done.abort();
+    }
+  }
+
+  /** How the teacher's raw answers are read; for a local model this may have been found out by a probe. */
+  async answerKind(name: string): Promise<string> {
+    return (await this.#desk(name)).teacher.answer.kind;
+  }
+
+  /** @param teacher absent: all; @param run absent: all */
+  async usage(teacher?: string, run?: string): Promise<UsageLine[]> {
+    const names = teacher === undefined ? await this.registry.names() : [teacher];
+    const lines: UsageLine[] = [];
+    for (const name of names) {
+      const config = await this.registry.get(name);
+      lines.push(...(await usageLines(this.#usage, this.#ledgerOf(config), config.price.currency, run)));
+    }
+    return lines;
+  }
+
+  /** To be called before the first query: settles what processes that died had under way. */
+  async recover(): Promise<void> {
+    for (const name of await this.registry.names()) {
+      const config = await this.registry.get(name);
+      await recoverOpenCalls({
+        ledger: this.#ledgerOf(config),
+        calls: this.#calls,
+        cache: this.options.cache,
+        // One process at a time has the state folder: whoever else holds a call is gone.
+        isAbandoned: (call) => !call.holder.startsWith(this.options.holder),
+        logger: this.options.logger,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const desk of [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)]) {
+      const opened = await desk.catch(() => undefined);
+      await opened?.teacher.close();
+    }
+    this.#desks.clear();
+  }
+
+  #ledgerOf(config: TeacherConfig): Ledger {
+    return new Ledger(this.options.state, config.name, config.price);
+  }
+
+  /** Opens the teacher, or opens it anew where the operator changed its settings. */
+  async #desk(name: string): Promise<Desk> {
+    const config = await this.registry.get(name);
+    const fingerprint = canonicalJson(config);
+    const known = this.#desks.get(name);
+    if (known?.fingerprint === fingerprint) return known.desk;
+    if (known) this.#retired.push(known.desk);
+    const desk = this.#open(config);
+    this.#desks.set(name, { fingerprint, desk });
+    // A failure isn't kept: the file may be there the next time.
+    desk.catch(() => this.#desks.delete(name));
+    return desk;
+  }
+
+  async #open(config: TeacherConfig): Promise<Desk> {
+    const { env, clock, cache, random, holder, logger } = this.options;
+    const teacher = await openTeacher(config, env, clock);
+    const ledger = this.#ledgerOf(config);
+    const labeller = new Labeller({
+      config,
+      teacher,
+      cache,
+      ledger,
+      calls: this.#calls,
+      usage: this.#usage,
+      limiter: new PacingLimiter(config.limits, clock),
+      coalescer: this.#coalescer,
+      clock,
+      random,
+      // Two openings of one teacher in one process must not make calls of the same id.
+      holder: `${holder}.${++this.#opened}`,
+      logger,
+    });
+    return { config, teacher, labeller, ledger };
+  }
+}

@@ -1,0 +1,98 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { JobClient, RandomStream, runJobWorker, startGrpcServer, systemClock } from '@bbdistill/common';
+import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
+import type { Environment } from './adapters/declared.js';
+import { EmbeddedAnswerCache } from './cache.js';
+import type { AnswerCache } from './cache.js';
+import { LABEL_JOB, labelJobHandler } from './jobs.js';
+import { TeacherProxy } from './proxy.js';
+import type { TeacherConfig } from './registry.js';
+import { teacherService } from './service.js';
+
+/** Shards in hand at once; how many calls are in flight is the teacher's own limit. */
+export const DEFAULT_JOB_CONCURRENCY = 4;
+export const DEFAULT_DRAIN_MS = 5_000;
+const RANDOM_SEEDS = 2 ** 31;
+
+export interface TeacherProxyServerOptions {
+  stores: Stores;
+  /** The answer cache lies below it. */
+  stateFolder: string;
+  /** `host:port`; port 0 takes any free one. */
+  address: string;
+  /** Registered at the start; those registered earlier stay. */
+  teachers: readonly TeacherConfig[];
+  logger: Logger;
+  /** Default: the system's. */
+  clock?: Clock;
+  /** Where secrets are looked up. Default: process.env. */
+  env?: Environment;
+  /** Instead of the cache below `stateFolder`. */
+  cache?: AnswerCache;
+  /** Shards in hand at once. Default {@link DEFAULT_JOB_CONCURRENCY}. */
+  jobConcurrency?: number;
+  auth?: TokenVerifier;
+  /** Listen beyond loopback without `auth`. Default false. */
+  allowInsecure?: boolean;
+}
+
+export interface RunningTeacherProxy {
+  /** `host:port` that the server really listens on. */
+  readonly address: string;
+  /** Takes no new work, settles the calls under way, gives unfinished jobs back. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the proxy: registers the teachers, recovers the calls of a process that died, serves and works on queued
+ * shards.
+ * @throws ConfigError where the address can't be had or is beyond loopback without authentication
+ */
+export async function startTeacherProxy(options: TeacherProxyServerOptions): Promise<RunningTeacherProxy> {
+  const { stores, logger, clock = systemClock, env = process.env } = options;
+  const cache = options.cache ?? new EmbeddedAnswerCache(join(options.stateFolder, 'answers'));
+  const proxy = new TeacherProxy({
+    state: stores.state,
+    cache,
+    clock,
+    random: new RandomStream(randomInt(RANDOM_SEEDS), 'backoff'),
+    env,
+    holder: randomUUID(),
+    logger,
+  });
+  try {
+    for (const teacher of options.teachers) await proxy.registry.register(teacher);
+    await proxy.recover();
+    const server = await startGrpcServer({
+      address: options.address,
+      services: [teacherService(proxy, new JobClient(stores, clock), stores.blobs)],
+      logger,
+      clock,
+      ...(options.auth && { auth: options.auth }),
+      ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
+    });
+    const stopping = new AbortController();
+    const worker = runJobWorker({
+      stores,
+      clock,
+      handlers: { [LABEL_JOB]: labelJobHandler(proxy, stores.blobs) },
+      concurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
+      signal: stopping.signal,
+      onError: (error) => logger.error({ err: error, code: error.code }, 'a label job could not be worked on'),
+    });
+    return {
+      address: server.address,
+      async stop() {
+        stopping.abort();
+        await worker;
+        await server.drain(DEFAULT_DRAIN_MS);
+        await proxy.close();
+        if (!options.cache) await cache.close();
+      },
+    };
+  } catch (error) {
+    if (!options.cache) await cache.close();
+    throw error;
+  }
+}
