@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import type { EngineName } from '../engine.js';
+import { createEngine } from './select.js';
+import type { EngineCandidate } from './select.js';
+import { createWasmEngine } from './wasm.js';
+
+function candidate(name: EngineCandidate['name'], change: Partial<EngineCandidate> = {}): EngineCandidate {
+  const usesGpu = name === 'tensorflow-gpu' || name === 'webgpu';
+  return { name, usesGpu, inAuto: true, create: async () => ({ ...createWasmEngine(), name }), ...change };
+}
+
+describe('engine selection - auto', () => {
+  it('takes wasm in this build', async () => {
+    expect((await createEngine('auto', 'preferred')).name).toBe('wasm');
+    expect((await createEngine('wasm', 'never')).name).toBe('wasm');
+  });
+
+  it('takes the first of the ladder that loads and passes over those by name only', async () => {
+    const broken = async () => Promise.reject(new Error('no such library'));
+    const ladder = [
+      candidate('tensorflow-gpu', { create: broken }),
+      candidate('tensorflow', { inAuto: false }),
+      candidate('native'),
+      candidate('wasm'),
+    ];
+    expect((await createEngine('auto', 'preferred', ladder)).name).toBe('native');
+    expect((await createEngine('tensorflow', 'preferred', ladder)).name).toBe('tensorflow');
+  });
+
+  it('leaves GPU engines out where gpu is never', async () => {
+    const ladder = [candidate('tensorflow-gpu'), candidate('wasm')];
+    expect((await createEngine('auto', 'never', ladder)).name).toBe('wasm');
+    await expect(createEngine('tensorflow-gpu', 'never', ladder)).rejects.toThrow(/gpu is 'never'/);
+  });
+
+  it('takes only a GPU engine where one is required', async () => {
+    const ladder = [candidate('native'), candidate('tensorflow-gpu')];
+    expect((await createEngine('auto', 'required', ladder)).name).toBe('tensorflow-gpu');
+  });
+});
+
+describe('engine selection - refusals', () => {
+  it('an engine that is not built in is refused with those that are', async () => {
+    await expect(createEngine('tensorflow-gpu', 'preferred')).rejects.toThrow(
+      'engine: tensorflow-gpu is not in this build; here are: wasm',
+    );
+  });
+
+  it('a name that is no engine is refused with the names', async () => {
+    await expect(createEngine('cuda' as EngineName, 'preferred')).rejects.toThrow(
+      /'cuda' is not known; use one of auto/,
+    );
+  });
+
+  it('a required GPU is never replaced by a CPU; the message names what was found', async () => {
+    const none = createEngine('auto', 'required', undefined, () => []);
+    await expect(none).rejects.toThrow(/engines here: wasm; GPU devices found: none/);
+    const unused = createEngine('wasm', 'required', undefined, () => ['nvidia0']);
+    await expect(unused).rejects.toThrow(/GPU devices found: nvidia0/);
+    const failing = candidate('tensorflow-gpu', { create: async () => Promise.reject(new Error('no libcudart')) });
+    await expect(createEngine('auto', 'required', [failing, candidate('wasm')], () => ['nvidia0'])).rejects.toThrow(
+      /no libcudart/,
+    );
+  });
+
+  it('an engine that does not load is told with its reason', async () => {
+    const failing = candidate('native', { create: async () => Promise.reject(new Error('wrong ABI')) });
+    await expect(createEngine('native', 'preferred', [failing])).rejects.toThrow(
+      /could not be started; native: wrong ABI/,
+    );
+  });
+});

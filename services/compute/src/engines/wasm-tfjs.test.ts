@@ -1,0 +1,160 @@
+import { RandomStream } from '@bbdistill/common';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_ADAM } from '../engine.js';
+import type { NetworkSpec, WeightTensor } from '../engine.js';
+import { WasmClassifier } from './wasm-classifier.js';
+import { WasmCvae } from './wasm-cvae.js';
+
+// TensorFlow.js on its plain `cpu` backend is the oracle for what only shows over many steps: Adam and its bias
+// correction. Shapes are tiny, because it trains a fifth of a LeNet step a second.
+
+const STEPS = 30;
+const LEARNING_RATE = 1e-3;
+const TOLERANCE = 1e-4;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+function uniform(length: number, purpose: string): Float32Array {
+  const random = new RandomStream(5, purpose);
+  return Float32Array.from({ length }, () => random.uniform());
+}
+
+/** Rows that sum to 1. */
+function answers(count: number, classes: number): Float32Array {
+  const raw = uniform(count * classes, 'answers').map((value) => value ** 3 + 0.01);
+  for (let row = 0; row < count; row++) {
+    const values = raw.subarray(row * classes, (row + 1) * classes);
+    const sum = values.reduce((a, b) => a + b, 0);
+    values.forEach((value, j) => (values[j] = value / sum));
+  }
+  return raw;
+}
+
+function variablesOf(weights: WeightTensor[]): Map<string, tf.Variable> {
+  return new Map(weights.map(({ name, shape, data }) => [name, tf.variable(tf.tensor(data, [...shape]))]));
+}
+
+function denseOf(variables: Map<string, tf.Variable>, x: tf.Tensor, name: string): tf.Tensor2D {
+  const kernel = variables.get(`${name}/kernel`) as tf.Tensor2D;
+  return tf.add(tf.matMul(x as tf.Tensor2D, kernel), variables.get(`${name}/bias`)!);
+}
+
+/** Largest difference of the trained weights, relative to the largest weight of their tensor. */
+function relativeError(weights: WeightTensor[], variables: Map<string, tf.Variable>): number {
+  return Math.max(
+    ...weights.map(({ name, data }) => {
+      const expected = variables.get(name)!.dataSync();
+      const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      return data.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0) / largest;
+    }),
+  );
+}
+
+describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
+  it('a LeNet-like classifier', () => {
+    const network: NetworkSpec = {
+      name: 'tiny-lenet',
+      input: { height: 12, width: 12, channels: 1 },
+      classes: 5,
+      layers: [
+        { kind: 'conv2d', name: 'conv1', filters: 3, kernelSize: 5, padding: 'valid', activation: 'relu' },
+        { kind: 'max-pool2d', name: 'pool1', poolSize: 2 },
+        { kind: 'conv2d', name: 'conv2', filters: 4, kernelSize: 5, padding: 'same', activation: 'relu' },
+        { kind: 'max-pool2d', name: 'pool2', poolSize: 2 },
+        { kind: 'flatten', name: 'flatten' },
+        { kind: 'dense', name: 'dense1', units: 10, activation: 'relu' },
+        { kind: 'dense', name: 'logits', units: 5, activation: 'linear' },
+      ],
+    };
+    const batch = 6;
+    const loss = { balance: 0, temperature: 1 };
+    const classifier = new WasmClassifier({ network, batch, seed: 1, loss, adam: DEFAULT_ADAM });
+    const images = uniform(batch * 144, 'images');
+    const targets = answers(batch, 5);
+    const variables = variablesOf(classifier.weights());
+    const optimiser = tf.train.adam(LEARNING_RATE, DEFAULT_ADAM.beta1, DEFAULT_ADAM.beta2, DEFAULT_ADAM.epsilon);
+    const x = tf.tensor4d(images, [batch, 12, 12, 1]);
+    const y = tf.tensor2d(targets, [batch, 5]);
+    const entropy = -targets.reduce((sum, p) => sum + p * Math.log(p), 0) / batch;
+    const convolve = (input: tf.Tensor4D, name: string, padding: 'valid' | 'same') =>
+      tf.maxPool(
+        tf.relu(
+          tf.add(
+            tf.conv2d(input, variables.get(`${name}/kernel`) as unknown as tf.Tensor4D, 1, padding),
+            variables.get(`${name}/bias`)!,
+          ),
+        ),
+        2,
+        2,
+        'valid',
+      ) as tf.Tensor4D;
+    const forward = () => {
+      const pooled = convolve(convolve(x, 'conv1', 'valid'), 'conv2', 'same');
+      const hidden = tf.relu(denseOf(variables, tf.reshape(pooled, [batch, -1]), 'dense1'));
+      const crossEntropy = tf.losses.softmaxCrossEntropy(y, denseOf(variables, hidden, 'logits'));
+      return tf.sub(crossEntropy, entropy) as tf.Scalar;
+    };
+    classifier.images.set(images);
+    classifier.targets.set(targets);
+    for (let step = 0; step < STEPS; step++) {
+      const expected = optimiser.minimize(forward, true)!.dataSync()[0]!;
+      const measured = classifier.trainStep(batch, LEARNING_RATE);
+      expect(Math.abs(measured - expected) / expected).toBeLessThan(TOLERANCE);
+    }
+    expect(relativeError(classifier.weights(), variables)).toBeLessThan(TOLERANCE);
+  });
+
+  it('the CVAE', () => {
+    const [batch, pixels, classes, latent] = [6, 16, 3, 2];
+    const cvae = new WasmCvae({
+      shape: { height: 4, width: 4, channels: 1 },
+      classes,
+      latent,
+      hidden: [12, 8],
+      batch,
+      seed: 1,
+      adam: DEFAULT_ADAM,
+    });
+    const images = uniform(batch * pixels, 'images');
+    const conditions = answers(batch, classes);
+    const noise = uniform(batch * latent, 'noise').map((value) => 4 * value - 2);
+    const variables = variablesOf(cvae.weights());
+    const optimiser = tf.train.adam(LEARNING_RATE, DEFAULT_ADAM.beta1, DEFAULT_ADAM.beta2, DEFAULT_ADAM.epsilon);
+    const x = tf.tensor2d(images, [batch, pixels]);
+    const condition = tf.tensor2d(conditions, [batch, classes]);
+    const e = tf.tensor2d(noise, [batch, latent]);
+    const forward = () => {
+      let h: tf.Tensor2D = tf.concat([x, condition], 1);
+      for (const name of ['encoder/dense1', 'encoder/dense2']) h = tf.relu(denseOf(variables, h, name));
+      const [mean, logVariance] = tf.split(denseOf(variables, h, 'encoder/latent'), 2, 1) as [tf.Tensor2D, tf.Tensor2D];
+      const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), e)) as tf.Tensor2D;
+      h = tf.concat([z, condition], 1);
+      for (const name of ['decoder/dense1', 'decoder/dense2']) h = tf.relu(denseOf(variables, h, name));
+      const logits = denseOf(variables, h, 'decoder/pixels');
+      // −x·log σ(l) − (1 − x)·log(1 − σ(l)) = softplus(l) − x·l
+      const reconstruction = tf.sum(tf.sub(tf.softplus(logits), tf.mul(x, logits)));
+      const divergence = tf.mul(
+        -0.5,
+        tf.sum(tf.sub(tf.sub(tf.add(logVariance, 1), tf.square(mean)), tf.exp(logVariance))),
+      );
+      return tf.div(tf.add(reconstruction, divergence), batch) as tf.Scalar;
+    };
+    cvae.images.set(images);
+    cvae.conditions.set(conditions);
+    cvae.noise.set(noise);
+    for (let step = 0; step < STEPS; step++) {
+      const expected = optimiser.minimize(forward, true)!.dataSync()[0]!;
+      const measured = cvae.trainStep(batch, LEARNING_RATE);
+      expect(Math.abs(measured - expected) / expected).toBeLessThan(TOLERANCE);
+    }
+    expect(relativeError(cvae.weights(), variables)).toBeLessThan(TOLERANCE);
+    const z = uniform(batch * latent, 'z');
+    let h: tf.Tensor2D = tf.concat([tf.tensor2d(z, [batch, latent]), condition], 1);
+    for (const name of ['decoder/dense1', 'decoder/dense2']) h = tf.relu(denseOf(variables, h, name));
+    const decoded = tf.sigmoid(denseOf(variables, h, 'decoder/pixels')).dataSync();
+    cvae.decode(z, conditions, batch).forEach((value, i) => expect(value).toBeCloseTo(decoded[i]!, 4));
+  });
+});
