@@ -3,6 +3,8 @@ import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/Ep
 
 /** All that a training needs to go on as if nothing had happened. */
 export interface TrainingCheckpoint {
+  /** Name of the engine; another one can't go on with it. */
+  engine: string;
   /** Steps done. */
   step: number;
   /** Sum of the losses of the epoch under way. */

@@ -6,3 +6,9 @@ export { BEST_RECIPE, PAPER_RECIPE, RECIPE_NAMES, recipeNamed } from './recipes.
 export type { MixRecipe, Recipe } from './recipes.js';
 export { DEFAULT_CHECKPOINT_INTERVAL_MS, trainStudent } from './train.js';
 export type { TrainedStudent, TrainingData, TrainingHooks, TrainingPlan } from './train.js';
+export { trainerJobs } from './jobs.js';
+export type { TrainerJobHandlers, TrainerJobOptions } from './jobs.js';
+export { startStudentTrainer } from './server.js';
+export type { RunningTrainer, TrainerServerOptions } from './server.js';
+export { tasksInThisThread as trainerTasksInThisThread } from './tasks.js';
+export type { TrainerTasks } from './tasks.js';

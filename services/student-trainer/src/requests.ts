@@ -22,13 +22,13 @@ export const MAX_LEARNING_RATE = 10;
 export const MAX_TEMPERATURE = 1000;
 
 /** @throws InvalidArgumentError naming the field, its value and its range */
-export function assertTrainRequest(request: TrainRequest__Output): void {
+export function assertTrainRequest(request: TrainRequest__Output): EngineName {
   if (request.data.length === 0) throw new InvalidArgumentError('data is empty: give labelled shards to train on');
   assertNatural('classes', request.classes, MAX_CLASSES);
   assertSeed(request.seed);
-  engineNamed(request.engine);
   assertRecipe(requiredField('recipe', request.recipe));
   networkOf(request);
+  return engineNamed(request.engine);
 }
 
 /** The student that the request names, for the shape of its images. */

@@ -29,8 +29,8 @@ export interface TrainingHooks {
   clock: Pick<Clock, 'monotonicMs'>;
   signal: AbortSignal;
   progress(step: number, totalSteps: number, loss: number | undefined): void;
-  /** Keeps the checkpoint; the training goes on when it is durable. */
-  saveCheckpoint(checkpoint: TrainingCheckpoint): Promise<void>;
+  /** Keeps the checkpoint. */
+  saveCheckpoint(checkpoint: TrainingCheckpoint): void | Promise<void>;
   checkpointIntervalMs: number;
 }
 
@@ -52,7 +52,7 @@ const BREATHE_EVERY_STEPS = 16;
  * Trains a student on what the teacher said. Every epoch goes over the images in an order of its own; images left over
  * after the last whole batch sit that epoch out. The order, the augmentation and the initial weights depend on the seed
  * and on the data alone, so that a training resumed at a checkpoint ends with the same weights.
- * @param resumeFrom a checkpoint of the same data, plan and engine
+ * @param checkpoint of the same data and plan; one of another engine is left aside
  * @throws NanLossError naming the step
  * @throws CancelledError when the signal aborts
  */
@@ -61,9 +61,10 @@ export async function trainStudent(
   data: TrainingData,
   plan: TrainingPlan,
   hooks: TrainingHooks,
-  resumeFrom?: TrainingCheckpoint,
+  checkpoint?: TrainingCheckpoint,
 ): Promise<TrainedStudent> {
   const { recipe, seed } = plan;
+  const resumeFrom = checkpoint?.engine === engine.name ? checkpoint : undefined;
   const batch = Math.min(recipe.batch, data.count);
   const classifier = engine.createClassifier({
     network: plan.network,
@@ -98,7 +99,13 @@ export async function trainStudent(
       await new Promise((resolve) => setImmediate(resolve));
       if (hooks.signal.aborted) throw new CancelledError(`the training was cancelled after step ${done}`);
       if (done < totalSteps && hooks.clock.monotonicMs() - savedAtMs >= hooks.checkpointIntervalMs) {
-        await hooks.saveCheckpoint({ step: done, epochLossSum, history, classifier: classifier.checkpoint() });
+        await hooks.saveCheckpoint({
+          engine: engine.name,
+          step: done,
+          epochLossSum,
+          history,
+          classifier: classifier.checkpoint(),
+        });
         savedAtMs = hooks.clock.monotonicMs();
       }
     }

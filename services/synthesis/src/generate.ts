@@ -1,6 +1,7 @@
 import { CancelledError, MAX_IMAGES_PER_SHARD, RandomStream, pixelsPerImage } from '@bbdistill/common';
 import { DEFAULT_ADAM } from '@bbdistill/compute';
 import type { Engine } from '@bbdistill/compute';
+import { isDecoderWeight } from './generator.js';
 import type { Generator } from './generator.js';
 import type { WorkHooks } from './synthesise.js';
 
@@ -27,7 +28,9 @@ export async function generateImages(
   const { shape, classes, latent, hidden, weights } = generator;
   const cvae = engine.createCvae({ shape, classes, latent, hidden, batch: 1, seed, adam: DEFAULT_ADAM });
   try {
-    cvae.setWeights(weights);
+    // Decoding needs no encoder, and none was stored: it stays as it was initialised.
+    const encoder = cvae.weights().filter(({ name }) => !isDecoderWeight(name));
+    cvae.setWeights([...encoder, ...weights]);
     // Whole blocks always, the last one cut afterwards: an engine may round differently in the tail of a block, and an
     // image must not depend on how many others were asked for.
     const latents = new Float32Array(MAX_IMAGES_PER_SHARD * latent);

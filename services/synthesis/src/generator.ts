@@ -14,11 +14,14 @@ export interface Generator {
 }
 
 const FORMAT = 'bbdistill-generator-1';
-const DECODER_PREFIX = 'decoder/';
+
+export function isDecoderWeight(name: string): boolean {
+  return name.startsWith('decoder/');
+}
 
 /** The decoder alone as safetensors: generating needs no more. */
 export function encodeGenerator({ shape, classes, latent, hidden, weights }: Generator): Uint8Array {
-  const decoder = weights.filter(({ name }) => name.startsWith(DECODER_PREFIX));
+  const decoder = weights.filter(({ name }) => isDecoderWeight(name));
   return encodeTensors({
     metadata: {
       format: FORMAT,

@@ -1,1 +1,13 @@
-export {};
+export { fitGenerator } from './fit.js';
+export type { FitData, FitOptions, FittedGenerator } from './fit.js';
+export { generateImages } from './generate.js';
+export { decodeGenerator, encodeGenerator } from './generator.js';
+export type { Generator } from './generator.js';
+export { synthesisJobs } from './jobs.js';
+export type { SynthesisJobHandlers, SynthesisJobOptions } from './jobs.js';
+export { startSynthesis } from './server.js';
+export type { RunningSynthesis, SynthesisServerOptions } from './server.js';
+export { mixImages, previewMix } from './synthesise.js';
+export type { MixedImages, WorkHooks } from './synthesise.js';
+export { tasksInThisThread as synthesisTasksInThisThread } from './tasks.js';
+export type { SynthesisTasks } from './tasks.js';

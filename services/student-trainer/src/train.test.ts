@@ -1,0 +1,159 @@
+import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
+import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
+import { ManualClock, encodeTensors, sha256Hex } from '@bbdistill/common';
+import { DEFAULT_ADAM, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
+import type { Engine, WeightTensor } from '@bbdistill/compute';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
+import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
+import { trainStudent } from './train.js';
+import type { TrainingHooks, TrainingPlan } from './train.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEngine('wasm', 'never');
+});
+
+const clock = new ManualClock();
+function hooks(change: Partial<TrainingHooks> = {}): TrainingHooks {
+  return {
+    clock,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    saveCheckpoint: async () => undefined,
+    checkpointIntervalMs: 30_000,
+    ...change,
+  };
+}
+
+function plan(change: Partial<TrainingRecipe__Output> = {}, seed = 1, classes = 3): TrainingPlan {
+  return {
+    network: networkByName('lenet5-half', TINY_SHAPE, classes),
+    recipe: { ...BEST_RECIPE.training, epochs: 6, batch: 16, ...change },
+    seed,
+  };
+}
+
+function hashOf(weights: WeightTensor[]): string {
+  return sha256Hex(encodeWeights({ network: 'lenet5-half', classes: 3, shape: TINY_SHAPE, weights }));
+}
+
+describe('training - learning', () => {
+  it.each([
+    ['best', { schedule: 'one-cycle' }],
+    ['paper', { ...PAPER_RECIPE.training, epochs: 30, batch: 16 }],
+    ['mixed with hard answers', { balance: 0.5, temperature: 2, weightDecay: 1e-3 }],
+  ])('by the %s recipe names unseen images as the teacher would', async (_name, change) => {
+    const trained = await trainStudent(engine, tinyImages(96), plan(change), hooks());
+    const unseen = tinyImages(60, 3, 2);
+    const student = engine.createClassifier({
+      network: plan().network,
+      batch: 1,
+      seed: 0,
+      loss: { balance: 0, temperature: 1 },
+      adam: DEFAULT_ADAM,
+    });
+    student.setWeights(trained.weights);
+    const named = argmaxRows(student.predict(unseen.pixels, 60), 3);
+    expect(named.filter((k, n) => k === unseen.labels[n]).length).toBeGreaterThan(54);
+  });
+
+  it('keeps a history of every epoch with a falling loss', async () => {
+    const { history, steps, parameters } = await trainStudent(engine, tinyImages(100), plan(), hooks());
+    expect(steps).toBe(36);
+    expect(history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss * 0.8);
+    expect(history.at(-1)!.learningRate).toBeCloseTo(3e-3 / 25e4, 10);
+    expect(parameters).toBeGreaterThan(1000);
+  });
+});
+
+describe('training - determinism', () => {
+  it('ends with the same bytes for the same seed and with others for another', async () => {
+    const weightsOf = async (seed: number) =>
+      hashOf((await trainStudent(engine, tinyImages(40), plan({}, seed), hooks())).weights);
+    const first = await weightsOf(1);
+    expect(await weightsOf(1)).toBe(first);
+    expect(await weightsOf(2)).not.toBe(first);
+  });
+});
+
+describe('training - checkpoints', () => {
+  const paper = { ...PAPER_RECIPE.training, epochs: 9, batch: 16 };
+
+  it('a trainer killed between two checkpoints ends with the same weights and history', async () => {
+    const images = tinyImages(90);
+    const whole = await trainStudent(engine, images, plan(paper), hooks());
+    const time = new ManualClock();
+    const saved: Uint8Array[] = [];
+    const killed = trainStudent(
+      engine,
+      images,
+      plan(paper),
+      hooks({
+        clock: time,
+        progress: (step) => {
+          // Step 16 is no time for a checkpoint yet, 32 is one and lies within an epoch, 45 is the last.
+          if (step > 0) void time.advance(20_000);
+          if (step === 45) throw new Error('killed');
+        },
+        saveCheckpoint: async (checkpoint) => void saved.push(encodeCheckpoint(checkpoint)),
+        checkpointIntervalMs: 30_000,
+      }),
+    );
+    await killed.catch(() => undefined);
+    expect(saved).toHaveLength(1);
+    const checkpoint = decodeCheckpoint(saved[0]!);
+    expect(checkpoint.step).toBe(32);
+    expect(checkpoint.history).toHaveLength(6);
+    const resumed = await trainStudent(engine, images, plan(paper), hooks(), checkpoint);
+    expect(hashOf(resumed.weights)).toBe(hashOf(whole.weights));
+    expect(resumed.history).toEqual<EpochMetrics__Output[]>(whole.history);
+    expect(resumed.steps).toBe(whole.steps);
+  });
+
+  it('of another engine are left aside', async () => {
+    const checkpoint = { engine: 'other', step: 10, epochLossSum: 0, history: [], classifier: new Uint8Array(3) };
+    const images = tinyImages(20);
+    const short = plan({ epochs: 1 });
+    const fresh = await trainStudent(engine, images, short, hooks());
+    const other = await trainStudent(engine, images, short, hooks(), checkpoint);
+    expect(hashOf(other.weights)).toBe(hashOf(fresh.weights));
+  });
+
+  it('are not read from a file of something else', () => {
+    expect(() => decodeCheckpoint(encodeTensors({ metadata: {}, tensors: {} }))).toThrow(/no checkpoint/);
+  });
+});
+
+describe('training - edges', () => {
+  it('takes fewer images than a batch', async () => {
+    const { steps, history } = await trainStudent(engine, tinyImages(5), plan(), hooks());
+    expect(steps).toBe(6);
+    expect(history).toHaveLength(6);
+  });
+
+  it('takes a single image, by the paper recipe too', async () => {
+    const recipe = { ...PAPER_RECIPE.training, epochs: 1 };
+    const { steps } = await trainStudent(engine, tinyImages(1), plan(recipe), hooks());
+    expect(steps).toBe(1);
+  });
+
+  it('fails a loss that is not a number with its step', async () => {
+    const training = trainStudent(engine, tinyImages(32), plan({ schedule: 'constant', learningRate: 1e30 }), hooks());
+    await expect(training).rejects.toMatchObject({ code: 'NAN_LOSS' });
+    await expect(training).rejects.toThrow(/at step \d+/);
+  });
+
+  it('stops when it is cancelled', async () => {
+    const stop = new AbortController();
+    const training = trainStudent(
+      engine,
+      tinyImages(64),
+      plan({ epochs: 1000 }),
+      hooks({ signal: stop.signal, progress: (step) => void (step > 0 && stop.abort()) }),
+    );
+    await expect(training).rejects.toMatchObject({ kind: 'cancelled' });
+  });
+});

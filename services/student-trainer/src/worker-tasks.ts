@@ -1,0 +1,1 @@
+export { tasksInThisThread as tasksInWorkerThreads } from './tasks.js';
