@@ -11,6 +11,8 @@ export interface Child extends AsyncDisposable {
   readonly errorOutput: () => string;
   /** The first line that matches, waited for; fails when the child ends without it. */
   line(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  /** Waits until it has said so many lines; fails when it ends before. */
+  saidLines(count: number, timeoutMs?: number): Promise<void>;
   kill(signal?: NodeJS.Signals): void;
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
@@ -54,6 +56,18 @@ export function startChild(
         },
         timeoutMs,
       ),
+    async saidLines(count, timeoutMs) {
+      await waitFor(
+        `${count} lines`,
+        () => {
+          if (lines.length < count && result !== undefined) {
+            throw new Error(`the child ended with ${result} after ${lines.length} lines: ${errorOutput}`);
+          }
+          return lines.length >= count;
+        },
+        timeoutMs,
+      );
+    },
     kill: (signal = 'SIGKILL') => child.kill(signal),
     ended,
     async [Symbol.asyncDispose]() {

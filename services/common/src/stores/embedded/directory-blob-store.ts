@@ -1,0 +1,138 @@
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InvalidArgumentError } from '../../errors.js';
+import { BlobCorruptError, BlobNotFoundError, sha256Hex } from '../blob-store.js';
+import type { BlobRef, BlobStore } from '../blob-store.js';
+import { storing } from './storage-errors.js';
+
+const TEMPORARY_PREFIX = '.writing-';
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Blobs as files, `ab/cdef…`. A file has its final name only once its bytes are on the disk. */
+export class DirectoryBlobStore implements BlobStore {
+  readonly #writing = new Map<string, Promise<void>>();
+  readonly #madeFolders = new Set<string>();
+  #temporaryFiles = 0;
+
+  private constructor(private readonly folder: string) {}
+
+  /** Opens the folder and clears what a killed process left half written. The caller holds the state folder's lock. */
+  static async open(folder: string): Promise<DirectoryBlobStore> {
+    await storing(folder, () => mkdir(folder, { recursive: true }));
+    for await (const path of filesIn(folder)) {
+      if (path.name.startsWith(TEMPORARY_PREFIX)) await rm(join(path.folder, path.name), { force: true });
+    }
+    return new DirectoryBlobStore(folder);
+  }
+
+  async put(bytes: Uint8Array): Promise<BlobRef> {
+    const sha256 = sha256Hex(bytes);
+    const path = this.#pathOf(sha256);
+    // A second writer waits for the first: a file that is there may not be durable yet.
+    const underWay = this.#writing.get(sha256);
+    if (underWay) await underWay;
+    else if ((await sizeOf(path)) !== bytes.length) {
+      const writing = storing(this.folder, () => this.#write(path, bytes));
+      this.#writing.set(sha256, writing);
+      try {
+        await writing;
+      } finally {
+        this.#writing.delete(sha256);
+      }
+    }
+    return { sha256, sizeBytes: bytes.length };
+  }
+
+  async get(sha256: string): Promise<Uint8Array> {
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(this.#pathOf(sha256));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new BlobNotFoundError(sha256);
+      throw error;
+    }
+    const found = sha256Hex(bytes);
+    if (found !== sha256) throw new BlobCorruptError(sha256, found);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  async has(sha256: string): Promise<boolean> {
+    return (await sizeOf(this.#pathOf(sha256))) !== undefined;
+  }
+
+  async delete(sha256: string): Promise<void> {
+    await storing(this.folder, () => rm(this.#pathOf(sha256), { force: true }));
+  }
+
+  async *list(): AsyncIterable<string> {
+    for await (const { folder, name } of filesIn(this.folder)) {
+      const sha256 = folder.slice(-2) + name;
+      if (SHA256.test(sha256)) yield sha256;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#writing.values());
+  }
+
+  #pathOf(sha256: string): string {
+    if (!SHA256.test(sha256)) {
+      throw new InvalidArgumentError(`"${sha256}" names no blob: it takes 64 lower-case hexadecimal digits`);
+    }
+    return join(this.folder, sha256.slice(0, 2), sha256.slice(2));
+  }
+
+  async #write(path: string, bytes: Uint8Array): Promise<void> {
+    const folder = dirname(path);
+    await this.#makeFolder(folder);
+    const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${this.#temporaryFiles++}`);
+    try {
+      const file = await open(temporary, 'wx');
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(folder);
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#madeFolders.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    await syncFolder(this.folder);
+    this.#madeFolders.add(folder);
+  }
+}
+
+async function* filesIn(root: string): AsyncIterable<{ folder: string; name: string }> {
+  for (const entry of await readdir(root, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const folder = join(root, entry.name);
+    for (const name of await readdir(folder)) yield { folder, name };
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Without it a name may be lost in a power cut although its bytes are there. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
