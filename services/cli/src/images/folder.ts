@@ -1,0 +1,180 @@
+import { extname, join } from 'node:path';
+import { pixelsPerImage, sameShape } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common';
+import { listFolder, printable, readBounded, statPath } from './bytes.js';
+import { MAX_PICTURE_FILE_BYTES, decodePicture } from './picture.js';
+import type { Picture } from './picture.js';
+import { drawSeeded } from './splits.js';
+import { convertChannels } from './transform.js';
+import { ImageFileError, MAX_CLASSES, checkPixelBytes } from './types.js';
+import type { RawImages, ReadImagesOptions, SkippedFile } from './types.js';
+
+const READ = ['.png', '.jpg', '.jpeg'];
+/** Pictures that we don't read; they are named instead of being left out in silence. */
+const NOT_READ = ['.gif', '.webp', '.bmp', '.tif', '.tiff', '.avif', '.heic', '.jp2', '.svg'];
+/** Decoded at a time: enough to keep the decoder's threads busy, few enough to bound memory. */
+const DECODED_AT_ONCE = 8;
+
+interface Listed {
+  path: string;
+  /** Base name. */
+  name: string;
+  label: number;
+}
+
+export interface FolderImages extends RawImages {
+  skipped: SkippedFile[];
+  /** Base names, in the order of the images. */
+  names: string[];
+}
+
+function isPictureName(name: string): boolean {
+  const extension = extname(name).toLowerCase();
+  return READ.includes(extension) || NOT_READ.includes(extension);
+}
+
+/** Class folders that are whole numbers are the class itself; other names are sorted. */
+function classesOf(path: string, folders: readonly string[], given: readonly string[] | undefined): string[] {
+  if (given) {
+    const unknown = folders.find((name) => !given.includes(name));
+    if (unknown === undefined) return [...given];
+    throw new ImageFileError(printable(join(path, unknown)), 'the folder is none of the declared class names', {
+      code: 'LABEL_RANGE',
+    });
+  }
+  if (!folders.every((name) => /^(0|[1-9]\d*)$/.test(name))) return [...folders];
+  const highest = Math.max(...folders.map(Number));
+  if (highest >= MAX_CLASSES) {
+    throw new ImageFileError(printable(path), `class folder ${highest} is out of range`, { code: 'LABEL_RANGE' });
+  }
+  return Array.from({ length: highest + 1 }, (_, label) => String(label));
+}
+
+async function list(path: string, options: ReadImagesOptions): Promise<{ files: Listed[]; classNames?: string[] }> {
+  const flat: Listed[] = [];
+  const folders: string[] = [];
+  for (const name of await listFolder(path)) {
+    const below = join(path, name);
+    if (isPictureName(name)) flat.push({ path: below, name, label: -1 });
+    else if ((await statPath(below).catch(() => undefined))?.isDirectory()) folders.push(name);
+  }
+  if (flat.length > 0) {
+    if (options.labels !== 'folder') return { files: flat };
+    throw new ImageFileError(printable(path), 'holds pictures directly; labels: folder needs one folder a class', {
+      code: 'IMAGE_LAYOUT',
+    });
+  }
+  const perFolder = await Promise.all(folders.map((name) => listFolder(join(path, name))));
+  const used = folders.filter((_, i) => perFolder[i]!.some(isPictureName));
+  if (used.length === 0) {
+    throw new ImageFileError(
+      printable(path),
+      'holds no PNG or JPEG, neither directly nor one folder deep; check the path',
+      { code: 'IMAGE_NONE' },
+    );
+  }
+  const classNames = classesOf(path, folders, options.classNames);
+  const files = folders.flatMap((folder, i) =>
+    perFolder[i]!.filter(isPictureName).map((name) => ({
+      path: join(path, folder, name),
+      name,
+      label: classNames.indexOf(folder),
+    })),
+  );
+  return { files, classNames };
+}
+
+async function read(listed: Listed, options: ReadImagesOptions): Promise<Picture | ImageFileError> {
+  try {
+    if (NOT_READ.includes(extname(listed.name).toLowerCase())) {
+      throw new ImageFileError(printable(listed.path), 'only PNG and JPEG are read; convert it', {
+        code: 'IMAGE_FORMAT',
+      });
+    }
+    const bytes = await readBounded(listed.path, MAX_PICTURE_FILE_BYTES);
+    return await decodePicture(printable(listed.path), bytes, options);
+  } catch (error) {
+    if (error instanceof ImageFileError) return error;
+    throw error;
+  }
+}
+
+function fitted(picture: Picture, channels: 1 | 3 | undefined): Picture {
+  if (!channels) return picture;
+  const { shape, pixels } = convertChannels({ count: 1, ...picture }, channels);
+  return { shape, pixels, changes: picture.changes };
+}
+
+/**
+ * PNG and JPEG files of a folder: flat, or one folder a class (labels and class names from the folders). Files come
+ * in code-unit order of their names, folder by folder; links are followed; anything else in the folder is left alone.
+ * @throws ImageFileError naming the file; with `skipBad` such files are listed instead
+ */
+export async function readFolder(options: ReadImagesOptions, maxPixelBytes: number): Promise<FolderImages> {
+  const { files, classNames } = await list(options.path, options);
+  const wanted = Math.min(options.limit ?? files.length, files.length);
+  const order =
+    options.seed !== undefined && wanted < files.length
+      ? Array.from(drawSeeded(files.length, files.length, options.seed), (i) => files[i]!)
+      : files;
+
+  const skipped: SkippedFile[] = [];
+  const changed = new Map<string, number>();
+  const names: string[] = [];
+  const labels: number[] = [];
+  let first: { shape: ImageShape; path: string } | undefined;
+  let pixels = new Uint8Array(0);
+  for (let at = 0; at < order.length && names.length < wanted;) {
+    const group = order.slice(at, at + Math.min(DECODED_AT_ONCE, wanted - names.length));
+    at += group.length;
+    const pictures = await Promise.all(group.map((listed) => read(listed, options)));
+    group.forEach((listed, i) => {
+      const found = pictures[i]!;
+      const picture = found instanceof ImageFileError ? found : fitted(found, options.channels);
+      const error = picture instanceof ImageFileError ? picture : first && unlike(first, listed, picture);
+      if (error) {
+        if (!options.skipBad) throw error;
+        skipped.push({ file: error.file, reason: error.reason });
+        return;
+      }
+      const { shape, pixels: own, changes } = picture as Picture;
+      if (!first) {
+        first = { shape, path: listed.path };
+        pixels = new Uint8Array(checkPixelBytes(printable(options.path), wanted, shape, maxPixelBytes));
+      }
+      pixels.set(own, names.length * own.length);
+      for (const change of changes) changed.set(change, (changed.get(change) ?? 0) + 1);
+      names.push(listed.name);
+      labels.push(listed.label);
+    });
+  }
+  if (!first) {
+    throw new ImageFileError(printable(options.path), `none of its ${files.length} pictures can be read`, {
+      code: 'IMAGE_NONE',
+    });
+  }
+  const used = pixels.subarray(0, names.length * pixelsPerImage(first.shape));
+  return {
+    images: { count: names.length, shape: first.shape, pixels: used },
+    ...(classNames ? { classNames, labels: Int32Array.from(labels) } : {}),
+    notes: [...changed].map(([change, count]) => `in ${count} of ${names.length} files ${change}`),
+    skipped,
+    names,
+  };
+}
+
+function unlike(
+  first: { shape: ImageShape; path: string },
+  listed: Listed,
+  picture: Picture,
+): ImageFileError | undefined {
+  if (sameShape(first.shape, picture.shape)) return undefined;
+  const size = ({ width, height, channels }: ImageShape) => `${width}x${height} ${channels === 1 ? 'grey' : 'RGB'}`;
+  const sizes = first.shape.height !== picture.shape.height || first.shape.width !== picture.shape.width;
+  return new ImageFileError(
+    printable(listed.path),
+    `is ${size(picture.shape)} but ${printable(first.path)} is ${size(first.shape)}; ` +
+      (sizes ? 'set resize to bring all to one size' : 'set channels to 1 or 3 to bring all to one kind'),
+    { code: 'IMAGE_MIXED' },
+  );
+}
