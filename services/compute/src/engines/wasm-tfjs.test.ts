@@ -46,7 +46,7 @@ function denseOf(variables: Map<string, tf.Variable>, x: tf.Tensor, name: string
 function relativeError(weights: WeightTensor[], variables: Map<string, tf.Variable>): number {
   return Math.max(
     ...weights.map(({ name, data }) => {
-      const expected = variables.get(name)!.dataSync();
+      const expected = variables.get(name)!.dataSync<'float32'>();
       const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
       return data.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0) / largest;
     }),
@@ -82,7 +82,7 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
     const convolve = (input: tf.Tensor4D, name: string, padding: 'valid' | 'same') =>
       tf.maxPool(
         tf.relu(
-          tf.add(
+          tf.add<tf.Tensor4D>(
             tf.conv2d(input, variables.get(`${name}/kernel`) as unknown as tf.Tensor4D, 1, padding),
             variables.get(`${name}/bias`)!,
           ),
@@ -90,12 +90,12 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
         2,
         2,
         'valid',
-      ) as tf.Tensor4D;
+      );
     const forward = () => {
       const pooled = convolve(convolve(x, 'conv1', 'valid'), 'conv2', 'same');
       const hidden = tf.relu(denseOf(variables, tf.reshape(pooled, [batch, -1]), 'dense1'));
       const crossEntropy = tf.losses.softmaxCrossEntropy(y, denseOf(variables, hidden, 'logits'));
-      return tf.sub(crossEntropy, entropy) as tf.Scalar;
+      return tf.sub<tf.Scalar>(crossEntropy, entropy);
     };
     classifier.images.set(images);
     classifier.targets.set(targets);
@@ -130,7 +130,7 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
       let h: tf.Tensor2D = tf.concat([x, condition], 1);
       for (const name of ['encoder/dense1', 'encoder/dense2']) h = tf.relu(denseOf(variables, h, name));
       const [mean, logVariance] = tf.split(denseOf(variables, h, 'encoder/latent'), 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-      const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), e)) as tf.Tensor2D;
+      const z = tf.add<tf.Tensor2D>(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), e));
       h = tf.concat([z, condition], 1);
       for (const name of ['decoder/dense1', 'decoder/dense2']) h = tf.relu(denseOf(variables, h, name));
       const logits = denseOf(variables, h, 'decoder/pixels');
@@ -140,7 +140,7 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
         -0.5,
         tf.sum(tf.sub(tf.sub(tf.add(logVariance, 1), tf.square(mean)), tf.exp(logVariance))),
       );
-      return tf.div(tf.add(reconstruction, divergence), batch) as tf.Scalar;
+      return tf.div<tf.Scalar>(tf.add(reconstruction, divergence), batch);
     };
     cvae.images.set(images);
     cvae.conditions.set(conditions);
