@@ -34,6 +34,8 @@ export interface RunRecord {
   state: RunState;
   failure?: JobFailure;
   stages: StageRecord[];
+  /** Ids of the jobs that a cancel has to stop; empty once the run is over. */
+  jobs: string[];
   artifacts: ExportedFile__Output[];
   reportJson?: string;
   createdAtMs: number;

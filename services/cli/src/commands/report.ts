@@ -1,0 +1,33 @@
+import { FailedPreconditionError } from '@bbdistill/common';
+import { reportTable } from '@bbdistill/orchestrator';
+import type { Report } from '@bbdistill/orchestrator';
+import { Command } from 'commander';
+import { addGlobalOptions, withSession } from '../context.js';
+import type { CommandContext, GlobalOptions } from '../context.js';
+import { downloadArtifacts, prepareOutputFolder } from '../download.js';
+
+interface ReportOptions extends GlobalOptions {
+  out?: string;
+}
+
+export function reportCommand(context: CommandContext): Command {
+  const command = new Command('report')
+    .description('print the result of a finished run; with --out, write all of its files again')
+    .argument('<run>', 'id of the run')
+    .option('--out <dir>', 'folder to write to');
+  return addGlobalOptions(command).action(async (runId: string, options: ReportOptions) => {
+    await withSession(options, {}, async ({ orchestrator }) => {
+      const run = await orchestrator.unary('GetRun', { runId });
+      if (run.reportJson === '') {
+        throw new FailedPreconditionError(
+          `run ${runId} has no report yet: its state is ${run.state}; watch it, or resume it if it ended early`,
+        );
+      }
+      if (options.out !== undefined) {
+        await prepareOutputFolder(options.out);
+        await downloadArtifacts(orchestrator, run, options.out, context.interrupt);
+      }
+      context.output.stdout(options.json ? run.reportJson : reportTable(JSON.parse(run.reportJson) as Report));
+    });
+  });
+}

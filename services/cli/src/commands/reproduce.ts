@@ -1,0 +1,154 @@
+import { join } from 'node:path';
+import { ConfigError } from '@bbdistill/common';
+import type { Report } from '@bbdistill/orchestrator';
+import { RECIPE_NAMES } from '@bbdistill/student-trainer';
+import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import { Argument, Command, Option } from 'commander';
+import { addGlobalOptions } from '../context.js';
+import type { CommandContext, GlobalOptions } from '../context.js';
+import { runDirectly } from '../direct-run.js';
+import { balancedDraw, fashionMnist, selectImages } from '../images/index.js';
+import type { FashionMnist } from '../images/index.js';
+import { naturalOption, seedsOption } from '../options.js';
+import { settingsFrom } from '../run-file.js';
+import type { Output } from '../output.js';
+
+const TEACHER_NAME = 'reproduced';
+const CLASSES = 10;
+/** The paper's numbers for Fashion-MNIST (METHOD: table of results). */
+const PAPER = { images: 2_000, synthetic: 48_000, cvaeEpochs: 200 };
+const PAPER_ACCURACY: Record<string, number> = { 'lenet5-half': 0.8473, lenet5: 0.8653 };
+
+interface ReproduceOptions extends GlobalOptions {
+  teacher: string;
+  network: string;
+  recipe: (typeof RECIPE_NAMES)[number];
+  seed: number;
+  seeds?: number[];
+  images: number;
+  synthetic: number;
+  data?: string;
+  out: string;
+}
+
+export function reproduceCommand(context: CommandContext): Command {
+  const command = new Command('reproduce')
+    .description("repeat the paper's experiment, its class-balanced draw of the real images by true label included")
+    .addArgument(new Argument('<set>', 'which experiment').choices(['fashion-mnist']))
+    .requiredOption('--teacher <where>', 'onnx:FILE, http://HOST:PORT/v2/models/NAME or grpc://HOST:PORT/NAME')
+    .option('--network <name>', 'student: lenet5 or lenet5-half', 'lenet5-half')
+    .addOption(
+      new Option('--recipe <name>', 'paper: as published; best: what did best here').choices(RECIPE_NAMES).default('paper'),
+    )
+    .option('--seed <n>', 'seed of everything random', naturalOption, 1)
+    .option('--seeds <list>', 'several seeds, e.g. 1,2,3,4,5: prints mean and spread', seedsOption)
+    .option('--images <n>', 'real images (a multiple of 10)', naturalOption, PAPER.images)
+    .option('--synthetic <n>', 'synthetic images', naturalOption, PAPER.synthetic)
+    .option('--data <dir>', "folder of the four IDX files; default: where Debian's dataset-fashion-mnist puts them")
+    .option('--out <dir>', 'folder of the results', './out');
+  return addGlobalOptions(command).action(async (_set: string, options: ReproduceOptions) => {
+    if (options.images < CLASSES || options.images % CLASSES !== 0) {
+      throw new ConfigError(`--images is ${options.images}: the paper draws equally from ${CLASSES} classes, give a multiple`);
+    }
+    const data = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });
+    const reports: Report[] = [];
+    for (const seed of options.seeds ?? [options.seed]) {
+      const out = options.seeds ? join(options.out, `seed-${seed}`) : options.out;
+      const report = await reproduce(data, seed, out, context, options);
+      if (!report) return;
+      reports.push(report);
+    }
+    if (!options.json) printSummary(reports, options, context.output);
+  });
+}
+
+function reproduce(
+  data: FashionMnist,
+  seed: number,
+  out: string,
+  context: CommandContext,
+  options: ReproduceOptions,
+): Promise<Report | undefined> {
+  const { train, test } = data;
+  const drawn = balancedDraw(train.labels!, options.images / CLASSES, seed);
+  const settings = settingsFrom({
+    name: `fashion-mnist ${options.network} ${options.recipe} seed ${seed}`,
+    teacher: TEACHER_NAME,
+    images: { path: 'Fashion-MNIST' },
+    classes: CLASSES,
+    synthesis: {
+      images: options.synthetic,
+      cvae: { epochs: PAPER.cvaeEpochs },
+      // Clothes stay what they are in a mirror. Only the best recipe moves images before it asks.
+      ...(options.recipe === 'best' && { source: { flip: true } }),
+    },
+    student: { network: options.network, recipe: options.recipe },
+    evaluation: { teacherImages: test.images.count, standardKd: true },
+    seed,
+  });
+  return runDirectly(
+    {
+      settings,
+      teachers: [teacherFrom(options.teacher)],
+      real: { images: selectImages(train.images, drawn) },
+      test: {
+        images: test.images,
+        ...(test.labels && { labels: test.labels }),
+        ...(test.classNames && { classNames: test.classNames }),
+      },
+      out,
+    },
+    context,
+    options,
+  );
+}
+
+/** @throws ConfigError */
+function teacherFrom(where: string): TeacherConfig {
+  if (where.startsWith('onnx:')) {
+    return parseTeacherConfig(TEACHER_NAME, {
+      adapter: 'onnx',
+      path: where.slice('onnx:'.length),
+      limits: { imagesPerCall: 256, concurrency: 1 },
+    });
+  }
+  const http = /^(https?:\/\/[^/]+)\/v2\/models\/([^/]+)$/.exec(where);
+  if (http) {
+    return parseTeacherConfig(TEACHER_NAME, { adapter: 'open-inference-http', url: http[1], model: http[2], ...SERVED });
+  }
+  const grpc = /^grpc:\/\/([^/]+)\/([^/]+)$/.exec(where);
+  if (grpc) {
+    return parseTeacherConfig(TEACHER_NAME, { adapter: 'open-inference-grpc', url: grpc[1], model: grpc[2], ...SERVED });
+  }
+  throw new ConfigError(
+    `--teacher is "${where}": write onnx:FILE, http://HOST:PORT/v2/models/NAME or grpc://HOST:PORT/NAME`,
+  );
+}
+
+/** As "bbdistill teacher serve" has it. */
+const SERVED = {
+  input: { name: 'images', layout: 'NHWC', datatype: 'FP32', scale: '1/255' },
+  answer: { kind: 'probabilities', output: 'probabilities' },
+  limits: { imagesPerCall: 256, concurrency: 2 },
+};
+
+function printSummary(reports: readonly Report[], options: ReproduceOptions, output: Output): void {
+  const percent = (value: number | null | undefined) => (value == null ? '–' : `${(value * 100).toFixed(2)} %`);
+  for (const { run, accuracy, queries } of reports) {
+    output.stdout(
+      `seed ${run.seed}: accuracy ${percent(accuracy)}, asked ${queries.asked}, cached ${queries.cached}, ` +
+        `coalesced ${queries.coalesced}, billed ${queries.billed}`,
+    );
+  }
+  const accuracies = reports.flatMap(({ accuracy }) => (accuracy == null ? [] : [accuracy]));
+  const paper = PAPER_ACCURACY[options.network];
+  if (accuracies.length > 1) {
+    const mean = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length;
+    output.stdout(
+      `mean over ${accuracies.length} seeds: ${percent(mean)}, ` +
+        `from ${percent(Math.min(...accuracies))} to ${percent(Math.max(...accuracies))}`,
+    );
+  }
+  if (paper !== undefined) output.stdout(`the paper says ${percent(paper)} for ${options.network} (its own recipe)`);
+}

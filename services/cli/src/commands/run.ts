@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import { addGlobalOptions, withSession } from '../context.js';
+import type { CommandContext, GlobalOptions } from '../context.js';
+import { prepareOutputFolder } from '../download.js';
+import { finishRun } from '../finish-run.js';
+import { prepareRun } from '../prepare-run.js';
+import { pathIn, readRunFile } from '../run-file.js';
+
+interface RunOptions extends GlobalOptions {
+  out?: string;
+}
+
+export function runCommand(context: CommandContext): Command {
+  const command = new Command('run')
+    .description('label, synthesise, train, evaluate and export')
+    .argument('[file]', 'YAML file with the settings')
+    .option('--out <dir>', 'folder of the results, instead of run.out');
+  return addGlobalOptions(command).action(async (file: string | undefined, options: RunOptions) => {
+    const { output, interrupt } = context;
+    const runFile = await readRunFile(file, context.overrides);
+    const out = options.out ?? pathIn(runFile.baseFolder, runFile.run.out);
+    await prepareOutputFolder(out);
+    const { engine, gpu } = runFile.run;
+    await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
+      const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
+      const run = await session.orchestrator.unary('CreateRun', { requestId: randomUUID(), spec });
+      await session.rememberOutput(run.id, out);
+      output.stderr(`run ${run.id} (${spec.name}) is on its way`);
+      await finishRun({ session, runId: run.id, out, context, options });
+    });
+  });
+}

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { addGlobalOptions, withSession } from '../context.js';
+import type { CommandContext, GlobalOptions } from '../context.js';
+
+interface UsageOptions extends GlobalOptions {
+  teacher?: string;
+  run?: string;
+}
+
+const COLUMNS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'retried', 'unresolved', 'unknown'] as const;
+
+export function usageCommand(context: CommandContext): Command {
+  const command = new Command('usage')
+    .description('what was asked and paid, by teacher, run and phase')
+    .option('--teacher <name>', 'only this teacher')
+    .option('--run <id>', 'only this run');
+  return addGlobalOptions(command).action(async (options: UsageOptions) => {
+    await withSession(options, {}, async ({ orchestrator }) => {
+      const { lines } = await orchestrator.unary('Usage', { teacher: options.teacher ?? '', runId: options.run ?? '' });
+      if (options.json) return context.output.stdout(JSON.stringify(lines));
+      const rows = lines.map((line) => [
+        line.teacher,
+        line.runId,
+        line.phase.replace('PHASE_', '').toLowerCase(),
+        ...COLUMNS.map((column) => String(line.counts?.[column] ?? 0)),
+        `${(line.costMicros / 1e6).toFixed(4)} ${line.currency}`,
+      ]);
+      const table = [['teacher', 'run', 'phase', ...COLUMNS, 'cost'], ...rows];
+      const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+      for (const row of table) {
+        context.output.stdout(row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd());
+      }
+    });
+  });
+}

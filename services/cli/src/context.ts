@@ -1,0 +1,62 @@
+import type { Logger } from '@bbdistill/common';
+import { createLogger } from '@bbdistill/common';
+import type { EngineName, GpuWish } from '@bbdistill/compute';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import type { Command } from 'commander';
+import type { Output } from './output.js';
+import { DEFAULT_STATE_FOLDER, openSession } from './session.js';
+import type { Session } from './session.js';
+import type { Override } from './run-file.js';
+
+/** What every command gets. */
+export interface CommandContext {
+  output: Output;
+  /** Settings given as flags: `--run.student.network lenet5`. */
+  overrides: readonly Override[];
+  /** The first Ctrl-C. A second one ends the process at once. */
+  interrupt: AbortSignal;
+  setExitCode(code: number): void;
+}
+
+export interface GlobalOptions {
+  state: string;
+  orchestrator?: string;
+  tokenEnv?: string;
+  json?: boolean;
+  verbose?: boolean;
+}
+
+export function addGlobalOptions(command: Command): Command {
+  return command
+    .option('--state <dir>', 'folder of the embedded services', DEFAULT_STATE_FOLDER)
+    .option('--orchestrator <host:port>', 'use a remote orchestrator instead of services in this process')
+    .option('--token-env <name>', 'environment variable with the token of the remote orchestrator')
+    .option('--json', 'print JSON for machines')
+    .option('--verbose', 'log what the services do to standard error');
+}
+
+/** Runs the work with a session and closes it, whatever happens. */
+export async function withSession<T>(
+  options: GlobalOptions,
+  setup: { teachers?: readonly TeacherConfig[]; engine?: EngineName; gpu?: GpuWish },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession({
+    orchestrator: options.orchestrator,
+    tokenEnv: options.tokenEnv,
+    stateFolder: options.state,
+    teachers: setup.teachers ?? [],
+    ...(setup.engine && { engine: setup.engine }),
+    ...(setup.gpu && { gpu: setup.gpu }),
+    logger: loggerFor(options),
+  });
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+export function loggerFor(options: GlobalOptions): Logger {
+  return createLogger({ name: 'bbdistill', level: options.verbose ? 'debug' : 'error', destination: process.stderr });
+}

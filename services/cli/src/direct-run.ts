@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import type { Report } from '@bbdistill/orchestrator';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import type { CommandContext, GlobalOptions } from './context.js';
+import { withSession } from './context.js';
+import { prepareOutputFolder } from './download.js';
+import { finishRun } from './finish-run.js';
+import type { RunSettings } from './run-file.js';
+import { runSpecOf } from './run-spec.js';
+import { uploadImages } from './upload.js';
+import type { ImagesToUpload } from './upload.js';
+
+/** A run whose images a command has in hand, instead of a file that names them. */
+export interface DirectRun {
+  settings: RunSettings;
+  teachers: readonly TeacherConfig[];
+  real: ImagesToUpload;
+  test: ImagesToUpload;
+  out: string;
+}
+
+/** Uploads, runs and writes the results. @returns the report, unless the run ended early */
+export async function runDirectly(
+  run: DirectRun,
+  context: CommandContext,
+  options: GlobalOptions,
+): Promise<Report | undefined> {
+  const { settings, teachers, out } = run;
+  await prepareOutputFolder(out);
+  const { engine, gpu } = settings;
+  return withSession(options, { teachers, engine, gpu }, async (session) => {
+    const { orchestrator } = session;
+    const real = await uploadImages(orchestrator, { images: run.real.images }, context.interrupt);
+    const test = await uploadImages(orchestrator, run.test, context.interrupt);
+    const spec = runSpecOf(settings, { images: real.id, test: test.id, classNames: run.test.classNames ?? [] });
+    const { id } = await orchestrator.unary('CreateRun', { requestId: randomUUID(), spec });
+    await session.rememberOutput(id, out);
+    context.output.stderr(`run ${id} (${settings.name}) is on its way`);
+    return finishRun({ session, runId: id, out, context, options });
+  });
+}

@@ -1,0 +1,65 @@
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { BbdError } from '@bbdistill/common';
+import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
+import type { Orchestrator } from './session.js';
+
+/** The folder for the results can't be written to. */
+export class OutputFolderError extends BbdError {
+  constructor(folder: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super('failed-precondition', `cannot write to the output folder ${folder} (${reason}): choose another with --out`, {
+      code: 'OUTPUT_NOT_WRITABLE',
+      cause,
+    });
+  }
+}
+
+/**
+ * Makes sure that results can be written, before anything is spent.
+ * @throws OutputFolderError
+ */
+export async function prepareOutputFolder(folder: string): Promise<void> {
+  const probe = join(folder, `.bbdistill-${process.pid}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(probe, '');
+    await rm(probe);
+  } catch (cause) {
+    throw new OutputFolderError(folder, cause);
+  }
+}
+
+/** Writes every file of a run below the folder; a file is whole or not there. */
+export async function downloadArtifacts(
+  orchestrator: Orchestrator,
+  run: Run__Output,
+  folder: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const root = resolve(folder);
+  const written: string[] = [];
+  for (const { path } of run.artifacts) {
+    const target = resolve(root, path);
+    if (!target.startsWith(root + sep)) {
+      throw new BbdError('data-loss', `the run names a file outside its folder: ${path}`, { code: 'BAD_ARTIFACT_PATH' });
+    }
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      const partial = `${target}.partial`;
+      const file = await open(partial, 'w');
+      try {
+        for await (const { data } of orchestrator.serverStream('DownloadArtifact', { runId: run.id, path }, { signal })) {
+          await file.write(data);
+        }
+      } finally {
+        await file.close();
+      }
+      await rename(partial, target);
+    } catch (thrown) {
+      throw thrown instanceof BbdError ? thrown : new OutputFolderError(root, thrown);
+    }
+    written.push(target);
+  }
+  return written;
+}

@@ -1,0 +1,58 @@
+import { openEmbeddedStores, systemClock } from '@bbdistill/common';
+import type { Logger, Stores } from '@bbdistill/common';
+import type { EngineName, GpuWish } from '@bbdistill/compute';
+import { interruptOrphanedRuns, startOrchestrator } from '@bbdistill/orchestrator';
+import { startStudentTrainer } from '@bbdistill/student-trainer';
+import { startSynthesis } from '@bbdistill/synthesis';
+import { startTeacherProxy } from '@bbdistill/teacher-proxy';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+
+/** Embedded services are for this process alone. */
+const ANY_LOOPBACK_PORT = '127.0.0.1:0';
+
+export interface EmbeddedOptions {
+  stateFolder: string;
+  /** Registered in addition to those that the state folder knows. */
+  teachers: readonly TeacherConfig[];
+  engine: EngineName;
+  gpu: GpuWish;
+  logger: Logger;
+}
+
+/** The four services in this process, over real gRPC. */
+export interface Embedded {
+  readonly orchestratorAddress: string;
+  /** Runs that an earlier process left in the middle; they wait to be resumed. */
+  readonly interruptedRuns: readonly string[];
+  /** Gives unfinished work back and closes the state folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts everything that a run needs on one machine.
+ * @throws ConfigError where another process uses the state folder
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { stateFolder, logger, engine, gpu } = options;
+  const clock = systemClock;
+  const stores: Stores = await openEmbeddedStores({ folder: stateFolder, clock });
+  const running: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    for (const service of running.reverse()) await service.stop();
+    await stores.close();
+  };
+  try {
+    const interruptedRuns = await interruptOrphanedRuns(stores, clock);
+    const base = { stores, address: ANY_LOOPBACK_PORT, logger, clock };
+    const proxy = await startTeacherProxy({ ...base, stateFolder, teachers: options.teachers });
+    running.push(proxy);
+    running.push(await startSynthesis({ ...base, engine, gpu }));
+    running.push(await startStudentTrainer({ ...base, engine, gpu }));
+    const orchestrator = await startOrchestrator({ ...base, teacherProxyAddress: proxy.address });
+    running.push(orchestrator);
+    return { orchestratorAddress: orchestrator.address, interruptedRuns, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import { asBbdError } from '@bbdistill/common';
+import type { RunState__Output } from '@bbdistill/common/gen/bbdistill/v1/RunState.js';
+
+/** What the process ends with; documented in README.md. */
+export const EXIT = {
+  ok: 0,
+  internal: 1,
+  usage: 2,
+  runFailed: 3,
+  budgetExhausted: 4,
+  unavailable: 5,
+  interrupted: 130,
+} as const;
+
+export function exitCodeOfRun(state: RunState__Output): number {
+  switch (state) {
+    case 'RUN_STATE_SUCCEEDED':
+      return EXIT.ok;
+    case 'RUN_STATE_BUDGET_EXHAUSTED':
+      return EXIT.budgetExhausted;
+    case 'RUN_STATE_CANCELLED':
+      return EXIT.interrupted;
+    default:
+      return EXIT.runFailed;
+  }
+}
+
+export function exitCodeOfError(thrown: unknown): number {
+  switch (asBbdError(thrown).kind) {
+    case 'invalid-argument':
+    case 'not-found':
+    case 'already-exists':
+    case 'failed-precondition':
+      return EXIT.usage;
+    case 'budget-exhausted':
+      return EXIT.budgetExhausted;
+    case 'unavailable':
+    case 'deadline-exceeded':
+      return EXIT.unavailable;
+    case 'cancelled':
+      return EXIT.interrupted;
+    default:
+      return EXIT.internal;
+  }
+}

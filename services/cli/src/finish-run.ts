@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { reportTable } from '@bbdistill/orchestrator';
+import type { Report } from '@bbdistill/orchestrator';
+import type { CommandContext, GlobalOptions } from './context.js';
+import { downloadArtifacts } from './download.js';
+import { exitCodeOfRun } from './exit-codes.js';
+import { followRun } from './follow.js';
+import { progressView } from './progress-view.js';
+import type { Session } from './session.js';
+
+export interface FinishOptions {
+  session: Session;
+  runId: string;
+  out: string;
+  context: CommandContext;
+  options: GlobalOptions;
+  fromSequence?: number;
+}
+
+/**
+ * Follows a run to its end, writes its files, prints the table and says what to do where it ended early.
+ * @returns the report, where there is one
+ */
+export async function finishRun(finish: FinishOptions): Promise<Report | undefined> {
+  const { session, runId, out, context, options } = finish;
+  const { output, interrupt } = context;
+  const run = await followRun(session.orchestrator, runId, progressView(output, options.json ?? false), {
+    cancelOn: interrupt,
+    // Ctrl-C cancels the run; the end of the run ends the watching.
+    signal: new AbortController().signal,
+    ...(finish.fromSequence !== undefined && { fromSequence: finish.fromSequence }),
+  });
+  context.setExitCode(exitCodeOfRun(run.state));
+  if (run.state !== 'RUN_STATE_SUCCEEDED') {
+    if (run.failure) output.stderr(`the run ended early: ${run.failure.code}: ${run.failure.message}`);
+    else output.stderr('the run was cancelled: nothing more is spent');
+    output.stderr(`everything paid for is kept; to go on: bbdistill resume ${runId}${stateFlag(options)}`);
+    if (run.state === 'RUN_STATE_BUDGET_EXHAUSTED') {
+      output.stderr('give it more with --budget-images or --budget-money');
+    }
+    return undefined;
+  }
+  await downloadArtifacts(session.orchestrator, run, out, new AbortController().signal);
+  const report = JSON.parse(run.reportJson) as Report;
+  if (options.json) output.stdout(JSON.stringify({ report }));
+  else {
+    output.stdout(reportTable(report));
+    output.stdout(`report: ${join(out, 'report.html')}`);
+    output.stdout(`student: ${join(out, 'student')}`);
+  }
+  return report;
+}
+
+function stateFlag({ state, orchestrator }: GlobalOptions): string {
+  if (orchestrator !== undefined) return ` --orchestrator ${orchestrator}`;
+  return state === './.bbdistill' ? '' : ` --state ${state}`;
+}

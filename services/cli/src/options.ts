@@ -1,0 +1,13 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number of 0 or more as an option's value. */
+export function naturalOption(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError('it must be a whole number of 0 or more');
+}
+
+/** `1,2,3` as whole numbers. */
+export function seedsOption(text: string): number[] {
+  return text.split(',').map((part) => naturalOption(part.trim()));
+}

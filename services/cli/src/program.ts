@@ -1,0 +1,116 @@
+import { asBbdError } from '@bbdistill/common';
+import { Command, CommanderError } from 'commander';
+import { checkConfigCommand } from './commands/check-config.js';
+import { datasetCommand } from './commands/dataset.js';
+import { demoCommand } from './commands/demo.js';
+import { planCommand } from './commands/plan.js';
+import { reportCommand } from './commands/report.js';
+import { reproduceCommand } from './commands/reproduce.js';
+import { resumeCommand } from './commands/resume.js';
+import { runCommand } from './commands/run.js';
+import { runsCommand } from './commands/runs.js';
+import { serveCommand } from './commands/serve.js';
+import { usageCommand } from './commands/usage.js';
+import { watchCommand } from './commands/watch.js';
+import type { CommandContext } from './context.js';
+import { EXIT, exitCodeOfError } from './exit-codes.js';
+import { processOutput } from './output.js';
+import type { Output } from './output.js';
+import type { Override } from './run-file.js';
+import { teacherCommand } from './teacher/commands.js';
+
+const OVERRIDE = /^--((?:run|teachers)\.[^=]+)(?:=(.*))?$/s;
+
+/**
+ * The command line.
+ * @param argv without node and script
+ * @returns the exit code (exit-codes.ts)
+ */
+export async function main(argv: readonly string[], output: Output = processOutput): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    interrupt.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    const { overrides, rest } = splitOverrides(argv);
+    const context: CommandContext = {
+      output,
+      overrides,
+      interrupt: interrupt.signal,
+      setExitCode: (code) => (exitCode = code),
+    };
+    await buildProgram(context).parseAsync(rest, { from: 'user' });
+  } catch (thrown) {
+    exitCode = report(thrown, output, argv);
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  }
+  return exitCode;
+}
+
+function buildProgram(context: CommandContext): Command {
+  const program = new Command('bbdistill')
+    .description('From a few unlabelled images and a black-box teacher to a small student of your own.')
+    .version('0.1.0')
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => context.output.stdout(text), writeErr: (text) => context.output.stderr(text) })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 internal error, 2 wrong usage or settings, 3 the run failed, 4 the budget is exhausted,\n' +
+        '5 a service or teacher can not be reached, 130 interrupted. Every setting of a file is also a flag:\n' +
+        '--run.student.network lenet5',
+    );
+  for (const command of [
+    planCommand(context),
+    runCommand(context),
+    resumeCommand(context),
+    runsCommand(context),
+    watchCommand(context),
+    reportCommand(context),
+    usageCommand(context),
+    reproduceCommand(context),
+    teacherCommand(),
+    datasetCommand(context),
+    serveCommand(context),
+    checkConfigCommand(context),
+    demoCommand(context),
+  ]) {
+    program.addCommand(inheritSettings(command, program));
+  }
+  return program;
+}
+
+/** commander gives exitOverride and output settings only to commands that it makes itself. */
+function inheritSettings(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheritSettings(child, command);
+  return command;
+}
+
+function splitOverrides(argv: readonly string[]): { overrides: Override[]; rest: string[] } {
+  const overrides: Override[] = [];
+  const rest: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const found = OVERRIDE.exec(argv[i]!);
+    if (found) overrides.push([found[1]!, found[2] ?? argv[++i] ?? '']);
+    else rest.push(argv[i]!);
+  }
+  return { overrides, rest };
+}
+
+function report(thrown: unknown, output: Output, argv: readonly string[]): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const error = asBbdError(thrown);
+  if (argv.includes('--json')) output.stdout(JSON.stringify({ error: { code: error.code, message: error.message } }));
+  output.stderr(`bbdistill: ${error.message}`);
+  // Nobody threw it on purpose: whoever reports it needs to say where it came from.
+  if (error.kind === 'internal') output.stderr((error.cause instanceof Error ? error.cause : error).stack ?? '');
+  return exitCodeOfError(error);
+}

@@ -1,0 +1,119 @@
+import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEvent.js';
+import type { StageStatus__Output } from '@bbdistill/common/gen/bbdistill/v1/StageStatus.js';
+import cliProgress from 'cli-progress';
+import type { MultiBar, SingleBar } from 'cli-progress';
+import type { Output } from './output.js';
+
+/** Without a terminal: a line at most this often per stage. */
+export const LINE_INTERVAL_MS = 15_000;
+const STAGE_NAME_WIDTH = 22;
+
+/** Shows the events of a run as they come. */
+export interface ProgressView {
+  event(event: RunEvent__Output): void;
+  /** Nothing more comes. */
+  end(): void;
+}
+
+export function progressView(output: Output, json: boolean): ProgressView {
+  if (json) return new JsonView(output);
+  return output.interactive ? new BarView() : new LineView(output);
+}
+
+/** One JSON object a line, for machines. */
+class JsonView implements ProgressView {
+  constructor(private readonly output: Output) {}
+
+  event(event: RunEvent__Output): void {
+    this.output.stdout(JSON.stringify(event));
+  }
+
+  end(): void {}
+}
+
+/** A line when a stage starts and ends, and now and then in between. */
+class LineView implements ProgressView {
+  readonly #lastLineMs = new Map<string, number>();
+
+  constructor(private readonly output: Output) {}
+
+  event({ stage, failure, atMs }: RunEvent__Output): void {
+    if (failure) this.output.stderr(`failed: ${failure.code}: ${failure.message}`);
+    if (!stage) return;
+    const lastMs = this.#lastLineMs.get(stage.name);
+    const ended = isEnded(stage);
+    if (lastMs !== undefined && !ended && atMs - lastMs < LINE_INTERVAL_MS) return;
+    this.#lastLineMs.set(stage.name, ended ? Infinity : atMs);
+    this.output.stderr(`${stage.name.padEnd(STAGE_NAME_WIDTH)} ${describeStage(stage, atMs)}`);
+  }
+
+  end(): void {}
+}
+
+/** A bar for each stage, drawn over itself. */
+class BarView implements ProgressView {
+  readonly #bars: MultiBar = new cliProgress.MultiBar(
+    {
+      format: '{stage} {bar} {percentage}%  {text}',
+      barsize: 28,
+      hideCursor: true,
+      clearOnComplete: false,
+      forceRedraw: true,
+      stream: process.stderr,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  readonly #byStage = new Map<string, SingleBar>();
+
+  event({ stage, failure, atMs }: RunEvent__Output): void {
+    if (failure) this.#bars.log(`failed: ${failure.code}: ${failure.message}\n`);
+    if (!stage) return;
+    const total = Math.max(1, stage.progress?.total ?? 1);
+    const done = isEnded(stage) && stage.state === 'JOB_STATE_SUCCEEDED' ? total : (stage.progress?.done ?? 0);
+    const payload = { stage: stage.name.padEnd(STAGE_NAME_WIDTH), text: describeStage(stage, atMs) };
+    const bar = this.#byStage.get(stage.name) ?? this.#bars.create(total, done, payload);
+    this.#byStage.set(stage.name, bar);
+    bar.setTotal(total);
+    bar.update(done, payload);
+  }
+
+  end(): void {
+    this.#bars.stop();
+  }
+}
+
+function isEnded(stage: StageStatus__Output): boolean {
+  return stage.endedAtMs > 0;
+}
+
+/** `12 288/24 000 images, 1 020/s, 11 s left, loss 0.41` */
+export function describeStage(stage: StageStatus__Output, atMs: number): string {
+  const { progress, reused } = stage;
+  const seconds = ((isEnded(stage) ? stage.endedAtMs : atMs) - stage.startedAtMs) / 1000;
+  if (stage.state === 'JOB_STATE_FAILED') return `failed after ${duration(seconds)}`;
+  if (stage.state === 'JOB_STATE_CANCELLED') return `stopped after ${duration(seconds)}`;
+  if (stage.state === 'JOB_STATE_QUEUED') return stage.waitingFor ? `waits: ${stage.waitingFor}` : 'queued';
+  const parts: string[] = [];
+  if (progress && progress.total > 0) {
+    parts.push(`${grouped(progress.done)}/${grouped(progress.total)} ${progress.unit}`);
+    const rate = progress.done / Math.max(seconds, 1e-3);
+    if (!reused && progress.done > 0) {
+      parts.push(`${rate >= 10 ? grouped(Math.round(rate)) : rate.toFixed(1)}/s`);
+      if (!isEnded(stage)) parts.push(`${duration((progress.total - progress.done) / rate)} left`);
+    }
+  }
+  if (progress?.loss !== undefined) parts.push(`loss ${progress.loss.toFixed(3)}`);
+  if (isEnded(stage)) parts.push(reused ? 'reused from an earlier run' : `done in ${duration(seconds)}`);
+  return parts.join(', ') || 'running';
+}
+
+function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function grouped(value: number): string {
+  return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ' ');
+}

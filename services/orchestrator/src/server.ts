@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { JobClient, connect, startGrpcServer, systemClock } from '@bbdistill/common';
+import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
+import { DatasetStore } from './datasets.js';
+import { RunDriver } from './driver.js';
+import { blobSlicer } from './evaluation-shards.js';
+import { finishRun } from './finish.js';
+import { RunStore } from './run-record.js';
+import { distillationService } from './service.js';
+
+export const DEFAULT_DRAIN_MS = 5_000;
+
+export interface OrchestratorOptions {
+  stores: Stores;
+  /** `host:port`; port 0 takes any free one. */
+  address: string;
+  /** `host:port` of the teacher-proxy. */
+  teacherProxyAddress: string;
+  /** Sent to the teacher-proxy. */
+  teacherProxyToken?: string;
+  logger: Logger;
+  /** Default: the system's. */
+  clock?: Clock;
+  auth?: TokenVerifier;
+  /** Listen beyond loopback without `auth`. Default false. */
+  allowInsecure?: boolean;
+}
+
+export interface RunningOrchestrator {
+  /** `host:port` that the server really listens on. */
+  readonly address: string;
+  /** Takes no new calls and gives its runs up for the next orchestrator. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the orchestrator: drives runs, those too whose driver died, and serves the API.
+ * @throws ConfigError where the address is beyond loopback without authentication
+ */
+export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
+  const { stores, logger, clock = systemClock } = options;
+  const runs = new RunStore(stores.state, stores.events);
+  const datasets = new DatasetStore(stores.state, stores.blobs);
+  const jobs = new JobClient(stores, clock);
+  const teacher = connect(
+    'bbdistill.v1.TeacherService',
+    options.teacherProxyAddress,
+    options.teacherProxyToken === undefined ? {} : { token: options.teacherProxyToken },
+  );
+  const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), clock };
+  const driver = new RunDriver({
+    runs,
+    surroundings,
+    jobs,
+    finish: (run, spec, outcome) => finishRun({ blobs: stores.blobs, teacher, clock }, run, spec, outcome),
+    holder: randomUUID(),
+    clock,
+    logger,
+  });
+  driver.start();
+  const server = await startGrpcServer({
+    address: options.address,
+    services: [distillationService({ runs, datasets, blobs: stores.blobs, jobs, driver, teacher, clock })],
+    logger,
+    clock,
+    ...(options.auth && { auth: options.auth }),
+    ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
+  });
+  return {
+    address: server.address,
+    async stop() {
+      await driver.stop();
+      await server.drain(DEFAULT_DRAIN_MS);
+      teacher.close();
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import {
+  FailedPreconditionError,
+  InvalidArgumentError,
+  KeyExistsError,
+  NotFoundError,
+  decodeJson,
+  hashOf,
+  implementService,
+} from '@bbdistill/common';
+import type { BlobStore, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
+import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
+import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import type { UploadImagesRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/UploadImagesRequest.js';
+import type { DatasetPiece, DatasetStore } from './datasets.js';
+import type { RunDriver } from './driver.js';
+import { planRun } from './plan.js';
+import { isOver } from './run-record.js';
+import type { RunEventBody, RunRecord, RunStore } from './run-record.js';
+import { cancelJobs } from './run.js';
+import { checkBudget, checkDatasets, checkedSpec, refuseOtherSpec } from './spec.js';
+import type { CheckedSpec } from './spec.js';
+import { eventToWire, runToWire } from './wire.js';
+
+export const MAX_DOWNLOAD_PIECE_BYTES = 256 * 1024;
+export const DEFAULT_LIST_LIMIT = 100;
+const REQUEST_ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
+const RUN_ID_CHARACTERS = 12;
+
+export interface DistillationServiceOptions {
+  runs: RunStore;
+  datasets: DatasetStore;
+  blobs: BlobStore;
+  jobs: JobClient;
+  driver: RunDriver;
+  teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
+  clock: Clock;
+}
+
+/** The API that others call (proto/bbdistill/v1/orchestrator.proto). */
+export function distillationService(options: DistillationServiceOptions): ServiceImplementation {
+  const { runs, datasets, blobs, jobs, driver, teacher, clock } = options;
+
+  async function inspect(sent: RunSpec__Output | null) {
+    if (!sent) throw new InvalidArgumentError('the field spec is missing');
+    const spec = checkedSpec(sent);
+    const real = await datasets.get(spec.images);
+    const test = spec.test === '' ? undefined : await datasets.get(spec.test);
+    checkDatasets(spec, real, test);
+    const seeds = await teacher.unary('CountCached', { teacher: spec.teacher, images: real.shards });
+    return { spec, real, test, seeds };
+  }
+
+  return implementService('bbdistill.v1.DistillationService', {
+    async PlanRun({ spec: sent }) {
+      const { spec, real, test, seeds } = await inspect(sent);
+      const description = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
+      return planRun({ spec, real, teacher: description, seeds, testImages: test?.images ?? 0 });
+    },
+
+    async CreateRun({ requestId, spec: sent }) {
+      if (!REQUEST_ID_PATTERN.test(requestId)) {
+        throw new InvalidArgumentError(`request_id is "${requestId}": use 1 to 128 printable ASCII characters, no spaces`);
+      }
+      const id = hashOf({ requestId }).slice(0, RUN_ID_CHARACTERS);
+      const specHash = hashOf(sent);
+      const known = await runs.get(id).catch((error: unknown) => {
+        if (error instanceof NotFoundError) return undefined;
+        throw error;
+      });
+      if (known) return known.specHash === specHash ? runToWire(known) : refuseOtherSpec(requestId);
+      const { spec, seeds } = await inspect(sent);
+      checkBudget(spec, seeds.distinct - seeds.cached);
+      const record: RunRecord = {
+        id,
+        requestId,
+        specHash,
+        spec,
+        state: 'pending',
+        stages: [],
+        jobs: [],
+        artifacts: [],
+        createdAtMs: clock.nowMs(),
+        cancelRequested: false,
+      };
+      try {
+        await runs.create(record);
+      } catch (error) {
+        if (!(error instanceof KeyExistsError)) throw error;
+        const first = await runs.get(id);
+        return first.specHash === specHash ? runToWire(first) : refuseOtherSpec(requestId);
+      }
+      driver.wake(id);
+      return runToWire(record);
+    },
+
+    GetRun: async ({ runId }) => runToWire(await runs.get(runId)),
+
+    async ListRuns({ limit }) {
+      return { runs: (await runs.list()).slice(0, limit || DEFAULT_LIST_LIMIT).map(runToWire) };
+    },
+
+    async *WatchRun({ runId, fromSequence }, { signal }) {
+      await runs.get(runId);
+      for await (const event of eventsUntilOver(runs, runId, Math.max(1, fromSequence), signal)) yield eventToWire(event);
+    },
+
+    async CancelRun({ runId }) {
+      const record = await runs.change(runId, (found) =>
+        isOver(found.state) || found.cancelRequested ? undefined : { ...found, cancelRequested: true },
+      );
+      // Whether or not a driver is alive to see it: no new call may start.
+      if (!isOver(record.state)) {
+        await cancelJobs(jobs, record.jobs);
+        driver.wake(runId);
+      }
+      return runToWire(await runs.get(runId));
+    },
+
+    async ResumeRun({ runId, budget }) {
+      const { spec } = await runs.get(runId);
+      const merged: RunSpec__Output = budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec;
+      const resumed: CheckedSpec = checkedSpec(merged);
+      const record = await runs.change(runId, (found) => {
+        if (found.state === 'succeeded') {
+          throw new FailedPreconditionError(`run ${runId} has succeeded: there is nothing left to resume`, {
+            code: 'RUN_SUCCEEDED',
+          });
+        }
+        if (!isOver(found.state)) return undefined;
+        const { failure: _failure, endedAtMs: _endedAtMs, ...rest } = found;
+        return { ...rest, spec: resumed, state: 'pending', cancelRequested: false };
+      });
+      driver.wake(runId);
+      return runToWire(record);
+    },
+
+    async DeleteRun({ runId }) {
+      const record = await runs.get(runId).catch((error: unknown) => {
+        if (error instanceof NotFoundError) return undefined;
+        throw error;
+      });
+      if (record && !isOver(record.state)) {
+        throw new FailedPreconditionError(`run ${runId} is under way: cancel it first`, { code: 'RUN_UNDER_WAY' });
+      }
+      await runs.delete(runId);
+      return {};
+    },
+
+    async UploadImages(requests): Promise<Dataset__Output> {
+      const iterator = requests[Symbol.asyncIterator]();
+      const first = await iterator.next();
+      const header = first.done ? undefined : first.value.header;
+      if (first.done || !header?.shape) {
+        throw new InvalidArgumentError('the first message must carry a header with the shape of the images');
+      }
+      return datasets.store(
+        { shape: header.shape, classNames: header.classNames },
+        piecesOf(first.value, { [Symbol.asyncIterator]: () => iterator }),
+      );
+    },
+
+    async *DownloadArtifact({ runId, path }) {
+      const { artifacts } = await runs.get(runId);
+      const file = artifacts.find((artifact) => artifact.path === path);
+      if (!file?.blob) {
+        const known = artifacts.map((artifact) => artifact.path).join(', ') || 'none yet';
+        throw new NotFoundError(`run ${runId} has no file "${path}"; it has: ${known}`, { code: 'ARTIFACT_NOT_FOUND' });
+      }
+      const bytes = Buffer.from(await blobs.get(file.blob.sha256));
+      for (let at = 0; at < bytes.length || at === 0; at += MAX_DOWNLOAD_PIECE_BYTES) {
+        yield { data: bytes.subarray(at, at + MAX_DOWNLOAD_PIECE_BYTES) };
+      }
+    },
+
+    Usage: (request) => teacher.unary('Usage', request),
+  });
+}
+
+/** Events as they come; ends with the event that says the run is over. A run that is over ends with its last event. */
+async function* eventsUntilOver(runs: RunStore, runId: string, fromSequence: number, signal: AbortSignal) {
+  const last = await runs.events.lastSequence(runId);
+  const follow = !isOver((await runs.get(runId)).state);
+  for await (const event of runs.events.read(runId, { fromSequence, follow, signal })) {
+    yield event;
+    // A resumed run has ends in its past: only one that is yet to come is the end.
+    if (event.sequence > last && 'state' in decodeJson<RunEventBody>(event.value)) return;
+  }
+}
+
+async function* piecesOf(
+  first: UploadImagesRequest__Output,
+  rest: AsyncIterable<UploadImagesRequest__Output>,
+): AsyncIterable<DatasetPiece> {
+  if (first.pixels.length > 0) yield first;
+  for await (const piece of rest) yield piece;
+}
+
+function definedOf<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined && item !== null)) as Partial<T>;
+}

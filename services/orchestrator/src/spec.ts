@@ -1,0 +1,119 @@
+import { BbdError, FailedPreconditionError, InvalidArgumentError, assertInRange, assertNatural, assertSeed, requiredField } from '@bbdistill/common';
+import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
+import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import type { SynthesisSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/SynthesisSpec.js';
+import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
+
+export const MAX_CLASSES = 1000;
+export const MAX_SYNTHETIC_IMAGES = 10_000_000;
+const NAME_PATTERN = /^[\p{L}\p{N}][\p{L}\p{N} ._+-]{0,99}$/u;
+
+/** A spec whose messages are all there, as checked by `checkedSpec`. */
+export interface CheckedSpec extends RunSpec__Output {
+  synthesis: SynthesisSpec__Output & { cvae: NonNullable<SynthesisSpec__Output['cvae']> };
+  student: NonNullable<RunSpec__Output['student']> & { recipe: TrainingRecipe__Output };
+  evaluation: NonNullable<RunSpec__Output['evaluation']>;
+}
+
+/**
+ * Refuses what can never work, before anything is spent.
+ * @throws InvalidArgumentError naming the field, its value and what it may be
+ */
+export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
+  if (!NAME_PATTERN.test(spec.name)) {
+    throw new InvalidArgumentError(
+      `name is "${spec.name}": use 1 to 100 letters, digits, spaces, dots, +, - and _, beginning with a letter or digit`,
+    );
+  }
+  if (spec.teacher === '') throw new InvalidArgumentError('teacher is missing: name a registered one');
+  if (spec.images === '') throw new InvalidArgumentError('images is missing: upload images and give their id');
+  assertNatural('classes', spec.classes, MAX_CLASSES);
+  if (spec.classes < 2) throw new InvalidArgumentError(`classes is ${spec.classes}: a classifier needs at least 2`);
+  if (spec.classNames.length > 0 && spec.classNames.length !== spec.classes) {
+    throw new InvalidArgumentError(
+      `class_names has ${spec.classNames.length} names and classes is ${spec.classes}: give as many names as classes`,
+    );
+  }
+  assertSeed(spec.seed);
+  const synthesis = checkSynthesis(requiredField('synthesis', spec.synthesis));
+  const student = requiredField('student', spec.student);
+  if (student.network === '') throw new InvalidArgumentError('student.network is missing');
+  const recipe = requiredField('student.recipe', student.recipe);
+  const evaluation = requiredField('evaluation', spec.evaluation);
+  if (!(evaluation.teacherImages >= 0)) {
+    throw new InvalidArgumentError(`evaluation.teacher_images is ${evaluation.teacherImages}: it must be 0 or more`);
+  }
+  if (evaluation.teacherImages > 0 && spec.test === '') {
+    throw new InvalidArgumentError(
+      `evaluation.teacher_images is ${evaluation.teacherImages} but test is missing: give test images, or set it to 0`,
+    );
+  }
+  return { ...spec, synthesis, student: { ...student, recipe }, evaluation };
+}
+
+function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesis'] {
+  const { images, mixupShare, cutmixShare, augmentedShare, cvaeShare } = synthesis;
+  if (!Number.isInteger(images) || images < 0 || images > MAX_SYNTHETIC_IMAGES) {
+    throw new InvalidArgumentError(`synthesis.images is ${images}: it must be in 0..${MAX_SYNTHETIC_IMAGES}`);
+  }
+  const shares = { mixupShare, cutmixShare, augmentedShare, cvaeShare };
+  for (const [name, share] of Object.entries(shares)) assertInRange(`synthesis.${name}`, share, 0, 1e6);
+  if (images > 0 && mixupShare + cutmixShare + augmentedShare + cvaeShare <= 0) {
+    throw new InvalidArgumentError(
+      `synthesis.images is ${images} but all shares are 0: give mixup, cutmix, augmented or cvae a share`,
+    );
+  }
+  assertInRange('synthesis.drop_below', synthesis.dropBelow, 0, 0.49);
+  return { ...synthesis, cvae: requiredField('synthesis.cvae', synthesis.cvae) };
+}
+
+/**
+ * Refuses images that don't fit the spec or one another.
+ * @throws InvalidArgumentError, FailedPreconditionError
+ */
+export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Dataset__Output | undefined): void {
+  const { images } = spec.synthesis;
+  const mixes = spec.synthesis.mixupShare + spec.synthesis.cutmixShare > 0;
+  if (images > 0 && mixes && real.images < 2) {
+    throw new InvalidArgumentError(
+      `there is one image only and synthesis.images is ${images}: mixing needs at least 2 real images`,
+      { code: 'TOO_FEW_IMAGES' },
+    );
+  }
+  if (!test) return;
+  const [a, b] = [real.shape, test.shape];
+  if (a && b && (a.height !== b.height || a.width !== b.width || a.channels !== b.channels)) {
+    throw new InvalidArgumentError(
+      `the images are ${a.height}x${a.width}x${a.channels} and the test images ${b.height}x${b.width}x${b.channels}: ` +
+        'resize one of them',
+      { code: 'SHAPE_MISMATCH' },
+    );
+  }
+  if (test.classNames.length > spec.classes) {
+    throw new InvalidArgumentError(
+      `the test images are of ${test.classNames.length} classes and classes is ${spec.classes}: raise classes`,
+      { code: 'TOO_MANY_CLASSES' },
+    );
+  }
+}
+
+/**
+ * Refuses a budget that doesn't even cover the real images.
+ * @param unanswered real images without a cached answer
+ * @throws FailedPreconditionError
+ */
+export function checkBudget(spec: CheckedSpec, unanswered: number): void {
+  const limit = spec.budget?.images;
+  if (limit === undefined || limit >= unanswered) return;
+  throw new FailedPreconditionError(
+    `budget.images is ${limit}, but ${unanswered} of the given images have no answer yet: raise the budget or give fewer images`,
+    { code: 'BUDGET_BELOW_IMAGES' },
+  );
+}
+
+/** @throws BbdError where a repeated request id comes with another spec */
+export function refuseOtherSpec(requestId: string): never {
+  throw new BbdError('already-exists', `request_id "${requestId}" made another run: choose a new one`, {
+    code: 'REQUEST_ID_REUSED',
+  });
+}

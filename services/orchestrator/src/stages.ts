@@ -1,0 +1,149 @@
+import { PROGRESS_INTERVAL_MS, encodeJson } from '@bbdistill/common';
+import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
+import { FencedError } from './run-record.js';
+import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
+
+/**
+ * The only way in which a driver changes its run. Every write carries the epoch, and events the expected sequence:
+ * a driver that was frozen and taken over from changes nothing any more.
+ */
+export class DrivenRun {
+  #record: RunRecord;
+  #lastSequence: number;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly store: RunStore,
+    private readonly clock: Clock,
+    record: RunRecord,
+    readonly epoch: number,
+    lastSequence: number,
+  ) {
+    this.#record = record;
+    this.#lastSequence = lastSequence;
+  }
+
+  /** Starts driving under the lease that the record holds; the first event shuts out whoever drove before. */
+  static async begin(store: RunStore, clock: Clock, record: RunRecord, note: string): Promise<DrivenRun> {
+    const lastSequence = await store.events.lastSequence(record.id);
+    const run = new DrivenRun(store, clock, record, record.lease?.epoch ?? 0, lastSequence);
+    await run.note(note);
+    return run;
+  }
+
+  get record(): RunRecord {
+    return this.#record;
+  }
+
+  /** Shows a stage from now on; ends with `done` or `failed`. */
+  async stage(name: string, progress: JobProgress): Promise<Stage> {
+    const stage = new Stage(this, this.clock, {
+      name,
+      state: 'queued',
+      progress,
+      reused: false,
+      startedAtMs: this.clock.nowMs(),
+    });
+    await this.putStage(stage.record);
+    return stage;
+  }
+
+  async putStage(stage: StageRecord): Promise<void> {
+    await this.#write(
+      (record) => {
+        const others = record.stages.filter((other) => other.name !== stage.name);
+        return { ...record, stages: [...others, stage] };
+      },
+      [{ stage }],
+    );
+  }
+
+  /** Remembers jobs that a cancel has to stop. */
+  async addJobs(ids: readonly string[]): Promise<void> {
+    await this.#write((record) => ({ ...record, jobs: [...new Set([...record.jobs, ...ids])] }), []);
+  }
+
+  async note(message: string): Promise<void> {
+    await this.#write((record) => record, [{ message }]);
+  }
+
+  async renewLease(expiresAtMs: number): Promise<void> {
+    await this.#write(
+      (record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record),
+      [],
+    );
+  }
+
+  async end(state: RunState, changes: Partial<RunRecord>, failure?: JobFailure): Promise<void> {
+    const events: RunEventBody[] = failure ? [{ failure }, { state }] : [{ state }];
+    await this.#write(
+      (record) => ({
+        ...record,
+        ...changes,
+        ...(failure && { failure }),
+        state,
+        jobs: [],
+        endedAtMs: this.clock.nowMs(),
+        lease: { holder: '', epoch: this.epoch, expiresAtMs: 0 },
+      }),
+      events,
+    );
+  }
+
+  /** One write at a time, so that events come in the order of the calls. */
+  #write(change: (record: RunRecord) => RunRecord, events: readonly RunEventBody[]): Promise<void> {
+    const next = this.#writing.then(async () => {
+      this.#record = await this.store.change(this.#record.id, (record) => {
+        if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
+        return change(record);
+      });
+      for (const event of events) {
+        this.#lastSequence = await this.store.events.append(this.#record.id, encodeJson(event), this.#lastSequence);
+      }
+    });
+    // A failed write fails its caller; the ones after it fail by themselves.
+    this.#writing = next.catch(() => undefined);
+    return next;
+  }
+}
+
+/** One line of a run's progress. */
+export class Stage {
+  #lastWriteMs = -Infinity;
+  #busy: Promise<void> | undefined;
+
+  constructor(
+    private readonly run: DrivenRun,
+    private readonly clock: Clock,
+    public record: StageRecord,
+  ) {}
+
+  /** Cheap: written at most twice a second. */
+  progress(progress: JobProgress, state: 'queued' | 'running'): void {
+    const changed = state !== this.record.state;
+    this.record = { ...this.record, progress, state };
+    if (this.#busy || (!changed && this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS)) return;
+    this.#lastWriteMs = this.clock.monotonicMs();
+    // Progress is for show; a run that was taken over notices at its next real write.
+    this.#busy = this.run
+      .putStage(this.record)
+      .catch(() => undefined)
+      .finally(() => (this.#busy = undefined));
+  }
+
+  async done(reused: boolean): Promise<void> {
+    await this.#end({ state: 'succeeded', reused });
+  }
+
+  async failed(state: 'failed' | 'cancelled'): Promise<void> {
+    await this.#end({ state });
+  }
+
+  async #end(change: Partial<StageRecord>): Promise<void> {
+    await this.#busy;
+    const { progress } = this.record;
+    const full = change.state === 'succeeded' && progress ? { progress: { ...progress, done: progress.total } } : {};
+    this.record = { ...this.record, ...full, ...change, endedAtMs: this.clock.nowMs() };
+    await this.run.putStage(this.record);
+  }
+}
