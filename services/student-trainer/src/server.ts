@@ -9,8 +9,8 @@ import type { TrainerTasks } from './tasks.js';
 import { DEFAULT_CHECKPOINT_INTERVAL_MS } from './train.js';
 import { tasksInWorkerThreads } from './worker-tasks.js';
 
-/** Jobs in hand at once: each keeps a core busy. */
-export const DEFAULT_JOB_CONCURRENCY = 1;
+/** Jobs in hand at once, each on a core of its own: a short one need not wait for a long one. */
+export const DEFAULT_JOB_CONCURRENCY = 2;
 export const DEFAULT_DRAIN_MS = 5_000;
 
 export interface TrainerServerOptions {
