@@ -79,7 +79,7 @@ const errorOf = async (response: Response) => ((await response.json()) as Answer
 describe('open inference server over HTTP - what it says of itself', () => {
   it('names the server, its health, the model and its tensors', async () => {
     await using served = await serve();
-    const get = async (path: string) => (await fetch(`${served.url}${path}`)).json() as Promise<unknown>;
+    const get = async (path: string) => (await fetch(`${served.url}${path}`)).json();
     expect(await get('/v2')).toMatchObject({ extensions: ['binary_tensor_data', 'statistics'] });
     expect(await get('/v2/health/live')).toEqual({ live: true });
     expect(await get('/v2/health/ready')).toEqual({ ready: true });
