@@ -24,7 +24,8 @@ export interface StartOcrTeacherOptions {
 export interface OcrTeacher {
   /** `http://127.0.0.1:port`, Open Inference Protocol v2. */
   readonly url: string;
-  readonly model: typeof OCR_MODEL;
+  /** Name under which it is asked. */
+  readonly model: string;
   readonly pid: number;
   /** Lets questions under way be answered, then ends the process. */
   stop(): Promise<void>;
@@ -47,7 +48,7 @@ export async function startOcrTeacher(options: StartOcrTeacherOptions = {}): Pro
   });
   try {
     const { url } = await ready(child, () => lastWords, clock, signal);
-    return { url, model: OCR_MODEL, pid: child.pid!, stop: () => stop(child, clock) };
+    return { url, model: OCR_MODEL.name, pid: child.pid!, stop: () => stop(child, clock) };
   } catch (thrown) {
     child.kill('SIGKILL');
     throw thrown;
