@@ -69,9 +69,12 @@ export class DatasetStore {
       }
       bytes += piece.pixels.length;
       if (bytes > this.maxBytes) {
-        throw new InvalidArgumentError(`the images have more than ${this.maxBytes} bytes: upload fewer or smaller ones`, {
-          code: 'DATASET_TOO_LARGE',
-        });
+        throw new InvalidArgumentError(
+          `the images have more than ${this.maxBytes} bytes: upload fewer or smaller ones`,
+          {
+            code: 'DATASET_TOO_LARGE',
+          },
+        );
       }
       if (piece.labels.length > 0) labels.push(...checkLabels(piece.labels, count, header.classNames));
       await cutter.add(piece.pixels);
@@ -114,7 +117,7 @@ class ShardCutter {
   }
 
   async add(pixels: Uint8Array): Promise<void> {
-    for (let at = 0; at < pixels.length; ) {
+    for (let at = 0; at < pixels.length;) {
       const taken = Math.min(pixels.length - at, this.#buffer.length - this.#filled);
       this.#buffer.set(pixels.subarray(at, at + taken), this.#filled);
       this.#filled += taken;

@@ -19,16 +19,23 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
   const images = seeds.distinct - seeds.cached + synthetic;
   const evaluationImages = Math.min(spec.evaluation.teacherImages, testImages);
   const calls =
-    callsFor(seeds.distinct - seeds.cached, teacher) + callsFor(synthetic, teacher) + callsFor(evaluationImages, teacher);
+    callsFor(seeds.distinct - seeds.cached, teacher) +
+    callsFor(synthetic, teacher) +
+    callsFor(evaluationImages, teacher);
   const costMicros = (images + evaluationImages) * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
   const { budget } = spec;
   const imagesFit = budget?.images === undefined || images + evaluationImages <= budget.images;
   const moneyFits = budget?.moneyMicros === undefined || costMicros <= budget.moneyMicros;
   const notes: string[] = [];
-  if (seeds.distinct < real.images) notes.push(`${real.images - seeds.distinct} of the given images are repeated: they are asked once`);
+  if (seeds.distinct < real.images)
+    notes.push(`${real.images - seeds.distinct} of the given images are repeated: they are asked once`);
   if (!teacher.ready) notes.push(`the teacher does not answer now: ${teacher.detail}`);
-  if (!imagesFit) notes.push(`at most ${images + evaluationImages} images may be asked, the budget allows ${budget?.images}`);
-  if (!moneyFits) notes.push(`it may cost ${costMicros / 1e6} ${teacher.currency}, the budget allows ${(budget?.moneyMicros ?? 0) / 1e6}`);
+  if (!imagesFit)
+    notes.push(`at most ${images + evaluationImages} images may be asked, the budget allows ${budget?.images}`);
+  if (!moneyFits)
+    notes.push(
+      `it may cost ${costMicros / 1e6} ${teacher.currency}, the budget allows ${(budget?.moneyMicros ?? 0) / 1e6}`,
+    );
   if (teacher.classes > 0 && teacher.classes !== spec.classes) {
     notes.push(`the teacher answers with ${teacher.classes} classes, the student has ${spec.classes}`);
   }

@@ -1,4 +1,10 @@
-import { FailedPreconditionError, NotFoundError, RevisionMismatchError, decodeJson, encodeJson } from '@bbdistill/common';
+import {
+  FailedPreconditionError,
+  NotFoundError,
+  RevisionMismatchError,
+  decodeJson,
+  encodeJson,
+} from '@bbdistill/common';
 import type { BbdError, EventLog, JobFailure, JobProgress, JobState, StateStore } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
@@ -45,18 +51,17 @@ export interface RunRecord {
   cancelRequested: boolean;
 }
 
-export type RunEventBody =
-  | { stage: StageRecord }
-  | { state: RunState }
-  | { message: string }
-  | { failure: JobFailure };
+export type RunEventBody = { stage: StageRecord } | { state: RunState } | { message: string } | { failure: JobFailure };
 
 /** Another driver took the run over; this one must not change anything any more. */
 export class FencedError extends FailedPreconditionError {
   constructor(runId: string, epoch: number, found: DriverLease | undefined) {
-    super(`run ${runId} is driven by ${found?.holder ?? 'nobody'} (epoch ${found?.epoch ?? 0}), no longer by epoch ${epoch}`, {
-      code: 'FENCED',
-    });
+    super(
+      `run ${runId} is driven by ${found?.holder ?? 'nobody'} (epoch ${found?.epoch ?? 0}), no longer by epoch ${epoch}`,
+      {
+        code: 'FENCED',
+      },
+    );
   }
 }
 

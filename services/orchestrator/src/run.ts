@@ -235,9 +235,14 @@ class Stages {
   ): Promise<LabelledShard__Output[]> {
     if (shards.length === 0) return [];
     const { teacher, classes, budget } = this.spec;
-    const requests = shards.map(
-      (images): LabelRequest__Output => ({ runId: this.run.record.id, teacher, phase, images, classes, budget }),
-    );
+    const requests = shards.map((images): LabelRequest__Output => ({
+      runId: this.run.record.id,
+      teacher,
+      phase,
+      images,
+      classes,
+      budget,
+    }));
     const total = shards.reduce((sum, shard) => sum + shard.images, 0);
     const results = await this.#all<LabelRequest__Output, LabelResult__Output>(stageName, 'label', requests, {
       unit: 'images',
@@ -254,7 +259,11 @@ class Stages {
     await this.label('label-test', 'PHASE_EVALUATION', asked);
     const answers: AnswerShard__Output[] = [];
     for (const images of test.shards) {
-      const known = await this.surroundings.teacher.unary('LookUp', { teacher, images, classes }, { signal: this.signal });
+      const known = await this.surroundings.teacher.unary(
+        'LookUp',
+        { teacher, images, classes },
+        { signal: this.signal },
+      );
       if (known.answers) answers.push(known.answers);
     }
     return answers;
@@ -363,4 +372,3 @@ export async function cancelJobs(jobs: JobClient, ids: readonly string[]): Promi
     if (record && !isEnded(record.state)) await jobs.cancel(id);
   }
 }
-

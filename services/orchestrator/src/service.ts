@@ -59,7 +59,9 @@ export function distillationService(options: DistillationServiceOptions): Servic
 
     async CreateRun({ requestId, spec: sent }) {
       if (!REQUEST_ID_PATTERN.test(requestId)) {
-        throw new InvalidArgumentError(`request_id is "${requestId}": use 1 to 128 printable ASCII characters, no spaces`);
+        throw new InvalidArgumentError(
+          `request_id is "${requestId}": use 1 to 128 printable ASCII characters, no spaces`,
+        );
       }
       const id = hashOf({ requestId }).slice(0, RUN_ID_CHARACTERS);
       const specHash = hashOf(sent);
@@ -101,7 +103,8 @@ export function distillationService(options: DistillationServiceOptions): Servic
 
     async *WatchRun({ runId, fromSequence }, { signal }) {
       await runs.get(runId);
-      for await (const event of eventsUntilOver(runs, runId, Math.max(1, fromSequence), signal)) yield eventToWire(event);
+      for await (const event of eventsUntilOver(runs, runId, Math.max(1, fromSequence), signal))
+        yield eventToWire(event);
     },
 
     async CancelRun({ runId }) {
@@ -196,5 +199,7 @@ async function* piecesOf(
 }
 
 function definedOf<T extends object>(value: T): Partial<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined && item !== null)) as Partial<T>;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, item]) => item !== undefined && item !== null),
+  ) as Partial<T>;
 }

@@ -1,4 +1,13 @@
-import { BbdError, FailedPreconditionError, InvalidArgumentError, assertInRange, assertNatural, assertSeed, requiredField } from '@bbdistill/common';
+import {
+  BbdError,
+  FailedPreconditionError,
+  InvalidArgumentError,
+  assertInRange,
+  assertNatural,
+  assertSeed,
+  requiredField,
+} from '@bbdistill/common';
+import { engineNamed, networkByName } from '@bbdistill/compute';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { SynthesisSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/SynthesisSpec.js';
@@ -35,6 +44,7 @@ export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
     );
   }
   assertSeed(spec.seed);
+  engineNamed(spec.engine);
   const synthesis = checkSynthesis(requiredField('synthesis', spec.synthesis));
   const student = requiredField('student', spec.student);
   if (student.network === '') throw new InvalidArgumentError('student.network is missing');
@@ -72,6 +82,7 @@ function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesi
  * @throws InvalidArgumentError, FailedPreconditionError
  */
 export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Dataset__Output | undefined): void {
+  if (real.shape) networkByName(spec.student.network, real.shape, spec.classes);
   const { images } = spec.synthesis;
   const mixes = spec.synthesis.mixupShare + spec.synthesis.cutmixShare > 0;
   if (images > 0 && mixes && real.images < 2) {

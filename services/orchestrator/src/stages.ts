@@ -68,10 +68,7 @@ export class DrivenRun {
   }
 
   async renewLease(expiresAtMs: number): Promise<void> {
-    await this.#write(
-      (record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record),
-      [],
-    );
+    await this.#write((record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record), []);
   }
 
   async end(state: RunState, changes: Partial<RunRecord>, failure?: JobFailure): Promise<void> {

@@ -19,7 +19,9 @@ export function planCommand(context: CommandContext): Command {
       if (!plan.withinBudget) context.setExitCode(EXIT.budgetExhausted);
       if (options.json) return output.stdout(JSON.stringify(plan));
       const cost = (plan.costMicros / 1e6).toFixed(2);
-      output.stdout(`images to ask, at most   ${plan.images} (${plan.knownCached} of the given ones are answered already)`);
+      output.stdout(
+        `images to ask, at most   ${plan.images} (${plan.knownCached} of the given ones are answered already)`,
+      );
       if (plan.evaluationImages > 0) output.stdout(`for evaluation           ${plan.evaluationImages}`);
       output.stdout(`calls, at most           ${plan.calls}`);
       output.stdout(`cost, at most            ${cost} ${plan.currency}`);

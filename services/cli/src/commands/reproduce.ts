@@ -39,7 +39,9 @@ export function reproduceCommand(context: CommandContext): Command {
     .requiredOption('--teacher <where>', 'onnx:FILE, http://HOST:PORT/v2/models/NAME or grpc://HOST:PORT/NAME')
     .option('--network <name>', 'student: lenet5 or lenet5-half', 'lenet5-half')
     .addOption(
-      new Option('--recipe <name>', 'paper: as published; best: what did best here').choices(RECIPE_NAMES).default('paper'),
+      new Option('--recipe <name>', 'paper: as published; best: what did best here')
+        .choices(RECIPE_NAMES)
+        .default('paper'),
     )
     .option('--seed <n>', 'seed of everything random', naturalOption, 1)
     .option('--seeds <list>', 'several seeds, e.g. 1,2,3,4,5: prints mean and spread', seedsOption)
@@ -49,7 +51,9 @@ export function reproduceCommand(context: CommandContext): Command {
     .option('--out <dir>', 'folder of the results', './out');
   return addGlobalOptions(command).action(async (_set: string, options: ReproduceOptions) => {
     if (options.images < CLASSES || options.images % CLASSES !== 0) {
-      throw new ConfigError(`--images is ${options.images}: the paper draws equally from ${CLASSES} classes, give a multiple`);
+      throw new ConfigError(
+        `--images is ${options.images}: the paper draws equally from ${CLASSES} classes, give a multiple`,
+      );
     }
     const data = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });
     const reports: Report[] = [];
@@ -115,11 +119,21 @@ function teacherFrom(where: string): TeacherConfig {
   }
   const http = /^(https?:\/\/[^/]+)\/v2\/models\/([^/]+)$/.exec(where);
   if (http) {
-    return parseTeacherConfig(TEACHER_NAME, { adapter: 'open-inference-http', url: http[1], model: http[2], ...SERVED });
+    return parseTeacherConfig(TEACHER_NAME, {
+      adapter: 'open-inference-http',
+      url: http[1],
+      model: http[2],
+      ...SERVED,
+    });
   }
   const grpc = /^grpc:\/\/([^/]+)\/([^/]+)$/.exec(where);
   if (grpc) {
-    return parseTeacherConfig(TEACHER_NAME, { adapter: 'open-inference-grpc', url: grpc[1], model: grpc[2], ...SERVED });
+    return parseTeacherConfig(TEACHER_NAME, {
+      adapter: 'open-inference-grpc',
+      url: grpc[1],
+      model: grpc[2],
+      ...SERVED,
+    });
   }
   throw new ConfigError(
     `--teacher is "${where}": write onnx:FILE, http://HOST:PORT/v2/models/NAME or grpc://HOST:PORT/NAME`,

@@ -28,7 +28,12 @@ export function usageCommand(context: CommandContext): Command {
       const table = [['teacher', 'run', 'phase', ...COLUMNS, 'cost'], ...rows];
       const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
       for (const row of table) {
-        context.output.stdout(row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd());
+        context.output.stdout(
+          row
+            .map((cell, column) => cell.padEnd(widths[column]!))
+            .join('  ')
+            .trimEnd(),
+        );
       }
     });
   });

@@ -1,0 +1,104 @@
+import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
+import type { Report } from './report/index.js';
+import type { RunOutcome } from './run.js';
+import type { RunRecord, StageRecord } from './run-record.js';
+import type { CheckedSpec } from './spec.js';
+
+export const BBDISTILL_VERSION = '0.1.0';
+const BYTES_PER_KIB = 1024;
+
+export interface FiguresInput {
+  record: RunRecord;
+  spec: CheckedSpec;
+  outcome: RunOutcome;
+  /** The teacher's ledger of this run, a line a phase. */
+  usage: readonly UsageLine__Output[];
+  endedAtMs: number;
+}
+
+/** The figures of report.json (DESIGN.md §10). */
+export function reportFigures({ record, spec, outcome, usage, endedAtMs }: FiguresInput): Report {
+  const { evaluation, standardKdEvaluation, student } = outcome;
+  const lineOf = (phase: string) => usage.filter((line) => line.phase === phase);
+  const training = usage.filter((line) => line.phase !== 'PHASE_EVALUATION');
+  return {
+    schema: 1,
+    run: { id: record.id, name: spec.name, seed: spec.seed, status: 'succeeded' },
+    versions: { bbdistill: BBDISTILL_VERSION, node: process.version, platform: `${process.platform} ${process.arch}` },
+    student: {
+      network: spec.student.network,
+      recipe: spec.student.recipeName,
+      parameters: student.parameters,
+      engine: student.engine,
+      steps: student.steps,
+    },
+    images: {
+      real: outcome.real.images,
+      synthetic: imagesIn(outcome.mixed) + imagesIn(outcome.generated),
+      test: evaluation?.images ?? 0,
+    },
+    accuracy: evaluation?.accuracy ?? null,
+    macroF1: evaluation?.macroF1 ?? null,
+    agreementWithTeacher: evaluation?.agreement ?? null,
+    teacherAccuracy: evaluation?.teacherAccuracy ?? null,
+    calibrationError: evaluation?.calibrationError ?? null,
+    baselines: {
+      standardKd: standardKdEvaluation
+        ? {
+            accuracy: standardKdEvaluation.accuracy ?? null,
+            macroF1: standardKdEvaluation.macroF1 ?? null,
+            agreementWithTeacher: standardKdEvaluation.agreement ?? null,
+          }
+        : null,
+    },
+    queries: {
+      ...countsOf(training),
+      byPhase: {
+        seeds: countsOf(lineOf('PHASE_SEEDS')),
+        mixup: countsOf(lineOf('PHASE_MIXUP')),
+        cvae: countsOf(lineOf('PHASE_CVAE')),
+      },
+      evaluation: countsOf(lineOf('PHASE_EVALUATION')),
+    },
+    cost: {
+      amount: usage.reduce((sum, line) => sum + line.costMicros, 0) / 1e6,
+      currency: usage[0]?.currency ?? 'USD',
+    },
+    seconds: {
+      label: secondsOf(record.stages, (name) => name.startsWith('label-')),
+      fit: secondsOf(record.stages, (name) => name === 'fit-cvae'),
+      synthesise: secondsOf(record.stages, (name) => name === 'mix' || name === 'generate-cvae'),
+      train: secondsOf(record.stages, (name) => name.startsWith('train')),
+      evaluate: secondsOf(record.stages, (name) => name.startsWith('evaluate')),
+      total: (endedAtMs - (record.startedAtMs ?? endedAtMs)) / 1000,
+    },
+    peakRssBytes: process.resourceUsage().maxRSS * BYTES_PER_KIB,
+  };
+}
+
+function imagesIn(shards: RunOutcome['mixed']): number {
+  return shards.reduce((sum, { images }) => sum + (images?.images ?? 0), 0);
+}
+
+const COUNTS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'retried', 'unresolved', 'unknown', 'reasked'] as const;
+type Counts = Record<(typeof COUNTS)[number], number>;
+
+function countsOf(lines: readonly UsageLine__Output[]): Counts {
+  const total = (name: (typeof COUNTS)[number]) => lines.reduce((sum, { counts }) => sum + (counts?.[name] ?? 0), 0);
+  return Object.fromEntries(COUNTS.map((name) => [name, total(name)])) as Counts;
+}
+
+/** Seconds in which at least one of the stages was under way. */
+export function secondsOf(stages: readonly StageRecord[], wanted: (name: string) => boolean): number {
+  const spans = stages
+    .filter((stage) => wanted(stage.name) && stage.startedAtMs !== undefined && stage.endedAtMs !== undefined)
+    .map((stage) => [stage.startedAtMs!, stage.endedAtMs!] as const)
+    .sort(([a], [b]) => a - b);
+  let totalMs = 0;
+  let coveredUntilMs = -Infinity;
+  for (const [startMs, endMs] of spans) {
+    totalMs += Math.max(0, endMs - Math.max(startMs, coveredUntilMs));
+    coveredUntilMs = Math.max(coveredUntilMs, endMs);
+  }
+  return totalMs / 1000;
+}
