@@ -11,7 +11,9 @@ export async function writeTinyFolder(folder: string, count: number, classes: nu
     const classFolder = join(folder, `class-${labels[n]}`);
     await mkdir(classFolder, { recursive: true });
     const raw = { width: shape.width, height: shape.height, channels: 1 as const };
-    const png = await sharp(pixels.subarray(n * size, (n + 1) * size), { raw }).png().toBuffer();
+    const png = await sharp(pixels.subarray(n * size, (n + 1) * size), { raw })
+      .png()
+      .toBuffer();
     await writeFile(join(classFolder, `${String(n).padStart(4, '0')}.png`), png);
   }
 }

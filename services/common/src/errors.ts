@@ -104,6 +104,28 @@ export class ConfigError extends BbdError {
   }
 }
 
+/** An error of the class that belongs to its kind, where there is one. */
+export function errorOfKind(kind: ErrorKind, message: string, options: BbdErrorOptions): BbdError {
+  switch (kind) {
+    case 'invalid-argument':
+      return new InvalidArgumentError(message, options);
+    case 'not-found':
+      return new NotFoundError(message, options);
+    case 'failed-precondition':
+      return new FailedPreconditionError(message, options);
+    case 'conflict':
+      return new ConflictError(message, options);
+    case 'data-loss':
+      return new DataLossError(message, options);
+    case 'unavailable':
+      return new UnavailableError(message, options);
+    case 'cancelled':
+      return new CancelledError(message, options);
+    default:
+      return new BbdError(kind, message, options);
+  }
+}
+
 /** Any thrown value as a `BbdError`; foreign errors become `internal` with their cause kept. */
 export function asBbdError(thrown: unknown): BbdError {
   if (thrown instanceof BbdError) return thrown;

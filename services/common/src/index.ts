@@ -18,7 +18,7 @@ export type {
   ResponseReadOf,
   ServiceName,
 } from './grpc/services.js';
-export { errorOfKind, fromGrpcError, toGrpcStatus } from './grpc/status.js';
+export { fromGrpcError, toGrpcStatus } from './grpc/status.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './logger.js';
@@ -34,3 +34,4 @@ export * from './stores/event-log.js';
 export * from './stores/state-store.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
+export * from './worker-task.js';

@@ -1,17 +1,7 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import type { ServiceError, StatusObject } from '@grpc/grpc-js';
-import {
-  BbdError,
-  CancelledError,
-  ConflictError,
-  DataLossError,
-  FailedPreconditionError,
-  InvalidArgumentError,
-  NotFoundError,
-  UnavailableError,
-  asBbdError,
-} from '../errors.js';
-import type { BbdErrorOptions, ErrorKind } from '../errors.js';
+import { asBbdError, errorOfKind } from '../errors.js';
+import type { BbdError, ErrorKind } from '../errors.js';
 
 const STATUS_OF_KIND: Record<ErrorKind, status> = {
   'invalid-argument': status.INVALID_ARGUMENT,
@@ -71,28 +61,6 @@ export function fromGrpcError(thrown: unknown): BbdError {
     ...(retryable !== undefined && { retryable: retryable === 'true' }),
     ...(Number.isFinite(retryAfterMs) && { retryAfterMs }),
   });
-}
-
-/** An error of the class that belongs to its kind, where there is one. */
-export function errorOfKind(kind: ErrorKind, message: string, options: BbdErrorOptions): BbdError {
-  switch (kind) {
-    case 'invalid-argument':
-      return new InvalidArgumentError(message, options);
-    case 'not-found':
-      return new NotFoundError(message, options);
-    case 'failed-precondition':
-      return new FailedPreconditionError(message, options);
-    case 'conflict':
-      return new ConflictError(message, options);
-    case 'data-loss':
-      return new DataLossError(message, options);
-    case 'unavailable':
-      return new UnavailableError(message, options);
-    case 'cancelled':
-      return new CancelledError(message, options);
-    default:
-      return new BbdError(kind, message, options);
-  }
 }
 
 function knownKind(value: string | undefined): ErrorKind | undefined {

@@ -3,7 +3,7 @@ import { KeyExistsError, RevisionMismatchError } from '../state-store.js';
 import type { StateChange, StateEntry, StateStore } from '../state-store.js';
 import { checkKey } from './keys.js';
 import { Mailbox } from './mailbox.js';
-import { storing } from './storage-errors.js';
+import { storageError } from './storage-errors.js';
 
 const PAGE_ENTRIES = 500;
 /** Above every character that a key may hold. */
@@ -38,32 +38,26 @@ export class LmdbStateStore implements StateStore {
   }
 
   async create(key: string, value: Uint8Array): Promise<number> {
-    checkKey(key);
     const bytes = Buffer.from(value);
-    const revision = this.#nextRevision();
-    const written = await storing(this.folder, () =>
-      this.#records.ifNoExists(key, () => this.#records.put(key, bytes, revision)),
-    );
-    if (!written) throw new KeyExistsError(key);
+    const { found, revision } = await this.#change(key, undefined, (next) => this.#records.putSync(key, bytes, next));
+    if (found !== undefined) throw new KeyExistsError(key);
     this.#tell({ type: 'put', entry: { key, value: new Uint8Array(bytes), revision } });
     return revision;
   }
 
   async update(key: string, value: Uint8Array, expectedRevision: number): Promise<number> {
-    checkKey(key);
     const bytes = Buffer.from(value);
-    const revision = this.#nextRevision();
-    const written = await storing(this.folder, () => this.#records.put(key, bytes, revision, expectedRevision));
-    if (!written) throw this.#mismatch(key, expectedRevision);
+    const { found, revision } = await this.#change(key, expectedRevision, (next) =>
+      this.#records.putSync(key, bytes, next),
+    );
+    if (found !== expectedRevision) throw new RevisionMismatchError(key, expectedRevision, found);
     this.#tell({ type: 'put', entry: { key, value: new Uint8Array(bytes), revision } });
     return revision;
   }
 
   async delete(key: string, expectedRevision: number): Promise<void> {
-    checkKey(key);
-    const revision = this.#nextRevision();
-    const removed = await storing(this.folder, () => this.#records.remove(key, expectedRevision));
-    if (!removed) throw this.#mismatch(key, expectedRevision);
+    const { found, revision } = await this.#change(key, expectedRevision, () => this.#records.removeSync(key));
+    if (found !== expectedRevision) throw new RevisionMismatchError(key, expectedRevision, found);
     this.#tell({ type: 'delete', key, revision });
   }
 
@@ -115,17 +109,34 @@ export class LmdbStateStore implements StateStore {
     this.#closed.abort();
   }
 
-  #nextRevision(): number {
-    if (this.#lastRevision >= this.#revisionLimit) {
-      this.#revisionLimit += REVISIONS_RESERVED;
-      // Queued before the write that needs it, so that it is committed with it or earlier.
-      this.#meta.put(REVISION_LIMIT_KEY, this.#revisionLimit).catch(() => undefined);
+  /** Looks and writes in one step; writes nothing where another revision than the expected one is found. */
+  async #change(
+    key: string,
+    expectedRevision: number | undefined,
+    write: (revision: number) => void,
+  ): Promise<{ found: number | undefined; revision: number }> {
+    checkKey(key);
+    try {
+      return await this.#records.transaction(() => {
+        const found = this.#records.getEntry(key)?.version;
+        if (found !== expectedRevision) return { found, revision: 0 };
+        const revision = this.#nextRevision();
+        write(revision);
+        return { found, revision };
+      });
+    } catch (thrown) {
+      // The reservation may have gone with the failed commit: the next write makes another.
+      this.#revisionLimit = this.#lastRevision;
+      throw storageError(thrown, this.folder);
     }
-    return ++this.#lastRevision;
   }
 
-  #mismatch(key: string, expectedRevision: number): RevisionMismatchError {
-    return new RevisionMismatchError(key, expectedRevision, this.#records.getEntry(key)?.version);
+  #nextRevision(): number {
+    if (this.#lastRevision >= this.#revisionLimit) {
+      this.#revisionLimit = this.#lastRevision + REVISIONS_RESERVED;
+      this.#meta.putSync(REVISION_LIMIT_KEY, this.#revisionLimit);
+    }
+    return ++this.#lastRevision;
   }
 
   #tell(change: StateChange): void {

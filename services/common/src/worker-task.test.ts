@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { BbdError, CancelledError } from './errors.js';
+import { runWorkerTask, serveWorkerTask } from './worker-task.js';
+
+const script = new URL('../../../test/helpers/worker-fixture.mjs', import.meta.url);
+const never = new AbortController().signal;
+const run = <Result>(input: object, more: object = {}) =>
+  runWorkerTask<object, Result, unknown>({ script, input, signal: never, ...more });
+
+describe('worker tasks', () => {
+  it('worker task - gives the result and the messages in order', async () => {
+    const messages: unknown[] = [];
+    const result = await run<number>(
+      { do: 'add', a: 2, b: 3 },
+      { onMessage: (message: unknown) => messages.push(message) },
+    );
+    expect(result).toBe(5);
+    expect(messages).toEqual([{ step: 1 }, { step: 2 }]);
+  });
+
+  it('worker task - an error keeps kind, code, message and retry', async () => {
+    const failure = run({ do: 'fail' });
+    await expect(failure).rejects.toThrow(BbdError);
+    await expect(failure).rejects.toMatchObject({
+      kind: 'budget-exhausted',
+      code: 'BUDGET_EXHAUSTED',
+      message: 'no more',
+      retryAfterMs: 7,
+      retryable: false,
+    });
+  });
+
+  it('worker task - a foreign error is internal', async () => {
+    await expect(run({ do: 'unknown' })).rejects.toMatchObject({
+      kind: 'internal',
+      message: 'nothing to do for unknown',
+    });
+  });
+
+  it('worker task - an error outside the task fails it instead of the process', async () => {
+    await expect(run({ do: 'crash' })).rejects.toMatchObject({ kind: 'internal', message: 'outside the promise' });
+  });
+
+  it('worker task - a thread that ends without a word is an error', async () => {
+    await expect(run({ do: 'exit' })).rejects.toMatchObject({ code: 'WORKER_DIED', retryable: true });
+  });
+
+  it('worker task - results come over by copy or hand over their buffers', async () => {
+    expect(await run({ do: 'double', values: Float32Array.of(1, 2) })).toEqual(Float32Array.of(2, 4));
+    expect(await run({ do: 'make', length: 3 })).toEqual(Float32Array.of(1, 1, 1));
+  });
+
+  it('worker task - buffers of the input are handed over when asked', async () => {
+    const buffer = new ArrayBuffer(1000);
+    expect(await run({ do: 'size', buffer }, { transfer: [buffer] })).toBe(1000);
+    expect(buffer.byteLength).toBe(0);
+  });
+
+  it('worker task - an abort lets the task clean up', async () => {
+    const stop = new AbortController();
+    const messages: unknown[] = [];
+    const result = await run(
+      { do: 'wait-politely' },
+      {
+        signal: stop.signal,
+        onMessage: (message: unknown) => {
+          messages.push(message);
+          stop.abort();
+        },
+      },
+    );
+    expect(result).toBe('stopped');
+    expect(messages).toEqual(['waiting', 'cleaned up']);
+  });
+
+  it.each(['wait-deafly', 'spin'])('worker task - an abort ends a task that does not stop (%s)', async (what) => {
+    const stop = new AbortController();
+    const task = run({ do: what }, { signal: stop.signal, stopGraceMs: 20, onMessage: () => stop.abort() });
+    await expect(task).rejects.toThrow(CancelledError);
+  });
+
+  it('worker task - an aborted signal starts nothing', async () => {
+    await expect(run({ do: 'add' }, { signal: AbortSignal.abort() })).rejects.toThrow(CancelledError);
+  });
+
+  it('worker task - a script that was not built is named', async () => {
+    const missing = new URL('./no-such-task.ts', import.meta.url);
+    await expect(run({}, { script: missing })).rejects.toMatchObject({
+      code: 'NOT_BUILT',
+      message: expect.stringMatching(/dist\/no-such-task\.js is not there.*npm run build/) as unknown,
+    });
+  });
+
+  it('worker task - serving outside a worker is refused', () => {
+    expect(() => serveWorkerTask(async () => 1)).toThrow(/outside a worker/);
+  });
+});

@@ -1,0 +1,46 @@
+// The thread's side of the worker task tests: does what its input says.
+import { setImmediate, setInterval } from 'node:timers';
+import { BbdError, TransferredResult, serveWorkerTask } from '@bbdistill/common';
+
+serveWorkerTask(async (input, { post, signal }) => {
+  switch (input.do) {
+    case 'add':
+      post({ step: 1 });
+      post({ step: 2 });
+      return input.a + input.b;
+    case 'fail':
+      throw new BbdError('budget-exhausted', 'no more', { code: 'BUDGET_EXHAUSTED', retryAfterMs: 7 });
+    case 'crash':
+      setImmediate(() => {
+        throw new TypeError('outside the promise');
+      });
+      return new Promise(() => undefined);
+    case 'exit':
+      process.exit(3);
+      break;
+    case 'double':
+      return new TransferredResult(
+        input.values.map((value) => value * 2),
+        [],
+      );
+    case 'make': {
+      const values = new Float32Array(input.length).fill(1);
+      return new TransferredResult(values, [values.buffer]);
+    }
+    case 'size':
+      return input.buffer.byteLength;
+    case 'wait-politely':
+      post('waiting');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      post('cleaned up');
+      return 'stopped';
+    case 'wait-deafly':
+      post('waiting');
+      return new Promise(() => setInterval(() => undefined, 1000));
+    case 'spin':
+      post('waiting');
+      for (;;);
+    default:
+      throw new Error(`nothing to do for ${input.do}`);
+  }
+});
