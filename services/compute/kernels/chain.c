@@ -113,7 +113,7 @@ void activate(Activation activation, float *values, usize count) {
   if (activation == ACTIVATION_RELU)
     for (usize i = 0; i < count; i += VW) {
       vf x = load(values + i);
-      store(values + i, select(x < splat(0), splat(0), x));
+      store(values + i, blend(x < splat(0), splat(0), x));
     }
   if (activation == ACTIVATION_SIGMOID)
     for (usize i = 0; i < count; i += VW) store(values + i, v_sigmoid(load(values + i)));
@@ -122,7 +122,7 @@ void activate(Activation activation, float *values, usize count) {
 void activate_backward(Activation activation, const float *values, float *gradient, usize count) {
   if (activation == ACTIVATION_RELU)
     for (usize i = 0; i < count; i += VW)
-      store(gradient + i, select(load(values + i) > splat(0), load(gradient + i), splat(0)));
+      store(gradient + i, blend(load(values + i) > splat(0), load(gradient + i), splat(0)));
   if (activation == ACTIVATION_SIGMOID)
     for (usize i = 0; i < count; i += VW) {
       vf y = load(values + i);

@@ -189,18 +189,18 @@ static void pool_row(const float *upper, const float *lower, int pixels, int pad
       const float *a = upper + 2 * p * padded + f, *b = lower + 2 * p * padded + f;
       vf best = load(a), next = load(a + padded);
       vi at = splat_int(window), better = next > best;
-      at = select_int(better, splat_int(window + channels), at);
-      best = select(better, next, best);
+      at = blend_int(better, splat_int(window + channels), at);
+      best = blend(better, next, best);
       next = load(b);
       better = next > best;
-      at = select_int(better, splat_int(window + row), at);
-      best = select(better, next, best);
+      at = blend_int(better, splat_int(window + row), at);
+      best = blend(better, next, best);
       next = load(b + padded);
       better = next > best;
-      at = select_int(better, splat_int(window + row + channels), at);
-      best = select(better, next, best);
-      at = select_int(best > splat(0), at, splat_int(-1));
-      best = select(best < splat(0), splat(0), best);
+      at = blend_int(better, splat_int(window + row + channels), at);
+      best = blend(better, next, best);
+      at = blend_int(best > splat(0), at, splat_int(-1));
+      best = blend(best < splat(0), splat(0), best);
       if (f + VW <= filters || p + 1 < pixels) {
         // Lanes past the last filter fall on the next pixel, which comes after.
         store(out + p * filters + f, best);

@@ -94,8 +94,8 @@ static double reconstruction(Cvae *c, int count) {
       vf l = load(out->data + at + j), x = load(c->images + at + j);
       vf magnitude = (vf)((vi)l & splat_int(0x7fffffff));
       vf e = v_exp(-magnitude), whole = splat(1) + e;
-      store(c->losses + j, select(l < splat(0), splat(0), l) - l * x + v_log(whole));
-      vf sigmoid = select(l < splat(0), e, splat(1)) / whole;
+      store(c->losses + j, blend(l < splat(0), splat(0), l) - l * x + v_log(whole));
+      vf sigmoid = blend(l < splat(0), e, splat(1)) / whole;
       // The last vector may reach into the next row, which is written after it.
       store(out->gradient + at + j, (sigmoid - x) * share);
     }

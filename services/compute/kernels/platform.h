@@ -38,8 +38,8 @@ INLINE vi splat_int(int a) { return (vi){a, a, a, a, a, a, a, a}; }
 #endif
 
 // mask has all bits of a lane set or none, as comparisons give them
-INLINE vf select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-INLINE vi select_int(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
+INLINE vf blend(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+INLINE vi blend_int(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
 
 INLINE int min_int(int a, int b) { return a < b ? a : b; }
 INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }

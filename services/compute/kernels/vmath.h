@@ -7,10 +7,10 @@
 
 // Saturates at exp(-87) and exp(88); NaN stays NaN.
 INLINE vf v_exp(vf x) {
-  x = select(x > splat(88.0f), splat(88.0f), x);
-  x = select(x < splat(-87.0f), splat(-87.0f), x);
+  x = blend(x > splat(88.0f), splat(88.0f), x);
+  x = blend(x < splat(-87.0f), splat(-87.0f), x);
   vf scaled = x * splat(1.44269504088896341f);
-  vi power = __builtin_convertvector(scaled + select(scaled < splat(0), splat(-0.5f), splat(0.5f)), vi);
+  vi power = __builtin_convertvector(scaled + blend(scaled < splat(0), splat(-0.5f), splat(0.5f)), vi);
   vf whole = __builtin_convertvector(power, vf);
   // ln 2 in two parts: the first has few bits, so that its product with a small whole number is exact
   vf r = x - whole * splat(0.693359375f);
@@ -28,14 +28,14 @@ INLINE vf v_exp(vf x) {
 // For positive numbers; smaller than the least normal float counts as that. NaN stays NaN.
 INLINE vf v_log(vf x) {
   vf kept = x;
-  x = select(x < splat(FLOAT_MIN_NORMAL), splat(FLOAT_MIN_NORMAL), x);
+  x = blend(x < splat(FLOAT_MIN_NORMAL), splat(FLOAT_MIN_NORMAL), x);
   vi bits = (vi)x;
   vi power = (bits >> 23) - splat_int(126);
   vf m = (vf)((bits & splat_int(0x007fffff)) | splat_int(0x3f000000));
   // mantissa into sqrt(1/2)..sqrt(2), where the polynomial holds
   vi low = m < splat(0.707106781186547524f);
   power = power + low;
-  m = m + select(low, m, splat(0)) - splat(1);
+  m = m + blend(low, m, splat(0)) - splat(1);
   vf e = __builtin_convertvector(power, vf);
   vf z = m * m;
   vf y = splat(7.0376836292e-2f);
@@ -50,7 +50,7 @@ INLINE vf v_log(vf x) {
   y = y * m * z;
   y = y + e * splat(-2.12194440e-4f) - splat(0.5f) * z;
   y = m + y + e * splat(0.693359375f);
-  return select(kept == kept, y, kept);
+  return blend(kept == kept, y, kept);
 }
 
 INLINE vf v_sigmoid(vf x) { return splat(1) / (splat(1) + v_exp(-x)); }

@@ -1,5 +1,38 @@
-import { InvalidArgumentError } from '@bbdistill/common';
+import { BbdError, InvalidArgumentError } from '@bbdistill/common';
 import type { AdamOptions, LossOptions } from '../engine.js';
+
+/** Of one compiled network. Addresses beyond 2 GiB would be negative numbers on their way out of the kernels. */
+export const MAX_NETWORK_BYTES = 1.5 * 2 ** 30;
+
+const BYTES_PER_FLOAT = 4;
+const BYTES_PER_MIB = 2 ** 20;
+
+/** @throws InvalidArgumentError where a network of so many floats would not fit */
+export function requireMemory(owner: string, floats: number): void {
+  const bytes = floats * BYTES_PER_FLOAT;
+  if (bytes > MAX_NETWORK_BYTES) {
+    throw new InvalidArgumentError(
+      `${owner} would need about ${Math.round(bytes / BYTES_PER_MIB)} MiB, more than the ` +
+        `${MAX_NETWORK_BYTES / BYTES_PER_MIB} MiB that a network may take; use smaller images or a smaller batch`,
+      { code: 'NETWORK_TOO_LARGE' },
+    );
+  }
+}
+
+/**
+ * Runs what allocates a network in the kernels, which can only trap where the machine has no memory left.
+ * @throws BbdError resource-exhausted
+ */
+export function allocating<T>(owner: string, build: () => T): T {
+  try {
+    return build();
+  } catch (cause) {
+    throw new BbdError('resource-exhausted', `there is not enough memory for ${owner}; use a smaller batch`, {
+      code: 'OUT_OF_MEMORY',
+      cause,
+    });
+  }
+}
 
 /** @throws InvalidArgumentError naming the value unless it is a whole number of 1 or more */
 export function requireNatural(what: string, value: number): void {

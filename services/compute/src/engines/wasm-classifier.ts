@@ -1,8 +1,16 @@
 import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
 import { NanLossError } from '../engine.js';
 import type { Classifier, ClassifierOptions, NetworkSpec, WeightTensor } from '../engine.js';
-import { elementsOfAll, networkTensors } from '../network-shapes.js';
-import { requireAdam, requireLength, requireLoss, requireNatural, requireStep } from './checks.js';
+import { elementsOfAll, networkTensors, shapedLayers } from '../network-shapes.js';
+import {
+  allocating,
+  requireAdam,
+  requireLength,
+  requireLoss,
+  requireMemory,
+  requireNatural,
+  requireStep,
+} from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
 import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
 import type { KernelExports, Pointer } from './kernels.js';
@@ -37,16 +45,20 @@ export class WasmClassifier implements Classifier {
     this.parameterCount = elementsOfAll(layout);
     this.#batch = batch;
     this.#pixels = pixelsPerImage(network.input);
+    const owner = `network ${network.name} at batch ${batch}`;
+    requireMemory(owner, floatsOf(network, batch));
     const kernels = instantiateKernels();
     const self = addLayers(kernels, network, batch);
-    kernels.classifier_finish(
-      self,
-      loss.balance,
-      loss.temperature,
-      adam.beta1,
-      adam.beta2,
-      adam.epsilon,
-      adam.weightDecay,
+    allocating(owner, () =>
+      kernels.classifier_finish(
+        self,
+        loss.balance,
+        loss.temperature,
+        adam.beta1,
+        adam.beta2,
+        adam.epsilon,
+        adam.weightDecay,
+      ),
     );
     const state = flatStateAt(kernels, kernels.classifier_parameters(self), this.parameterCount);
     const parameters = new FlatParameters(`network ${network.name}`, layout, state);
@@ -133,6 +145,19 @@ export class WasmClassifier implements Classifier {
     if (!this.#live) throw new FailedPreconditionError(`network ${this.network.name} was disposed of; compile it anew`);
     return this.#live;
   }
+}
+
+/** About what the kernels allocate: activations with their frames, gradients and maps, weights and moments. */
+function floatsOf(network: NetworkSpec, batch: number): number {
+  const perImage = shapedLayers(network).reduce(
+    (sum, { spec, input, output }) => {
+      const frame = spec.kind === 'conv2d' && spec.padding === 'same' ? spec.kernelSize - 1 : 0;
+      const framed = (input.height + frame) * (input.width + frame) * input.channels;
+      return sum + 2 * framed + pixelsPerImage(output);
+    },
+    2 * pixelsPerImage(network.input),
+  );
+  return batch * perImage + 4 * elementsOfAll(networkTensors(network));
 }
 
 function addLayers(kernels: KernelExports, network: NetworkSpec, batch: number): Pointer {

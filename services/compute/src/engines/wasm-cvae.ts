@@ -3,7 +3,7 @@ import { NanLossError } from '../engine.js';
 import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';
 import { denseTensors, elementsOfAll } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';
-import { requireAdam, requireLength, requireNatural, requireStep } from './checks.js';
+import { allocating, requireAdam, requireLength, requireMemory, requireNatural, requireStep } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
 import { ACTIVATION_CODES, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
 import type { KernelExports, Pointer } from './kernels.js';
@@ -46,6 +46,8 @@ export class WasmCvae implements Cvae {
     this.#latent = latent;
     const layout = cvaeTensors(this.#pixels, classes, latent, hidden);
     this.#parameterCount = elementsOfAll(layout);
+    const widths = 2 * (hidden.reduce((a, b) => a + b, 0) + this.#pixels + classes + 2 * latent);
+    requireMemory(OWNER, 2 * batch * (widths + this.#pixels) + 4 * this.#parameterCount);
     const kernels = instantiateKernels();
     const self = kernels.cvae_new(batch, this.#pixels, classes, latent);
     for (const units of hidden) kernels.cvae_add_encoder(self, units, ACTIVATION_CODES.relu);
@@ -53,7 +55,7 @@ export class WasmCvae implements Cvae {
     for (const units of [...hidden].reverse()) kernels.cvae_add_decoder(self, units, ACTIVATION_CODES.relu);
     // The loss and `decode` apply the sigmoid themselves.
     kernels.cvae_add_decoder(self, this.#pixels, ACTIVATION_CODES.linear);
-    kernels.cvae_finish(self, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay);
+    allocating(OWNER, () => kernels.cvae_finish(self, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay));
     const state = flatStateAt(kernels, kernels.cvae_parameters(self), this.#parameterCount);
     const parameters = new FlatParameters(OWNER, layout, state);
     parameters.initialise(seed);

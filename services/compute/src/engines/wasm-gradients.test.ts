@@ -12,7 +12,7 @@ import { WasmCvae } from './wasm-cvae.js';
 const DIFFERENCE = 1e-6;
 const TOLERANCE = 2e-5;
 /** Differentiated numbers of one tensor, spread over it: the oracle is slow. */
-const SAMPLES = 60;
+const SAMPLES = 24;
 
 type Weights = Map<string, Float64Array>;
 
@@ -45,6 +45,8 @@ function referenceLogits(network: NetworkSpec, weights: Weights, image: number[]
     if (spec.kind === 'dense') x = dense(x, weights, spec.name, spec.activation);
     if (spec.kind !== 'conv2d' && spec.kind !== 'max-pool2d') continue;
     const next: number[] = [];
+    const kernel = weights.get(`${spec.name}/kernel`);
+    const bias = weights.get(`${spec.name}/bias`);
     for (let y = 0; y < output.height; y++) {
       for (let column = 0; column < output.width; column++) {
         for (let f = 0; f < output.channels; f++) {
@@ -56,13 +58,12 @@ function referenceLogits(network: NetworkSpec, weights: Weights, image: number[]
             next.push(best);
           } else {
             const before = spec.padding === 'same' ? Math.floor((spec.kernelSize - 1) / 2) : 0;
-            const kernel = weights.get(`${spec.name}/kernel`)!;
-            let sum = weights.get(`${spec.name}/bias`)![f]!;
+            let sum = bias![f]!;
             let tap = 0;
             for (let ky = 0; ky < spec.kernelSize; ky++)
               for (let kx = 0; kx < spec.kernelSize; kx++)
                 for (let c = 0; c < input.channels; c++)
-                  sum += at(y + ky - before, column + kx - before, c) * kernel[tap++ * spec.filters + f]!;
+                  sum += at(y + ky - before, column + kx - before, c) * kernel![tap++ * spec.filters + f]!;
             next.push(activate(spec.activation, sum));
           }
         }

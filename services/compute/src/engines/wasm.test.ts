@@ -375,6 +375,12 @@ describe('wasm engine - options out of range', () => {
     },
   );
 
+  it('a network larger than the kernels can address is refused before anything is allocated', () => {
+    const network = networkByName('lenet5', { height: 4096, width: 4096, channels: 3 }, 10);
+    expect(() => newClassifier({ network, batch: 64 })).toThrow(/lenet5 at batch 64 would need about \d+ MiB/);
+    expect(() => newCvae({ shape: { height: 1024, width: 1024, channels: 3 } })).toThrow(/would need about \d+ MiB/);
+  });
+
   it('a step of no image, of too many and of a strange rate is refused', () => {
     const classifier = newClassifier();
     expect(() => classifier.trainStep(0, RATE)).toThrow(/not 0/);
