@@ -125,7 +125,15 @@ describe('wrong input', () => {
   };
 
   it('a budget smaller than the number of images is refused before anything is asked', () =>
-    refused(/budget.images is 5/, '--run.seed', '3', '--run.budget.images', '5', '--teachers.fake.cacheIdentity', 'new'));
+    refused(
+      /budget.images is 5/,
+      '--run.seed',
+      '3',
+      '--run.budget.images',
+      '5',
+      '--teachers.fake.cacheIdentity',
+      'new',
+    ));
 
   it('an unknown key is refused with the nearest known one', () =>
     refused(/run\.student\.netwrok is not known\. Did you mean "network"/, '--run.student.netwrok', 'lenet5'));
@@ -138,7 +146,8 @@ describe('wrong input', () => {
     await refused(/empty/, '--run.images.path', 'empty');
   });
 
-  it('an unknown network is refused with the known ones', () => refused(/lenet5-half/, '--run.student.network', 'lenet6'));
+  it('an unknown network is refused with the known ones', () =>
+    refused(/lenet5-half/, '--run.student.network', 'lenet6'));
 
   it('an output folder that can not be written to is refused before anything is spent', async () => {
     const blocker = join(folder.path, 'a-file');

@@ -80,7 +80,17 @@ function imagesIn(shards: RunOutcome['mixed']): number {
   return shards.reduce((sum, { images }) => sum + (images?.images ?? 0), 0);
 }
 
-const COUNTS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'retried', 'unresolved', 'unknown', 'reasked'] as const;
+const COUNTS = [
+  'asked',
+  'cached',
+  'coalesced',
+  'billed',
+  'failed',
+  'retried',
+  'unresolved',
+  'unknown',
+  'reasked',
+] as const;
 type Counts = Record<(typeof COUNTS)[number], number>;
 
 function countsOf(lines: readonly UsageLine__Output[]): Counts {

@@ -1,0 +1,54 @@
+import { BbdError } from '@bbdistill/common';
+import { confusionFigure } from './confusion-figure.js';
+import { curvesFigure } from './curves-figure.js';
+import { PAGE_PALETTE, PRINT_PALETTE } from './drawing.js';
+import type { Palette } from './drawing.js';
+import { renderHtml } from './html.js';
+import type { RenderedFile, ReportInput } from './input.js';
+import { rasterise } from './png.js';
+import { reportSchema } from './report-schema.js';
+import type { Report } from './report-schema.js';
+import { prepareSamples, samplesFigure } from './samples-figure.js';
+
+const encoder = new TextEncoder();
+
+/**
+ * `report.json`, indented, keys in the order of the schema.
+ * @throws BbdError `internal` naming the field that doesn't fit the schema
+ */
+export function encodeReport(report: Report): Uint8Array {
+  const checked = reportSchema.safeParse(report);
+  if (!checked.success) {
+    const issue = checked.error.issues[0];
+    throw new BbdError('internal', `report.json: ${issue?.path.join('.')}: ${issue?.message}`, {
+      code: 'REPORT_SCHEMA',
+      cause: checked.error,
+    });
+  }
+  return encoder.encode(`${JSON.stringify(checked.data, null, 2)}\n`);
+}
+
+/**
+ * A run's report as files: report.json, report.html (self-contained) and the figures as PNG. Reads nothing but the
+ * fonts that it carries; the same input gives the same bytes.
+ * @throws BbdError `internal` when the report doesn't fit its schema
+ */
+export async function renderReport(input: ReportInput): Promise<{ files: RenderedFile[] }> {
+  const json = encodeReport(input.report);
+  const samples = await prepareSamples(input);
+  const draw = (palette: Palette) => ({
+    samples: samplesFigure(samples, palette),
+    curves: curvesFigure(input, palette),
+    confusion: confusionFigure(input.confusion, input.classes, input.classNames, palette),
+  });
+  const printed = draw(PRINT_PALETTE);
+  return {
+    files: [
+      { path: 'report.json', mediaType: 'application/json', bytes: json },
+      { path: 'report.html', mediaType: 'text/html', bytes: encoder.encode(renderHtml(input, draw(PAGE_PALETTE))) },
+      { path: 'samples.png', mediaType: 'image/png', bytes: rasterise(printed.samples) },
+      { path: 'curves.png', mediaType: 'image/png', bytes: rasterise(printed.curves) },
+      { path: 'confusion.png', mediaType: 'image/png', bytes: rasterise(printed.confusion) },
+    ],
+  };
+}

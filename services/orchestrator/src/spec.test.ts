@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { checkBudget, checkDatasets, checkedSpec } from './spec.js';
+import { aSpec } from './testing/specs.js';
+
+const dataset = (images: number, over: object = {}) => ({
+  id: 'x',
+  shards: [],
+  labels: null,
+  images,
+  shape: { height: 28, width: 28, channels: 1 },
+  classNames: [],
+  ...over,
+});
+
+describe('checkedSpec', () => {
+  it('takes a good one as it is', () => {
+    expect(checkedSpec(aSpec())).toEqual(aSpec());
+  });
+
+  const synthesis = aSpec().synthesis;
+  it.each<[string, Parameters<typeof aSpec>[0], RegExp]>([
+    ['a path as its name', { name: '../x' }, /name is "\.\.\/x"/],
+    ['no teacher', { teacher: '' }, /teacher is missing/],
+    ['no images', { images: '' }, /images is missing/],
+    ['one class', { classes: 1 }, /at least 2/],
+    ['more classes than can be', { classes: 1001 }, /classes is 1001/],
+    ['another number of names than classes', { classNames: ['a'] }, /1 names and classes is 10/],
+    ['a negative seed', { seed: -1 }, /seed is -1/],
+    ['an engine that does not exist', { engine: 'abacus' as never }, /abacus/],
+    [
+      'teacher images without test images',
+      { test: '', evaluation: { teacherImages: 5, standardKd: false } },
+      /test is missing/,
+    ],
+    ['shares that are all zero', { synthesis: { ...synthesis, mixupShare: 0 } }, /all shares are 0/],
+    ['a negative share', { synthesis: { ...synthesis, cutmixShare: -1 } }, /cutmixShare is -1/],
+    ['a part of an image', { synthesis: { ...synthesis, images: 1.5 } }, /synthesis.images is 1.5/],
+  ])('refuses %s', (_what, over, message) => {
+    expect(() => checkedSpec(aSpec(over))).toThrow(message);
+  });
+});
+
+describe('checkDatasets', () => {
+  it('refuses to mix one image with itself', () => {
+    expect(() => checkDatasets(aSpec(), dataset(1), undefined)).toThrow(/needs at least 2 real images/);
+    expect(() => checkDatasets(aSpec(), dataset(2), undefined)).not.toThrow();
+  });
+
+  it('refuses test images of another shape', () => {
+    const test = dataset(5, { shape: { height: 28, width: 32, channels: 1 } });
+    expect(() => checkDatasets(aSpec(), dataset(5), test)).toThrow(/28x28x1 and the test images 28x32x1/);
+  });
+
+  it('refuses test images of more classes than declared', () => {
+    const test = dataset(5, { classNames: Array.from({ length: 11 }, (_, k) => `c${k}`) });
+    expect(() => checkDatasets(aSpec(), dataset(5), test)).toThrow(/11 classes and classes is 10/);
+  });
+
+  it('refuses a network that does not exist', () => {
+    const spec = aSpec({ student: { ...aSpec().student, network: 'lenet6' } });
+    expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/lenet5-half/);
+  });
+});
+
+describe('checkBudget', () => {
+  it('refuses a budget below what has to be asked at least', () => {
+    expect(() => checkBudget(aSpec({ budget: { images: 9 } }), 10)).toThrow(/budget.images is 9, but 10/);
+    expect(() => checkBudget(aSpec({ budget: { images: 10 } }), 10)).not.toThrow();
+    expect(() => checkBudget(aSpec(), 1e9)).not.toThrow();
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { encodeJson, systemClock } from '@bbdistill/common';
+import type { Stores } from '@bbdistill/common';
+import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
+import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
+import type { RunRecord } from '../../services/orchestrator/src/run-record.js';
+import { DrivenRun } from '../../services/orchestrator/src/stages.js';
+import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
+import { temporaryStores } from '../helpers/embedded.js';
+
+const progress = { unit: 'images', done: 0, total: 10 };
+
+async function aRun(stores: Stores): Promise<{ runs: RunStore; record: RunRecord }> {
+  const runs = new RunStore(stores.state, stores.events);
+  const record: RunRecord = {
+    id: 'abc123',
+    requestId: 'r',
+    specHash: 'h',
+    spec: aSpec(),
+    state: 'running',
+    stages: [],
+    jobs: [],
+    artifacts: [],
+    createdAtMs: 1,
+    cancelRequested: false,
+    lease: { holder: 'first', epoch: 1, expiresAtMs: 0 },
+  };
+  await runs.create(record);
+  return { runs, record };
+}
+
+async function takeOver(runs: RunStore, epoch: number): Promise<DrivenRun> {
+  const record = await runs.change('abc123', (found) => ({
+    ...found,
+    lease: { holder: `driver ${epoch}`, epoch, expiresAtMs: 0 },
+  }));
+  return DrivenRun.begin(runs, systemClock, record, 'took over');
+}
+
+describe('driving a run', () => {
+  it('fencing - a driver that was taken over from changes neither record nor events', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const frozen = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const stage = await frozen.stage('train', progress);
+    const driver = await takeOver(runs, 2);
+    const before = await runs.get(record.id);
+    const sequence = await runs.events.lastSequence(record.id);
+
+    await expect(frozen.note('still here')).rejects.toBeInstanceOf(FencedError);
+    await expect(stage.done(false)).rejects.toBeInstanceOf(FencedError);
+    await expect(frozen.end('succeeded', {})).rejects.toBeInstanceOf(FencedError);
+    expect(await runs.get(record.id)).toEqual(before);
+    expect(await runs.events.lastSequence(record.id)).toBe(sequence);
+    await driver.end('succeeded', {});
+    expect((await runs.get(record.id)).state).toBe('succeeded');
+  });
+
+  it('fencing - a driver frozen between record and event appends nothing', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    await DrivenRun.begin(runs, systemClock, record, 'began');
+    const frozenSequence = await runs.events.lastSequence(record.id);
+    await takeOver(runs, 2);
+    await expect(runs.events.append(record.id, encodeJson({ message: 'late' }), frozenSequence)).rejects.toMatchObject({
+      code: 'SEQUENCE_MISMATCH',
+    });
+  });
+
+  it('interrupting - a run that was left in the middle waits to be resumed, its jobs are stopped', async () => {
+    await using fixture = await temporaryStores();
+    const { stores } = fixture;
+    const { runs, record } = await aRun(stores);
+    const jobKey = 'jobs/job1';
+    await stores.state.create(
+      jobKey,
+      encodeJson({
+        id: 'job1',
+        kind: 'label',
+        request: {},
+        state: 'queued',
+        cancelRequested: false,
+        attempts: 0,
+        queuedAtMs: 1,
+      }),
+    );
+    await runs.change(record.id, (found) => ({ ...found, jobs: ['job1'] }));
+
+    expect(await interruptOrphanedRuns(stores, systemClock)).toEqual([record.id]);
+    expect(await runs.get(record.id)).toMatchObject({
+      state: 'failed',
+      failure: { code: 'INTERRUPTED', retryable: true },
+    });
+    const job = JSON.parse(new TextDecoder().decode((await stores.state.get(jobKey))!.value)) as { state: string };
+    expect(job.state).toBe('cancelled');
+    expect(await interruptOrphanedRuns(stores, systemClock)).toEqual([]);
+  });
+
+  it('interrupting - a run that was being cancelled ends as cancelled', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    await runs.change(record.id, (found) => ({ ...found, cancelRequested: true }));
+    expect(await interruptOrphanedRuns(fixture.stores, systemClock)).toEqual([]);
+    expect((await runs.get(record.id)).state).toBe('cancelled');
+  });
+});
