@@ -113,3 +113,14 @@ export const tasksInThisThread: TrainerTasks = {
     return exportStudent(decodeWeights(weights), options);
   },
 };
+
+/** What a worker thread is asked to do. */
+export type WorkerInput =
+  | ({ task: 'train' } & TrainTaskInput)
+  | ({ task: 'evaluate' } & EvaluateTaskInput)
+  | ({ task: 'export' } & ExportTaskInput);
+
+export type WorkerOutput = TrainTaskOutput | EvaluateTaskOutput | BundleFile[];
+
+/** What a worker thread tells while it works. */
+export type WorkerMessage = { step: number; totalSteps: number; loss: number | undefined } | { checkpoint: Uint8Array };

@@ -52,5 +52,8 @@ export const tasksInThisThread: SynthesisTasks = {
   },
 };
 
+/** What a worker thread is asked to do. */
+export type WorkerInput = ({ task: 'fit' } & FitTaskInput) | ({ task: 'generate' } & GenerateTaskInput);
+
 /** What a worker thread tells while it works. */
-export type TaskMessage = { progress: JobProgress } | { pixels: Uint8Array; count: number };
+export type WorkerMessage = { progress: JobProgress } | { pixels: Uint8Array; count: number };
