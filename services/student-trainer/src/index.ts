@@ -12,3 +12,4 @@ export { startStudentTrainer } from './server.js';
 export type { RunningTrainer, TrainerServerOptions } from './server.js';
 export { tasksInThisThread as trainerTasksInThisThread } from './tasks.js';
 export type { TrainerTasks } from './tasks.js';
+export { tasksInWorkerThreads as trainerTasksInWorkerThreads } from './worker-tasks.js';

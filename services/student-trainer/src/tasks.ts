@@ -27,9 +27,9 @@ export interface TrainTaskInput extends EngineWish {
 
 export interface TrainTaskHooks {
   signal: AbortSignal;
-  progress(step: number, totalSteps: number, loss: number | undefined): void;
+  progress: (step: number, totalSteps: number, loss: number | undefined) => void;
   /** Gets an encoded checkpoint. */
-  saveCheckpoint(checkpoint: Uint8Array): void;
+  saveCheckpoint: (checkpoint: Uint8Array) => void;
 }
 
 export interface TrainTaskOutput {

@@ -6,7 +6,7 @@ import type { MixOptions, StoredShard } from '@bbdistill/compute';
 /** What a long piece of work tells and obeys while it runs. */
 export interface WorkHooks {
   signal: AbortSignal;
-  progress(progress: JobProgress): void;
+  progress: (progress: JobProgress) => void;
 }
 
 export interface MixedImages {
