@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.js';
 import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
@@ -38,6 +39,8 @@ export interface JobRecord<Request = unknown, Result = unknown> {
   attempts: number;
   /** While running: until when its worker's word counts. A second message for the job waits for that moment. */
   heldUntilMs?: number;
+  /** While running: `session/delivery` of the worker that holds it. Only that one may write how it goes on. */
+  heldBy?: string;
   queuedAtMs: number;
   startedAtMs?: number;
   endedAtMs?: number;
@@ -168,7 +171,7 @@ export interface JobContext {
 export type JobHandler<Request, Result> = (request: Request, context: JobContext) => Promise<Result>;
 
 export interface JobWorkerOptions {
-  stores: Pick<Stores, 'state' | 'queue'>;
+  stores: Pick<Stores, 'state' | 'queue' | 'soleSession'>;
   clock: Clock;
   // Each handler knows the request of its own kind; the table can't.
   handlers: Record<string, JobHandler<never, unknown>>;
@@ -202,25 +205,27 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   const { state } = options.stores;
   const { id, kind } = delivery.message;
   const nowMs = () => options.clock.nowMs();
+  const heldBy = `${options.stores.soleSession ?? ''}/${randomUUID()}`;
   let heldByOtherMs = 0;
   const started = await changeRecord(state, id, (record) => {
-    heldByOtherMs = record.state === 'running' ? (record.heldUntilMs ?? 0) - nowMs() : 0;
+    heldByOtherMs = holdLeftMs(record, options);
     if (isEnded(record.state) || heldByOtherMs > 0) return undefined;
+    if (record.cancelRequested) return ended(record, 'cancelled', nowMs());
     if (record.attempts >= MAX_JOB_ATTEMPTS) {
       const failure = {
         code: 'JOB_POISONED',
         message: `${record.attempts} workers died on this ${kind} job: look at their logs, then resume the run`,
         retryable: false,
       };
-      return { ...record, state: 'failed', failure, endedAtMs: nowMs() };
+      return { ...ended(record, 'failed', nowMs()), failure };
     }
-    if (record.cancelRequested) return { ...record, state: 'cancelled', endedAtMs: nowMs() };
     return {
       ...record,
       state: 'running',
       attempts: record.attempts + 1,
       startedAtMs: nowMs(),
       heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS,
+      heldBy,
     };
   }).catch((error: unknown) => {
     if (error instanceof NotFoundError) return undefined;
@@ -229,20 +234,22 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   if (!started || isEnded(started.state)) return delivery.ack();
   if (heldByOtherMs > 0) return delivery.nak(heldByOtherMs);
 
+  // A worker that was frozen and lost its hold, or whose job was submitted anew, changes nothing any more.
+  const changeMine = (change: (record: JobRecord) => JobRecord) =>
+    changeRecord(state, id, (record) => (record.heldBy === heldBy ? change(record) : undefined));
   const stop = new AbortController();
   const onShutdown = () => stop.abort();
   options.signal.addEventListener('abort', onShutdown, { once: true });
   if (options.signal.aborted) stop.abort();
-  const watching = watchForCancel(state, id, stop);
-  const reporter = new ProgressReporter(state, id, options.clock);
-  const keepHold = async () => {
+  const over = new AbortController();
+  const watching = watchForCancel(state, id, heldBy, stop, over.signal).catch((error: unknown) =>
+    options.onError(asBbdError(error)),
+  );
+  const keeping = keepHold(options.clock, over.signal, async () => {
     await delivery.working();
-    await changeRecord(state, id, (record) =>
-      record.state === 'running' ? { ...record, heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS } : undefined,
-    );
-  };
-  // A heartbeat that is lost is made up for by the next one; losing all of them is what the ack wait is for.
-  const heartbeat = setInterval(() => void keepHold().catch(() => undefined), WORKING_INTERVAL_MS);
+    await changeMine((record) => ({ ...record, heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS }));
+  });
+  const reporter = new ProgressReporter(changeMine, options.clock);
   try {
     const handler = options.handlers[kind] as JobHandler<unknown, unknown>;
     const result = await handler(started.request, {
@@ -252,35 +259,55 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
       progress: (progress) => reporter.report(progress),
     });
     await reporter.settled();
-    await changeRecord(state, id, (record) => ({ ...record, state: 'succeeded', result, endedAtMs: nowMs() }));
+    await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), result }));
     await delivery.ack();
   } catch (thrown) {
     await reporter.settled();
     if (options.signal.aborted) {
       // The service stops, the job doesn't: whoever comes next goes on with it.
-      await changeRecord(state, id, (record) =>
-        isEnded(record.state) ? undefined : { ...record, state: 'queued', attempts: record.attempts - 1 },
-      );
+      await changeMine((record) => ({ ...letGo(record), state: 'queued', attempts: record.attempts - 1 }));
       await delivery.nak(0);
       return;
     }
-    const error = asBbdError(thrown);
-    await changeRecord(state, id, (record) =>
+    const { code, message, retryable } = asBbdError(thrown);
+    await changeMine((record) =>
       record.cancelRequested
-        ? { ...record, state: 'cancelled', endedAtMs: nowMs() }
-        : {
-            ...record,
-            state: 'failed',
-            failure: { code: error.code, message: error.message, retryable: error.retryable },
-            endedAtMs: nowMs(),
-          },
+        ? ended(record, 'cancelled', nowMs())
+        : { ...ended(record, 'failed', nowMs()), failure: { code, message, retryable } },
     );
     await delivery.ack();
   } finally {
-    clearInterval(heartbeat);
     options.signal.removeEventListener('abort', onShutdown);
-    stop.abort();
-    await watching;
+    over.abort();
+    await Promise.all([watching, keeping]);
+  }
+}
+
+/** How long another worker's word still counts; 0 where nobody holds the job. */
+function holdLeftMs(record: JobRecord, { stores, clock }: JobWorkerOptions): number {
+  if (record.state !== 'running') return 0;
+  // Where one process at a time has the stores, what a former one held is free at once.
+  if (stores.soleSession !== undefined && !record.heldBy?.startsWith(`${stores.soleSession}/`)) return 0;
+  return Math.max((record.heldUntilMs ?? 0) - clock.nowMs(), 0);
+}
+
+function letGo({ heldBy: _heldBy, heldUntilMs: _heldUntilMs, ...record }: JobRecord): JobRecord {
+  return record;
+}
+
+function ended(record: JobRecord, state: JobState, endedAtMs: number): JobRecord {
+  return { ...letGo(record), state, endedAtMs };
+}
+
+async function keepHold(clock: Clock, signal: AbortSignal, extend: () => Promise<void>): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(WORKING_INTERVAL_MS, signal);
+      // An extension that is lost is made up for by the next one; losing all of them is what the ack wait is for.
+      await extend().catch(() => undefined);
+    }
+  } catch (error) {
+    if (!(error instanceof CancelledError)) throw error;
   }
 }
 
@@ -291,9 +318,17 @@ export function jobError(record: JobRecord): BbdError {
   return new BbdError(kind, failure.message, { code: failure.code, retryable: failure.retryable });
 }
 
-async function watchForCancel(state: StateStore, id: string, stop: AbortController): Promise<void> {
-  for await (const change of state.watch(keyOf(id), stop.signal)) {
-    if (change.type === 'put' && decodeJson<JobRecord>(change.entry.value).cancelRequested) stop.abort();
+/** Stops the handler when the job is cancelled, deleted, or somebody else's. */
+async function watchForCancel(
+  state: StateStore,
+  id: string,
+  heldBy: string,
+  stop: AbortController,
+  over: AbortSignal,
+): Promise<void> {
+  for await (const change of state.watch(keyOf(id), over)) {
+    const record = change.type === 'put' ? decodeJson<JobRecord>(change.entry.value) : undefined;
+    if (!record || record.cancelRequested || record.heldBy !== heldBy) stop.abort();
   }
 }
 
@@ -305,8 +340,7 @@ class ProgressReporter {
   #busy = false;
 
   constructor(
-    private readonly state: StateStore,
-    private readonly id: string,
+    private readonly change: (change: (record: JobRecord) => JobRecord) => Promise<JobRecord>,
     private readonly clock: Clock,
   ) {}
 
@@ -329,7 +363,7 @@ class ProgressReporter {
     this.#latest = undefined;
     this.#busy = true;
     this.#lastWriteMs = this.clock.monotonicMs();
-    this.#writing = changeRecord(this.state, this.id, (record) => ({ ...record, progress }))
+    this.#writing = this.change((record) => ({ ...record, progress }))
       .then(() => undefined)
       // Progress is for show: a store that can't be reached is reported by the commit of the result.
       .catch(() => undefined)

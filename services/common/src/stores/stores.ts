@@ -9,5 +9,7 @@ export interface Stores {
   state: StateStore;
   queue: WorkQueue;
   events: EventLog;
+  /** Set where one process at a time can have the stores: names this opening. What earlier ones held is free. */
+  readonly soleSession?: string;
   close(): Promise<void>;
 }

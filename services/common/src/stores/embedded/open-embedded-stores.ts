@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { open } from 'lmdb';
@@ -48,7 +49,7 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
       release();
       await root.close();
     };
-    return { blobs, state, queue, events, close: () => (closing ??= close()) };
+    return { blobs, state, queue, events, soleSession: randomUUID(), close: () => (closing ??= close()) };
   } catch (error) {
     release();
     await root.close();
