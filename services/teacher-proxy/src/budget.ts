@@ -244,7 +244,8 @@ export class Ledger {
           }
         });
         const after = encodeJson(value);
-        if (Buffer.compare(bytes, after) !== 0) {
+        const changed = Buffer.compare(bytes, after) !== 0;
+        if (changed) {
           const key = keyOf(this.teacher);
           const written =
             revision === undefined
@@ -260,7 +261,8 @@ export class Ledger {
           if ('error' in result) reject(result.error);
           else resolve(result.value);
         });
-        this.#announce();
+        // Only true changes: a refused reservation must not wake itself.
+        if (changed) this.#announce();
         return;
       } catch (error) {
         this.#record = undefined;

@@ -52,7 +52,13 @@ export class EmbeddedAnswerCache implements AnswerCache {
   /** @param folder made where it isn't there */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true });
-    this.#db = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary' });
+    this.#db = open<Buffer, Buffer>({
+      path: folder,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      // A promise of a write then means: on the disk, not only in the system's cache.
+      overlappingSync: false,
+    });
   }
 
   async get(key: AnswerKey): Promise<CachedAnswer | undefined> {
@@ -67,7 +73,6 @@ export class EmbeddedAnswerCache implements AnswerCache {
   async putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void> {
     if (entries.length === 0) return;
     await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
-    await this.#db.flushed;
   }
 
   async close(): Promise<void> {

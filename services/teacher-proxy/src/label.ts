@@ -1,4 +1,4 @@
-import { FailedPreconditionError, InvalidArgumentError, UnavailableError, hashOf } from '@bbdistill/common';
+import { BbdError, FailedPreconditionError, InvalidArgumentError, UnavailableError, hashOf } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
 import type { Ledger } from './budget.js';
 import { answerKeys } from './cache.js';
@@ -7,7 +7,13 @@ import type { CallLog } from './calls.js';
 import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import type { TeacherConfig } from './registry.js';
-import { MAX_LOST_ATTEMPTS, MAX_THROTTLED_ATTEMPTS, MAX_UNREACHABLE_ATTEMPTS, backoffMs } from './retry.js';
+import {
+  BACKOFF_BASE_MS,
+  MAX_LOST_ATTEMPTS,
+  MAX_THROTTLED_ATTEMPTS,
+  MAX_UNREACHABLE_ATTEMPTS,
+  backoffMs,
+} from './retry.js';
 import { Session } from './session.js';
 import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
 import type { QueryOutcome, Teacher } from './teacher.js';
@@ -103,13 +109,14 @@ export class Labeller {
     for (;;) {
       session.throwIfStopped();
       await this.#readCache(session, session.open);
-      session.throwIfUnusable();
+      session.stopIfUnusable();
+      session.throwIfStopped();
       // No await between looking and claiming: two tasks can't both believe that an image is theirs to ask.
       const mine: Question[] = [];
       const others: Promise<void>[] = [];
       for (const question of session.open) {
         const answer = coalescer.waitFor(question.hex);
-        if (answer) others.push(answer.then((values) => values && session.resolve(question, 'coalesced', values)));
+        if (answer) others.push(answer.then((values) => values && this.#take(session, question, 'coalesced', values)));
         else {
           coalescer.claim(question.hex);
           mine.push(question);
@@ -133,8 +140,18 @@ export class Labeller {
       if (!entry) return;
       // Paid for by this very work, in a delivery that didn't reach its end.
       const standing = entry.unit === session.unit ? 'settled' : 'cached';
-      session.resolve(questions[index]!, standing, entry.values);
+      this.#take(session, questions[index]!, standing, entry.values);
     });
+  }
+
+  #take(
+    session: Session,
+    question: Question,
+    standing: 'cached' | 'coalesced' | 'settled',
+    values: Float32Array,
+  ): void {
+    session.judge(values);
+    session.resolve(question, standing, values);
   }
 
   /** Keeps calls in flight until each image is settled or something ends the work. */
@@ -192,6 +209,8 @@ export class Labeller {
     let outcome: QueryOutcome;
     try {
       outcome = await this.#query(teacher, session.batchOf(asked));
+      // Before the place of the call is free: the next call in line must not start in vain.
+      this.#judge(session, outcome);
     } finally {
       permit.release();
     }
@@ -238,11 +257,30 @@ export class Labeller {
     try {
       return await teacher.query(images, timeout.signal);
     } catch (cause) {
+      // Images or settings that the adapter can't send at all, e.g. a secret that isn't there.
+      if (cause instanceof BbdError && cause.kind === 'invalid-argument') {
+        return { kind: 'refused', code: cause.code, message: cause.message };
+      }
       // A bug of an adapter; the request may have left.
       return { kind: 'lost', message: `the adapter ${config.adapter} failed: ${String(cause)}`, cause };
     } finally {
       done.abort();
     }
+  }
+
+  /** What an answer means for the calls to come, whoever makes them. */
+  #judge(session: Session, outcome: QueryOutcome): void {
+    if (outcome.kind === 'refused') {
+      const message = `teacher "${this.options.config.name}" refuses: ${outcome.message}`;
+      session.stop(new FailedPreconditionError(message, { code: 'TEACHER_REFUSED' }));
+    }
+    if (outcome.kind === 'throttled') this.options.limiter.holdOff(outcome.retryAfterMs ?? BACKOFF_BASE_MS);
+    if (outcome.kind !== 'answered') return;
+    for (const answer of outcome.answers) {
+      if (answer.ok) session.judge(answer.values);
+      else session.judgeUnreadable(answer.message);
+    }
+    session.stopIfUnusable();
   }
 
   /** Stores, then settles: an answer is durable before its query counts as answered. */
@@ -285,7 +323,6 @@ export class Labeller {
         await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
         await calls.remove(call);
         for (const apply of standings) apply();
-        session.throwIfUnusable();
         return;
       }
       case 'lost': {
@@ -310,12 +347,7 @@ export class Labeller {
         const retried = outcome.kind === 'failed';
         await ledger.settle(call.callId, { ...nothing, ...counted, retried, charged: billsFailures });
         await calls.remove(call);
-        if (outcome.kind === 'refused') {
-          throw new FailedPreconditionError(`teacher "${config.name}" refuses: ${outcome.message}`, {
-            code: 'TEACHER_REFUSED',
-          });
-        }
-        session.fail(asked, billsFailures, outcome.message);
+        if (outcome.kind === 'failed') session.fail(asked, billsFailures, outcome.message);
         return;
       }
       case 'throttled':
@@ -336,8 +368,7 @@ export class Labeller {
           ...(retryAfterMs !== undefined && { retryAfterMs }),
         });
       }
-      // A floor for everyone, not only for the call that was told so.
-      limiter.holdOff(retryAfterMs ?? waitMs);
+      limiter.holdOff(Math.max(waitMs, retryAfterMs ?? 0));
     }
     if (outcome.kind === 'unreachable' && attempts >= MAX_UNREACHABLE_ATTEMPTS) {
       throw new UnavailableError(

@@ -28,6 +28,8 @@ export interface TeacherProxyOptions {
   env: Environment;
   /** Names this process among all that ever make calls. */
   holder: string;
+  /** Whether no other process can have the stores at the same time. */
+  soleUser: boolean;
   logger: Logger;
 }
 
@@ -132,8 +134,8 @@ export class TeacherProxy {
         ledger: this.#ledgerOf(config),
         calls: this.#calls,
         cache: this.options.cache,
-        // One process at a time has the state folder: whoever else holds a call is gone.
-        isAbandoned: (call) => !call.holder.startsWith(this.options.holder),
+        // Where one process at a time has the stores, whoever else holds a call is gone.
+        isAbandoned: (call) => this.options.soleUser && !call.holder.startsWith(this.options.holder),
         logger: this.options.logger,
       });
     }

@@ -142,6 +142,12 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
   if (teacher.adapter === 'open-inference-http' && teacher.url && !/^https?:\/\//.test(teacher.url)) {
     issue('url', `"${teacher.url}" doesn't start with http:// or https://`);
   }
+  if (teacher.adapter === 'open-inference-grpc' && teacher.url?.startsWith('grpcs://')) {
+    issue(
+      'url',
+      'asks for grpcs://, but gRPC teachers are reached without TLS only: use open-inference-http with https://',
+    );
+  }
   if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
 });
 

@@ -59,6 +59,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
     random: new RandomStream(randomInt(RANDOM_SEEDS), 'backoff'),
     env,
     holder: randomUUID(),
+    soleUser: stores.soleSession !== undefined,
     logger,
   });
   try {

@@ -119,20 +119,28 @@ export class Session {
     }
   }
 
-  /** The image has an answer. */
-  resolve(question: Question, standing: 'cached' | 'coalesced' | 'settled', values: Float32Array): void {
-    question.values = values;
+  /** Takes note of whether an answer is of use; said as soon as it is there, so that no further call starts in vain. */
+  judge(values: Float32Array): void {
     const result = normaliseAnswer(values, this.#scratch, this.form);
     if (result.ok) this.#usable++;
     else this.#complain(result);
+  }
+
+  /** The image has an answer, which was judged. */
+  resolve(question: Question, standing: 'cached' | 'coalesced' | 'settled', values: Float32Array): void {
+    question.values = values;
     this.#close(question, standing);
   }
 
   /** The image stays without an answer. */
   setAside(question: Question, standing: 'charged' | 'failed' | 'unknown', message: string): void {
-    if (standing === 'charged') this.#complain({ fault: 'NO_ANSWER', message });
-    else this.#complaint ??= { fault: 'NO_ANSWER', message };
+    this.#complaint ??= { fault: 'NO_ANSWER', message };
     this.#close(question, standing);
+  }
+
+  /** The teacher was paid and gave nothing readable. */
+  judgeUnreadable(message: string): void {
+    this.#complain({ fault: 'NO_ANSWER', message });
   }
 
   /** The teacher failed on the images; some of them may be tried again. */
@@ -142,17 +150,13 @@ export class Session {
     }
   }
 
-  /**
-   * @throws FailedPreconditionError where the answers so far show that no further one will be of use: a wrong length
-   * is wrong for every image
-   */
-  throwIfUnusable(): void {
+  /** Stops the work where the answers so far show that no further one will be of use: a wrong length is always wrong. */
+  stopIfUnusable(): void {
     if (this.#usable > 0 || this.#unusable === 0 || !this.#complaint) return;
     const { fault, message } = this.#complaint;
     if (fault !== 'LENGTH' && this.#unusable < MAX_UNUSABLE_ANSWERS) return;
-    throw new FailedPreconditionError(message, {
-      code: fault === 'LENGTH' ? 'TEACHER_ANSWER_LENGTH' : 'TEACHER_ANSWERS_UNUSABLE',
-    });
+    const code = fault === 'LENGTH' ? 'TEACHER_ANSWER_LENGTH' : 'TEACHER_ANSWERS_UNUSABLE';
+    this.stop(new FailedPreconditionError(message, { code }));
   }
 
   /** @throws BbdError where not a single image got an answer that is of use */
@@ -218,6 +222,7 @@ export class Session {
     return counts;
   }
 
+  /** The answer says nothing that can be used. */
   #complain(complaint: { fault: AnswerFault | 'NO_ANSWER'; message: string }): void {
     this.#unusable++;
     this.#complaint ??= complaint;

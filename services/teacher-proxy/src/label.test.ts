@@ -1,0 +1,446 @@
+import { RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
+import type { ImageBatch } from '@bbdistill/common';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hastyClock } from '../../../test/helpers/hasty-clock.js';
+import { MemoryState } from '../../../test/helpers/memory-state.js';
+import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
+import type { TemporaryFolder } from '../../../test/helpers/temporary-folder.js';
+import { waitFor } from '../../../test/helpers/wait-for.js';
+import { FakeTeacher } from './adapters/fake.js';
+import type { FakeTeacherOptions } from './adapters/fake.js';
+import { Ledger, spentBy } from './budget.js';
+import { EmbeddedAnswerCache } from './cache.js';
+import { CallLog } from './calls.js';
+import { Coalescer } from './coalescer.js';
+import { Labeller } from './label.js';
+import { PacingLimiter } from './limiter.js';
+import { recoverOpenCalls } from './recovery.js';
+import { parseTeacherConfig } from './registry.js';
+import type { LabelTask } from './session.js';
+import type { QueryOutcome, Teacher } from './teacher.js';
+import { UsageBook, usageLines } from './usage.js';
+import type { QueryCounts } from './usage.js';
+
+const CLASSES = 4;
+const shape = { height: 2, width: 2, channels: 1 };
+
+/** Images with these numbers in their pixels: equal numbers, equal images. */
+function batch(numbers: number[]): ImageBatch {
+  const pixels = Uint8Array.from(numbers.flatMap((number) => [number & 255, number >> 8, 7, 9]));
+  return { count: numbers.length, shape, pixels };
+}
+
+const range = (count: number, start = 0) => Array.from({ length: count }, (_, index) => start + index);
+
+function identity(counts: QueryCounts): void {
+  const { asked, reasked, cached, coalesced, billed, failed, unresolved, settled, unknown } = counts;
+  expect(asked + reasked).toBe(cached + coalesced + billed + failed + unresolved);
+  expect(billed).toBe(settled + unknown);
+}
+
+let folder: TemporaryFolder;
+let cache: EmbeddedAnswerCache;
+let state: MemoryState;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  cache = new EmbeddedAnswerCache(folder.path);
+  state = new MemoryState();
+});
+
+afterEach(async () => {
+  await cache.close();
+  await folder[Symbol.asyncDispose]();
+});
+
+let holders = 0;
+
+interface SetUp {
+  fake?: FakeTeacherOptions;
+  limits?: Record<string, number>;
+  price?: Record<string, number | boolean>;
+  /** Wraps the fake. */
+  wrap?: (teacher: FakeTeacher) => Teacher;
+}
+
+function setUp({ fake = {}, limits = {}, price = {}, wrap }: SetUp = {}) {
+  const clock = hastyClock();
+  const config = parseTeacherConfig('fake', {
+    adapter: 'fake',
+    limits: { imagesPerCall: 10, concurrency: 2, timeoutMs: 60_000, ...limits },
+    price,
+  });
+  const teacher = new FakeTeacher({ classes: CLASSES, clock, ...fake });
+  const ledger = new Ledger(state, config.name, config.price);
+  const calls = new CallLog(state);
+  const usage = new UsageBook(state);
+  const holder = `holder-${++holders}`;
+  const labeller = new Labeller({
+    config,
+    teacher: wrap ? wrap(teacher) : teacher,
+    cache,
+    ledger,
+    calls,
+    usage,
+    limiter: new PacingLimiter(config.limits, clock),
+    coalescer: new Coalescer(),
+    clock,
+    random: new RandomStream(1, 'test'),
+    holder,
+    logger: silentLogger,
+  });
+  const label = (numbers: number[], change: Partial<LabelTask> = {}, signal?: AbortSignal) =>
+    labeller.label(
+      { run: 'run', phase: 'mixup', budget: {}, classes: CLASSES, images: batch(numbers), ...change },
+      signal ? { signal } : {},
+    );
+  const lines = () => usageLines(usage, ledger, 'USD');
+  return { labeller, label, teacher, ledger, calls, clock, lines, config };
+}
+
+async function keysOf(iterable: AsyncIterable<{ key: string }>): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of iterable) keys.push(key);
+  return keys;
+}
+
+describe('label', () => {
+  it('fresh images - each distinct one is asked once, copies share the query', async () => {
+    const { label, teacher, lines } = setUp();
+    const { answers, counts } = await label([...range(25), 3, 4]);
+    expect(teacher.asked).toEqual({ calls: 3, images: 25 });
+    expect(counts).toMatchObject({ asked: 27, settled: 25, coalesced: 2, billed: 25, cached: 0, unresolved: 0 });
+    identity(counts);
+    expect(Array.from(answers.answered)).toEqual(Array<number>(27).fill(1));
+    expect(answers.targets.slice(3 * CLASSES, 4 * CLASSES)).toEqual(answers.targets.slice(25 * CLASSES, 26 * CLASSES));
+    const [line] = await lines();
+    expect(line!.counts).toEqual(counts);
+  });
+
+  it('another run - is answered from the cache and pays nothing', async () => {
+    const { label, teacher, ledger } = setUp();
+    const first = await label(range(20));
+    const second = await label(range(20), { run: 'other', budget: { images: 0 } });
+    expect(second.answers).toEqual(first.answers);
+    expect(second.counts).toMatchObject({ asked: 20, cached: 20, billed: 0 });
+    expect(teacher.asked.images).toBe(20);
+    expect(spentBy(await ledger.read(), 'other').images).toBe(0);
+  });
+
+  it('the same work again - counts what it paid for as billed, and asks nothing', async () => {
+    const { label, teacher, lines } = setUp();
+    const first = await label(range(20));
+    const again = await label(range(20));
+    expect(again.counts).toEqual(first.counts);
+    expect(teacher.asked.images).toBe(20);
+    expect((await lines())[0]!.counts.asked).toBe(20);
+  });
+
+  it('the same images at the same time - cost one query', async () => {
+    const { label, teacher, lines } = setUp();
+    const labelled = await Promise.all([label(range(20)), label(range(20, 10)), label(range(30), { run: 'other' })]);
+    expect(teacher.asked.images).toBe(30);
+    for (const { counts, answers } of labelled) {
+      identity(counts);
+      expect(answers.answered).not.toContain(0);
+    }
+    const all = await lines();
+    expect(all.reduce((sum, { counts }) => sum + counts.billed, 0)).toBe(30);
+    all.forEach(({ counts }) => identity(counts));
+  });
+
+  it('somebody else asks and gets no answer - the image is asked by who still wants it', async () => {
+    const { label, teacher } = setUp();
+    const results = await Promise.allSettled([
+      label(range(10), { run: 'poor', budget: { images: 0 } }),
+      label(range(10), { run: 'rich' }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(teacher.asked.images).toBe(10);
+  });
+
+  it('budget - is spent to the last image and not one more; a larger one finishes', async () => {
+    const { label, teacher, ledger, lines } = setUp();
+    await expect(label(range(40), { budget: { images: 25 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
+    expect(teacher.asked.images).toBe(25);
+    expect(spentBy(await ledger.read(), 'run').images).toBe(25);
+    expect((await lines())[0]!.counts).toMatchObject({ asked: 40, settled: 25, unresolved: 15 });
+    const { counts } = await label(range(40), { budget: { images: 40 } });
+    expect(teacher.asked.images).toBe(40);
+    expect(counts).toMatchObject({ asked: 40, settled: 40, billed: 40, cached: 0, unresolved: 0 });
+    expect((await lines())[0]!.counts).toEqual(counts);
+  });
+
+  it('budget - tasks of one run at the same time never pass it together', async () => {
+    const { label, teacher } = setUp({ limits: { concurrency: 4, imagesPerCall: 7 } });
+    const tasks = range(6).map((task) => label(range(20, task * 20), { budget: { images: 50 } }));
+    const results = await Promise.allSettled(tasks);
+    expect(teacher.asked.images).toBe(50);
+    expect(results.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+  });
+
+  it('budget - money stops the run before a call that it can not pay', async () => {
+    const { label, teacher, lines } = setUp({ price: { perImage: 0.001, perCall: 0.002 }, limits: { concurrency: 1 } });
+    // One call of ten costs 12 000 millionths; the rest pays for one of three.
+    await expect(label(range(40), { budget: { moneyMicros: 17_500 } })).rejects.toMatchObject({
+      code: 'BUDGET_EXHAUSTED',
+    });
+    expect(teacher.asked.images).toBe(13);
+    expect((await lines())[0]!.costMicros).toBe(17_000);
+  });
+
+  it('throttled - is tried again after the wait that the teacher asked for, unpaid', async () => {
+    const outcomeOf = (call: number): QueryOutcome | undefined =>
+      call === 1 ? { kind: 'throttled', message: 'slow down', retryAfterMs: 7000 } : undefined;
+    const { label, clock, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    const { counts } = await label(range(10));
+    expect(counts).toMatchObject({ asked: 10, settled: 10, retried: 1, failed: 0, unknown: 0 });
+    expect(Math.max(...clock.slept)).toBe(7000);
+    expect((await lines())[0]!.counts).toMatchObject({ settled: 10, retried: 1 });
+  });
+
+  it('teacher down - fails as unavailable after some tries, nothing spent', async () => {
+    const outcomeOf = (): QueryOutcome => ({ kind: 'unreachable', message: 'connection refused' });
+    const { label, teacher, ledger } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    await expect(label(range(10))).rejects.toMatchObject({ code: 'TEACHER_UNREACHABLE', retryable: true });
+    expect(teacher.asked.calls).toBe(5);
+    expect(spentBy(await ledger.read(), 'run')).toEqual({ images: 0, moneyMicros: 0, openImages: 0 });
+    expect(await keysOf(state.list('calls/'))).toEqual([]);
+  });
+
+  it('a lost answer - stays spent, is asked again and counted again', async () => {
+    const outcomeOf = (call: number): QueryOutcome | undefined =>
+      call === 1 ? { kind: 'lost', message: 'reset' } : undefined;
+    const { label, teacher, lines, calls } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    const { counts } = await label(range(20));
+    expect(counts).toMatchObject({ asked: 20, settled: 20, unknown: 0 });
+    identity(counts);
+    expect(teacher.asked.images).toBe(30);
+    const [line] = await lines();
+    expect(line!.counts).toMatchObject({ asked: 20, settled: 20, unknown: 10, billed: 30, reasked: 10, unresolved: 0 });
+    identity(line!.counts);
+    const records = [];
+    for await (const record of calls.list('fake')) records.push(record);
+    expect(records).toMatchObject([{ state: 'unknown', keys: { length: 10 } }]);
+  });
+
+  it('a lost answer - is not asked again where the budget does not cover it', async () => {
+    const outcomeOf = (call: number): QueryOutcome | undefined =>
+      call === 1 ? { kind: 'lost', message: 'reset' } : undefined;
+    const { label, teacher, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    await expect(label(range(10), { budget: { images: 10 } })).rejects.toMatchObject({ code: 'BUDGET_EXHAUSTED' });
+    expect(teacher.asked.images).toBe(10);
+    expect((await lines())[0]!.counts).toMatchObject({ asked: 10, unknown: 10, billed: 10, unresolved: 0, reasked: 0 });
+  });
+
+  it('answers lost again and again - are given up, their rows unanswered', async () => {
+    const outcomeOf = (_: number, images: ImageBatch): QueryOutcome | undefined =>
+      images.pixels[0] === 0 ? { kind: 'lost', message: 'reset' } : undefined;
+    const { label, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    const { counts, answers } = await label(range(20));
+    expect(counts).toMatchObject({ asked: 20, settled: 10, unknown: 10, billed: 20 });
+    expect(Array.from(answers.answered.subarray(0, 10))).toEqual(Array<number>(10).fill(0));
+    expect((await lines())[0]!.counts).toMatchObject({ unknown: 20, settled: 10, reasked: 10 });
+  });
+
+  it('a batch that the teacher fails on - is failed after some tries, the others are answered', async () => {
+    const outcomeOf = (_: number, images: ImageBatch): QueryOutcome | undefined =>
+      images.pixels[0] === 0 ? { kind: 'failed', message: 'HTTP 500' } : undefined;
+    const { label, teacher, lines } = setUp({ fake: { outcomeOf } });
+    const { counts, answers } = await label(range(30));
+    expect(counts).toMatchObject({ asked: 30, settled: 20, failed: 10, billed: 20, retried: 2 });
+    identity(counts);
+    expect(teacher.asked.calls).toBe(5);
+    expect(answers.answered.reduce((sum, flag) => sum + flag, 0)).toBe(20);
+    identity((await lines())[0]!.counts);
+  });
+
+  it('a teacher that bills failures - has them in the bill', async () => {
+    const outcomeOf = (_: number, images: ImageBatch): QueryOutcome | undefined =>
+      images.pixels[0] === 0 ? { kind: 'failed', message: 'HTTP 500' } : undefined;
+    const { label, lines } = setUp({ fake: { outcomeOf }, price: { perImage: 1, billsFailures: true } });
+    const { counts } = await label(range(20));
+    expect(counts).toMatchObject({ settled: 20, failed: 0 });
+    const [line] = await lines();
+    expect(line).toMatchObject({ costMicros: 40_000_000, counts: { settled: 40, reasked: 20 } });
+  });
+
+  it('a refusal - ends the work at once', async () => {
+    const outcomeOf = (): QueryOutcome => ({ kind: 'refused', code: 'HTTP_401', message: 'HTTP 401' });
+    const { label, teacher, ledger } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    await expect(label(range(40))).rejects.toMatchObject({ code: 'TEACHER_REFUSED', retryable: false });
+    expect(teacher.asked.calls).toBe(1);
+    expect(spentBy(await ledger.read(), 'run').images).toBe(0);
+  });
+
+  it('answers of a wrong length - end the work at the first call, and cost nothing once it is mended', async () => {
+    const { label, teacher } = setUp({ limits: { concurrency: 1 } });
+    await expect(label(range(40), { classes: 10 })).rejects.toMatchObject({ code: 'TEACHER_ANSWER_LENGTH' });
+    expect(teacher.asked.images).toBe(10);
+    await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
+    expect(teacher.asked.images).toBe(10);
+    await label(range(40));
+    expect(teacher.asked.images).toBe(40);
+  });
+
+  it('NaN for one image - leaves its row unanswered and out of the cache', async () => {
+    const wrap = (fake: FakeTeacher): Teacher =>
+      Object.assign(Object.create(fake) as Teacher, {
+        cacheIdentity: fake.cacheIdentity,
+        answer: fake.answer,
+        describe: () => fake.describe(),
+        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
+        close: () => fake.close(),
+        query: async (images: ImageBatch, signal: AbortSignal) => {
+          const outcome = await fake.query(images, signal);
+          if (outcome.kind === 'answered' && fake.asked.calls === 1) {
+            outcome.answers[0] = { ok: true, values: new Float32Array(CLASSES).fill(Number.NaN) };
+          }
+          return outcome;
+        },
+      });
+    const { label, teacher, lines } = setUp({ wrap, limits: { concurrency: 1 } });
+    const { counts, answers } = await label(range(20));
+    expect(counts).toMatchObject({ asked: 20, settled: 20, billed: 20 });
+    expect(Array.from(answers.answered)).toEqual([0, ...Array<number>(19).fill(1)]);
+    expect(Array.from(answers.targets.subarray(0, CLASSES))).toEqual([0, 0, 0, 0]);
+    await label(range(20));
+    expect(teacher.asked.images).toBe(21);
+    identity((await lines())[0]!.counts);
+  });
+
+  it('only useless answers - end the work before all is paid for', async () => {
+    const answers = range(10).map(() => ({ ok: true as const, values: Float32Array.of(9, 9, 9, 9) }));
+    const outcomeOf = (): QueryOutcome => ({ kind: 'answered', answers: [...answers] });
+    const { label, teacher } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    const labelling = label(range(100));
+    await expect(labelling).rejects.toMatchObject({ code: 'TEACHER_ANSWERS_UNUSABLE' });
+    await expect(labelling).rejects.toThrow('sum to 36 instead of 1');
+    expect(teacher.asked.images).toBe(10);
+  });
+
+  it('abort - settles the calls under way and starts no other', async () => {
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    const wrap = (fake: FakeTeacher): Teacher =>
+      Object.assign(Object.create(fake) as Teacher, {
+        cacheIdentity: fake.cacheIdentity,
+        answer: fake.answer,
+        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
+        query: async (images: ImageBatch, signal: AbortSignal) => {
+          const outcome = await fake.query(images, signal);
+          await held;
+          return outcome;
+        },
+      });
+    const { label, teacher, ledger } = setUp({ wrap });
+    const stop = new AbortController();
+    const labelling = label(range(100), {}, stop.signal);
+    labelling.catch(() => undefined);
+    await waitFor('two calls under way', () => teacher.asked.calls === 2);
+    stop.abort();
+    answer();
+    await expect(labelling).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(teacher.asked.images).toBe(20);
+    expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });
+  });
+
+  it('a damaged cache entry - is asked again', async () => {
+    const { label, labeller, teacher } = setUp();
+    const before = await label(range(10));
+    const [key] = [...labeller.distinctKeys(batch([0])).values()];
+    const get = cache.getMany.bind(cache);
+    let damaged = true;
+    cache.getMany = async (keys) =>
+      (await get(keys)).map((found, index) => (damaged && keys[index]!.equals(key!) ? undefined : found));
+    const again = await label(range(10), { run: 'other' });
+    damaged = false;
+    expect(teacher.asked.images).toBe(11);
+    expect(again.answers).toEqual(before.answers);
+    expect(again.counts).toMatchObject({ cached: 9, settled: 1 });
+  });
+
+  it('a store that can not be reached - keeps the teacher from being asked', async () => {
+    const { label, teacher } = setUp();
+    state.beforeWrite = (key) => {
+      if (key.startsWith('ledger/')) throw new UnavailableError('the store is away');
+    };
+    await expect(label(range(10))).rejects.toThrow('the store is away');
+    expect(teacher.asked.calls).toBe(0);
+  });
+
+  it('dispatch - is in the ledger before the teacher hears of the call', async () => {
+    const seen: string[] = [];
+    const readState = async () => {
+      const entry = await state.get('ledger/fake');
+      const { open } = JSON.parse(new TextDecoder().decode(entry!.value)) as {
+        open: Record<string, { state: string }>;
+      };
+      seen.push(...Object.values(open).map((call) => call.state));
+      seen.push(...(await keysOf(state.list('calls/'))).map(() => 'recorded'));
+    };
+    const wrap = (fake: FakeTeacher): Teacher =>
+      Object.assign(Object.create(fake) as Teacher, {
+        cacheIdentity: fake.cacheIdentity,
+        answer: fake.answer,
+        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
+        query: async (images: ImageBatch, signal: AbortSignal) => {
+          await readState();
+          return fake.query(images, signal);
+        },
+      });
+    await setUp({ wrap }).label(range(10));
+    expect(seen).toEqual(['dispatched', 'recorded']);
+  });
+
+  it('look-up - answers from the cache alone', async () => {
+    const { label, labeller, teacher } = setUp();
+    const { answers } = await label(range(10));
+    const found = await labeller.lookUp(batch(range(12)), CLASSES);
+    expect(Array.from(found.answers.answered)).toEqual([...Array<number>(10).fill(1), 0, 0]);
+    expect(found.answers.targets.subarray(0, 10 * CLASSES)).toEqual(answers.targets);
+    expect(found.counts).toMatchObject({ asked: 12, cached: 10, unresolved: 2, billed: 0 });
+    expect(teacher.asked.images).toBe(10);
+  });
+});
+
+describe('recovery', () => {
+  it('reserved calls are given back; of dispatched ones, stored answers count and the rest is unknown', async () => {
+    const { label, ledger, calls, labeller, teacher, lines } = setUp();
+    const keys = [...labeller.distinctKeys(batch(range(20))).entries()];
+    const hexes = keys.map(([hex]) => hex);
+    const open = (callId: string) =>
+      ledger.reserve({ callId, run: 'run', phase: 'mixup', unit: 'u', holder: 'dead', images: 10, budget: {} });
+    await open('a');
+    await open('b');
+    await calls.write({ teacher: 'fake', unit: 'u', callId: 'b', state: 'asked', keys: hexes.slice(0, 10) });
+    await ledger.dispatch('b');
+    const values = Float32Array.of(1, 0, 0, 0);
+    await cache.putMany([
+      ...keys.slice(0, 4).map(([, key]) => ({ key, answer: { values, unit: 'u', callId: 'b' } })),
+      // Of another call: it doesn't tell that this one was answered.
+      { key: keys[4]![1], answer: { values, unit: 'v', callId: 'z' } },
+    ]);
+    await calls.write({ teacher: 'fake', unit: 'u', callId: 'settled', state: 'asked', keys: [] });
+
+    const options = { ledger, calls, cache, logger: silentLogger };
+    expect(await recoverOpenCalls({ ...options, isAbandoned: () => false })).toEqual({
+      released: 0,
+      settled: 0,
+      unknown: 0,
+    });
+    const recovered = await recoverOpenCalls({ ...options, isAbandoned: ({ holder }) => holder === 'dead' });
+    expect(recovered).toEqual({ released: 1, settled: 4, unknown: 6 });
+    expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 10, openImages: 0 });
+    expect(await keysOf(state.list('calls/'))).toEqual(['calls/fake/u/b']);
+    expect(await recoverOpenCalls({ ...options, isAbandoned: () => true })).toEqual({
+      released: 0,
+      settled: 0,
+      unknown: 0,
+    });
+
+    await label(range(10));
+    expect(teacher.asked.images).toBe(5);
+    identity((await lines())[0]!.counts);
+  });
+});

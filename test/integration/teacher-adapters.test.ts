@@ -1,0 +1,322 @@
+import { fileURLToPath } from 'node:url';
+import { BbdError, RandomStream, systemClock } from '@bbdistill/common';
+import type { ImageBatch, ResponseOf, RequestReadOf } from '@bbdistill/common';
+import { FakeTeacher, normaliseAnswer, openTeacher, parseTeacherConfig } from '@bbdistill/teacher-proxy';
+import type { QueryOutcome, Teacher } from '@bbdistill/teacher-proxy';
+import { describe, expect, it } from 'vitest';
+import { CLASSES, referenceAnswer } from '../fixtures/teachers/reference-teacher.mjs';
+import { serve } from '../helpers/grpc.js';
+import { startMeteredTeacher } from '../helpers/metered-teacher.js';
+import type { Behaviour, MeteredTeacher } from '../helpers/metered-teacher.js';
+
+const SERVICE = 'inference.GRPCInferenceService';
+type InferRequest = RequestReadOf<typeof SERVICE, 'ModelInfer'>;
+type InferResponse = ResponseOf<typeof SERVICE, 'ModelInfer'>;
+
+const model = (name: string) => fileURLToPath(new URL(`../fixtures/teachers/${name}.onnx`, import.meta.url));
+const signal = () => AbortSignal.timeout(20_000);
+
+function someImages(count: number): ImageBatch {
+  const random = new RandomStream(7, 'adapters');
+  return {
+    count,
+    shape: { height: 8, width: 8, channels: 1 },
+    pixels: Uint8Array.from({ length: count * 64 }, () => random.integer(256)),
+  };
+}
+
+function expectedRow(images: ImageBatch, image: number): number[] {
+  return referenceAnswer(
+    Float32Array.from(images.pixels.subarray(image * 64, (image + 1) * 64), (value) => value / 255),
+  );
+}
+
+function rows(teacher: Teacher, outcome: QueryOutcome): number[][] {
+  if (outcome.kind !== 'answered') throw new Error(`not answered: ${JSON.stringify(outcome)}`);
+  return outcome.answers.map((answer) => {
+    if (!answer.ok) throw new Error(answer.message);
+    const target = new Float32Array(CLASSES);
+    expect(normaliseAnswer(answer.values, target, teacher.answer)).toEqual({ ok: true });
+    return Array.from(target);
+  });
+}
+
+interface Opened extends AsyncDisposable {
+  teacher: Teacher;
+}
+
+const open = (config: unknown, env = {}) => openTeacher(parseTeacherConfig('t', config), env, systemClock);
+
+async function onnx(name: string, declared: object = {}): Promise<Opened> {
+  const teacher = await open({ adapter: 'onnx', path: model(name), ...declared });
+  return { teacher, [Symbol.asyncDispose]: () => teacher.close() };
+}
+
+interface OpenedHttp extends Opened {
+  metered: MeteredTeacher;
+}
+
+async function http(behaviour: Behaviour, declared: object = {}, env = {}): Promise<OpenedHttp> {
+  const metered = await startMeteredTeacher(behaviour);
+  const config = { adapter: 'open-inference-http', url: metered.url, model: 'reference', ...declared };
+  const teacher = await open(config, env);
+  return { teacher, metered, [Symbol.asyncDispose]: () => metered[Symbol.asyncDispose]() };
+}
+
+/** A gRPC teacher that gives its answers raw or typed. */
+async function grpc(
+  answers: 'raw' | 'typed',
+  infer?: (request: InferRequest, token: string) => InferResponse,
+  declared: object = {},
+): Promise<Opened & { address: string }> {
+  const served = await serve(SERVICE, {
+    async ModelMetadata() {
+      return {
+        name: 'reference',
+        inputs: [{ name: 'images', datatype: 'FP32', shape: [-1, 8, 8, 1] }],
+        outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [-1, CLASSES] }],
+      };
+    },
+    async ModelInfer(request, { metadata }) {
+      if (infer) return infer(request, String(metadata.get('x-key')[0] ?? ''));
+      const raw = request.rawInputContents[0]!;
+      const values = new Float32Array(new Uint8Array(raw).buffer);
+      const count = request.inputs[0]!.shape[0]!;
+      const flat = Array.from({ length: count }, (_, n) =>
+        referenceAnswer(values.subarray(n * 64, n * 64 + 64)),
+      ).flat();
+      const tensor = { name: 'probabilities', datatype: 'FP32', shape: [count, CLASSES] };
+      return answers === 'raw'
+        ? { outputs: [tensor], rawOutputContents: [Buffer.from(Float32Array.from(flat).buffer)] }
+        : { outputs: [{ ...tensor, contents: { fp32Contents: flat } }] };
+    },
+  });
+  const teacher = await open(
+    { adapter: 'open-inference-grpc', url: served.server.address, model: 'reference', ...declared },
+    { KEY: 'secret' },
+  );
+  return {
+    teacher,
+    address: served.server.address,
+    async [Symbol.asyncDispose]() {
+      await teacher.close();
+      await served[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What every adapter promises, each on a real model or server that computes the reference function. */
+describe.each([
+  ['onnx, probabilities, NHWC', () => onnx('probabilities-nhwc')],
+  ['onnx, logits, NCHW', () => onnx('logits-nchw', { answer: { output: 'logits' } })],
+  ['open-inference-http, JSON', () => http({})],
+  ['open-inference-http, binary', () => http({ binary: true })],
+  ['open-inference-grpc, raw', () => grpc('raw')],
+  ['open-inference-grpc, typed', () => grpc('typed')],
+])('teacher adapter - %s', (_, start: () => Promise<Opened>) => {
+  it('query - answers each image as the model does', async () => {
+    await using opened = await start();
+    const images = someImages(5);
+    const found = rows(opened.teacher, await opened.teacher.query(images, signal()));
+    found.forEach((row, image) => {
+      const expected = expectedRow(images, image);
+      row.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 5));
+    });
+  });
+
+  it('query - one image, and many calls at the same time', async () => {
+    await using opened = await start();
+    const images = someImages(8);
+    const single = (n: number) => ({ ...images, count: 1, pixels: images.pixels.slice(n * 64, (n + 1) * 64) });
+    const outcomes = await Promise.all(Array.from({ length: 8 }, (_, n) => opened.teacher.query(single(n), signal())));
+    outcomes.forEach((outcome, n) => {
+      expect(rows(opened.teacher, outcome)[0]![0]).toBeCloseTo(expectedRow(images, n)[0]!, 5);
+    });
+  });
+
+  it('describe - says that it is ready, and what it knows', async () => {
+    await using opened = await start();
+    const facts = await opened.teacher.describe(signal());
+    expect(facts).toMatchObject({ ready: true, classes: CLASSES, inputShape: { height: 8, width: 8, channels: 1 } });
+  });
+
+  it('canonical requests - depend on the pixels alone', async () => {
+    await using opened = await start();
+    const { bytes, bytesPerImage } = opened.teacher.canonicalRequests(someImages(3));
+    const again = opened.teacher.canonicalRequests(someImages(2));
+    expect(Buffer.from(again.bytes)).toEqual(Buffer.from(bytes.subarray(0, 2 * bytesPerImage)));
+  });
+});
+
+describe('teacher adapter - onnx', () => {
+  it('hard label of a model with a fixed batch of one - is found out and asked image by image', async () => {
+    await using opened = await onnx('hard-label-bytes');
+    expect(opened.teacher.answer.kind).toBe('hard-label');
+    const images = someImages(3);
+    const found = rows(opened.teacher, await opened.teacher.query(images, signal()));
+    found.forEach((row, n) => {
+      const expected = expectedRow(images, n);
+      expect(row.indexOf(1)).toBe(expected.indexOf(Math.max(...expected)));
+    });
+  });
+
+  it('answer kind - is told apart by a probe', async () => {
+    await using soft = await onnx('probabilities-nhwc');
+    await using raw = await onnx('logits-nchw', { answer: { output: 'logits' } });
+    expect([soft.teacher.answer.kind, raw.teacher.answer.kind]).toEqual(['probabilities', 'logits']);
+  });
+
+  it('cache identity - is the file, not its path', async () => {
+    await using one = await onnx('probabilities-nhwc');
+    await using two = await onnx('logits-nchw', { answer: { output: 'logits' } });
+    await using again = await onnx('probabilities-nhwc');
+    expect(one.teacher.cacheIdentity).toBe(again.teacher.cacheIdentity);
+    expect(one.teacher.cacheIdentity).not.toBe(two.teacher.cacheIdentity);
+  });
+
+  it.each([
+    ['a file that is not there', { path: '/nowhere/teacher.onnx' }, "can't be read"],
+    ['a file that is no model', { path: fileURLToPath(import.meta.url) }, 'is not a model that ONNX Runtime can load'],
+    ['an output that is not there', { answer: { output: 'scores' } }, 'the model has probabilities'],
+    ['another datatype', { input: { datatype: 'UINT8' } }, 'is of type float32, not UINT8'],
+  ])('open - %s is refused', async (_, declared, message) => {
+    await expect(onnx('probabilities-nhwc', declared)).rejects.toThrow(message);
+  });
+
+  it('images of another size - are refused with what to set', async () => {
+    await using opened = await onnx('probabilities-nhwc');
+    const images = { count: 1, shape: { height: 9, width: 9, channels: 1 }, pixels: new Uint8Array(81) };
+    expect(() => opened.teacher.canonicalRequests(images)).toThrow('set input.size');
+  });
+});
+
+describe('teacher adapter - fake', () => {
+  it('query - is the same function of the pixels everywhere', async () => {
+    const images = someImages(2);
+    const [first, again, other] = await Promise.all(
+      [new FakeTeacher(), new FakeTeacher(), new FakeTeacher({ seed: 2 })].map((teacher) =>
+        teacher.query(images, signal()),
+      ),
+    );
+    expect(again).toEqual(first);
+    expect(other).not.toEqual(first);
+  });
+
+  it('query - fails as often as it is told to', async () => {
+    const teacher = new FakeTeacher({ failEvery: 2 });
+    const kinds = [];
+    for (let call = 0; call < 4; call++) kinds.push((await teacher.query(someImages(1), signal())).kind);
+    expect(kinds).toEqual(['answered', 'failed', 'answered', 'failed']);
+  });
+});
+
+describe('teacher adapter - open-inference-http failures', () => {
+  it.each([
+    ['throttle', { mode: 'throttle', retryAfter: '3' }, { kind: 'throttled', retryAfterMs: 3000 }],
+    ['unavailable', { mode: 'unavailable' }, { kind: 'throttled' }],
+    ['fail', { mode: 'fail' }, { kind: 'failed' }],
+    ['refuse', { mode: 'refuse' }, { kind: 'refused', code: 'HTTP_400' }],
+    ['drop', { mode: 'drop' }, { kind: 'lost' }],
+  ] as const)('query - %s is told apart', async (_, behaviour, expected) => {
+    await using opened = await http(behaviour);
+    expect(await opened.teacher.query(someImages(2), signal())).toMatchObject(expected);
+  });
+
+  it('query - no answer in time is lost', async () => {
+    await using opened = await http({ hold: true });
+    expect(await opened.teacher.query(someImages(2), AbortSignal.timeout(200))).toMatchObject({ kind: 'lost' });
+  });
+
+  it('query - a server that is not there is unreachable', async () => {
+    const gone = await http({});
+    await gone[Symbol.asyncDispose]();
+    expect(await gone.teacher.query(someImages(2), signal())).toMatchObject({ kind: 'unreachable' });
+    expect(await gone.teacher.describe(signal())).toMatchObject({ ready: false });
+  });
+
+  it('query - an answer that is no JSON fails image by image, charged', async () => {
+    await using opened = await http({ mode: 'garbage' });
+    const unreadable = { ok: false, code: 'ANSWER_UNREADABLE', charged: true };
+    expect(await opened.teacher.query(someImages(2), signal())).toMatchObject({
+      kind: 'answered',
+      answers: [unreadable, unreadable],
+    });
+  });
+
+  it('query - NaN spoils only its own image', async () => {
+    await using opened = await http({ mode: 'nan' });
+    const outcome = await opened.teacher.query(someImages(2), signal());
+    if (outcome.kind !== 'answered') throw new Error(outcome.kind);
+    const values = outcome.answers.map((answer) => (answer.ok ? Array.from(answer.values) : []));
+    expect(values[0]).toEqual(Array<number>(CLASSES).fill(Number.NaN));
+    expect(values[1]!.every(Number.isFinite)).toBe(true);
+  });
+
+  it('auth - the secret is sent as declared, and missing it is said', async () => {
+    const auth = { header: 'Authorization', scheme: 'Bearer', env: 'TEACHER_TOKEN' };
+    await using right = await http({ token: 'Bearer abc' }, { auth }, { TEACHER_TOKEN: 'abc' });
+    expect(await right.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    await using wrong = await http({ token: 'Bearer abc' }, { auth }, { TEACHER_TOKEN: 'xyz' });
+    expect(await wrong.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'refused', code: 'HTTP_401' });
+    await using none = await http({ token: 'Bearer abc' }, { auth }, {});
+    await expect(none.teacher.query(someImages(1), signal())).rejects.toThrow('TEACHER_TOKEN');
+  });
+
+  it('output - a name that the teacher does not have is said', async () => {
+    await using opened = await http({}, { answer: { output: 'scores' } });
+    const outcome = await opened.teacher.query(someImages(1), signal());
+    expect(JSON.stringify(outcome)).toContain('no output \\"scores\\", but: probabilities');
+  });
+});
+
+describe('teacher adapter - open-inference-grpc failures', () => {
+  const throwing = (kind: ConstructorParameters<typeof BbdError>[0]) => () => {
+    throw new BbdError(kind, `it is ${kind}`);
+  };
+
+  it.each([
+    ['resource-exhausted', 'throttled'],
+    ['unavailable', 'throttled'],
+    ['internal', 'failed'],
+    ['invalid-argument', 'refused'],
+    ['unauthenticated', 'refused'],
+    ['deadline-exceeded', 'lost'],
+  ] as const)('query - %s is %s', async (kind, expected) => {
+    await using opened = await grpc('raw', throwing(kind));
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({ kind: expected });
+  });
+
+  it.each([
+    ['with names to find out', {}],
+    ['with all names declared', { input: { name: 'x' }, answer: { output: 'y' } }],
+  ])('query - a server that is not there is unreachable, %s', async (_, declared) => {
+    const gone = await grpc('raw', undefined, declared);
+    await gone[Symbol.asyncDispose]();
+    const teacher = await open({ adapter: 'open-inference-grpc', url: gone.address, model: 'reference', ...declared });
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'unreachable' });
+    expect(await teacher.describe(signal())).toMatchObject({ ready: false });
+    await teacher.close();
+  });
+
+  it('auth - the secret travels in the declared header', async () => {
+    const tokens: string[] = [];
+    const infer = (_: InferRequest, token: string): InferResponse => {
+      tokens.push(token);
+      const tensor = { name: 'probabilities', datatype: 'FP32', shape: [1, 2] };
+      return { outputs: [{ ...tensor, contents: { fp32Contents: [0.5, 0.5] } }] };
+    };
+    await using opened = await grpc('typed', infer, { auth: { header: 'X-Key', env: 'KEY' } });
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    expect(tokens).toEqual(['secret']);
+  });
+
+  it('answer - of another number of images is unreadable', async () => {
+    const infer = (): InferResponse => ({
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [1, 2], contents: { fp32Contents: [0.5, 0.5] } }],
+    });
+    await using opened = await grpc('typed', infer);
+    expect(JSON.stringify(await opened.teacher.query(someImages(3), signal()))).toContain(
+      '3 images with a tensor [1,2]',
+    );
+  });
+});
