@@ -12,11 +12,11 @@ export async function waitFor<T>(
   what: string,
   condition: () => T | Promise<T>,
   timeoutMs = DEFAULT_WAIT_MS,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {
     const result = await condition();
-    if (result !== undefined && result !== null && result !== false) return result;
+    if (result !== undefined && result !== null && result !== false) return result as Exclude<NonNullable<T>, false>;
     if (performance.now() > giveUpAt) throw new Error(`after ${timeoutMs} ms still waiting for ${what}`);
     await delay(POLL_MS);
   }

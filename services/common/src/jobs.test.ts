@@ -323,14 +323,16 @@ describe('jobs', () => {
     const client = new JobClient(fixture.stores, systemClock);
     const { id } = await client.submit('work', {});
     let failures = 0;
-    const flaky = new Proxy(fixture.stores.state, {
-      get: (store, method) => {
-        if (method === 'get' && failures++ === 0)
-          return () => Promise.reject(new UnavailableError('the store is away'));
-        const value: unknown = Reflect.get(store, method);
-        return typeof value === 'function' ? (value.bind(store) as unknown) : value;
-      },
-    });
+    const { state } = fixture.stores;
+    const flaky: StateStore = {
+      get: (key) => (failures++ === 0 ? Promise.reject(new UnavailableError('the store is away')) : state.get(key)),
+      create: (key, value) => state.create(key, value),
+      update: (key, value, revision) => state.update(key, value, revision),
+      delete: (key, revision) => state.delete(key, revision),
+      list: (prefix) => state.list(prefix),
+      watch: (prefix, signal) => state.watch(prefix, signal),
+      close: () => state.close(),
+    };
     await using worker = startWorker({ state: flaky, queue: fixture.stores.queue }, { work: async () => 'done' });
     expect(await client.result(id, never)).toBe('done');
     expect(worker.errors).toEqual([expect.objectContaining({ kind: 'unavailable' })]);

@@ -165,7 +165,7 @@ export interface JobContext {
   /** Aborts when the job is cancelled or the worker stops. */
   readonly signal: AbortSignal;
   /** Shows how far the work has got; cheap, written at most twice a second. */
-  progress(progress: JobProgress): void;
+  readonly progress: (progress: JobProgress) => void;
 }
 
 export type JobHandler<Request, Result> = (request: Request, context: JobContext) => Promise<Result>;

@@ -28,7 +28,7 @@ export interface WorkerTaskOptions<Input, Message> {
 /** What a task may use while it works. */
 export interface WorkerTaskContext<Message> {
   /** Sends a message to `onMessage` on the other side. */
-  post(message: Message, transfer?: readonly TransferListItem[]): void;
+  readonly post: (message: Message, transfer?: readonly TransferListItem[]) => void;
   /** Aborts when the other side asks for a stop. A task that computes without awaiting never sees it. */
   readonly signal: AbortSignal;
 }
