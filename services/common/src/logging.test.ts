@@ -10,7 +10,7 @@ import { inSpan } from './telemetry.js';
 
 function loggerInto(lines: Record<string, unknown>[]) {
   return createLogger({
-    service: 'test',
+    name: 'test',
     level: 'debug',
     destination: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
   });
@@ -53,7 +53,7 @@ describe('logging', () => {
 
   it.each(REDACTED_FIELDS)('logging - %s is redacted at every level', (field) => {
     const lines: string[] = [];
-    const logger = createLogger({ service: 'test', destination: { write: (line) => lines.push(line) } });
+    const logger = createLogger({ name: 'test', destination: { write: (line) => lines.push(line) } });
     logger.info({ [field]: 'hush' }, 'one');
     logger.info({ request: { [field]: 'hush' } }, 'two');
     logger.info({ request: { headers: { [field]: 'hush' } } }, 'three');
@@ -66,7 +66,7 @@ describe('logging', () => {
 
   it('logging - what is below the level is not written', () => {
     const lines: unknown[] = [];
-    createLogger({ service: 't', level: 'warn', destination: { write: (line) => lines.push(line) } }).info({}, 'quiet');
+    createLogger({ name: 't', level: 'warn', destination: { write: (line) => lines.push(line) } }).info({}, 'quiet');
     expect(lines).toEqual([]);
   });
 

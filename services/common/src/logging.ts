@@ -23,7 +23,7 @@ const REDACTED = '[redacted]';
 
 export interface LoggerOptions {
   /** Which service speaks. */
-  service: string;
+  name: string;
   /** Default `info`. */
   level?: LogLevel;
   /** Where the lines go; default standard error, so that standard output stays for results. */
@@ -35,7 +35,7 @@ export function createLogger(options: LoggerOptions): PinoLogger {
   return pino(
     {
       level: options.level ?? 'info',
-      base: { service: options.service },
+      base: { service: options.name },
       formatters: { level: (label) => ({ level: label }) },
       mixin: () => activeTraceIds(),
       redact: {

@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto';
-
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-const ROUNDS = 10;
+import { philox4x32 } from './philox.js';
 
 /**
  * A counter-based random stream (Philox-4x32-10). Its numbers depend only on seed, purpose and index, so that no
@@ -105,40 +100,7 @@ export class RandomStream {
   }
 
   #fill(): void {
-    let c0 = this.#block++ >>> 0;
-    let c1 = 0;
-    let c2 = this.#index0;
-    let c3 = this.#index1;
-    let k0 = this.#key0;
-    let k1 = this.#key1;
-    for (let round = 0; round < ROUNDS; round++) {
-      const high0 = multiplyHigh(MULTIPLIER_0, c0);
-      const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0;
-      const high1 = multiplyHigh(MULTIPLIER_1, c2);
-      const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0;
-      c0 = (high1 ^ c1 ^ k0) >>> 0;
-      c1 = low1;
-      c2 = (high0 ^ c3 ^ k1) >>> 0;
-      c3 = low0;
-      k0 = (k0 + WEYL_0) >>> 0;
-      k1 = (k1 + WEYL_1) >>> 0;
-    }
-    this.#words[0] = c0;
-    this.#words[1] = c1;
-    this.#words[2] = c2;
-    this.#words[3] = c3;
+    philox4x32(this.#block++, 0, this.#index0, this.#index1, this.#key0, this.#key1, this.#words);
     this.#used = 0;
   }
-}
-
-/** Upper 32 bits of the 64-bit product of two unsigned 32-bit numbers. */
-function multiplyHigh(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const low = aLow * bLow;
-  const middle1 = aHigh * bLow + (low >>> 16);
-  const middle2 = aLow * bHigh + (middle1 & 0xffff);
-  return (aHigh * bHigh + Math.floor(middle1 / 0x10000) + Math.floor(middle2 / 0x10000)) >>> 0;
 }

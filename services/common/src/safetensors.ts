@@ -1,4 +1,4 @@
-import { DataLossError } from './errors.js';
+import { DataLossError, InvalidArgumentError } from './errors.js';
 
 export type Dtype = 'U8' | 'I32' | 'F32';
 
@@ -16,15 +16,17 @@ export interface TensorFile {
 
 const BYTES_PER_ELEMENT: Record<Dtype, number> = { U8: 1, I32: 4, F32: 4 };
 const MAX_HEADER_BYTES = 1 << 20;
+const METADATA = '__metadata__';
 
 /**
  * Writes the safetensors format, so that shards and weights open in any language. Tensors are laid out by name:
  * the same content always gives the same bytes.
+ * @throws InvalidArgumentError where data and shape don't fit
  */
 export function encodeTensors(file: TensorFile): Uint8Array {
-  const header: Record<string, unknown> = {};
-  const metadata = Object.fromEntries(Object.entries(file.metadata).sort(byName));
-  if (Object.keys(metadata).length > 0) header['__metadata__'] = metadata;
+  const entries: [string, unknown][] = [];
+  const metadata = Object.entries(file.metadata).sort(byName);
+  if (metadata.length > 0) entries.push([METADATA, Object.fromEntries(metadata)]);
   let offset = 0;
   const parts: Uint8Array[] = [];
   // Four-byte tensors first: every tensor then starts at a multiple of its element size.
@@ -32,12 +34,15 @@ export function encodeTensors(file: TensorFile): Uint8Array {
     ([nameA, a], [nameB, b]) => BYTES_PER_ELEMENT[b.dtype] - BYTES_PER_ELEMENT[a.dtype] || (nameA < nameB ? -1 : 1),
   );
   for (const [name, { dtype, shape, data }] of ordered) {
+    if (data.length !== elementsOf(shape)) {
+      throw new InvalidArgumentError(`tensor ${name} [${shape.join(',')}] can't have ${data.length} elements`);
+    }
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes.length] };
+    entries.push([name, { dtype, shape, data_offsets: [offset, offset + bytes.length] }]);
     offset += bytes.length;
     parts.push(bytes);
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const paddedLength = Math.ceil(json.length / 8) * 8;
   const result = new Uint8Array(8 + paddedLength + offset);
   new DataView(result.buffer).setBigUint64(0, BigInt(paddedLength), true);
@@ -61,36 +66,78 @@ export function decodeTensors(bytes: Uint8Array): TensorFile {
   if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > bytes.length) {
     throw damaged(`its header claims ${headerLength} bytes of ${bytes.length}`);
   }
-  let header: Record<string, unknown>;
+  const header = parseHeader(bytes.subarray(8, 8 + headerLength));
+  const payload = bytes.subarray(8 + headerLength);
+  const located = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, entry]) => ({ name, ...locate(name, entry) }))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  for (const { name, begin, end } of located) {
+    // No holes and no overlaps, as the format demands: bytes that no tensor owns are a sign of a cut or a join.
+    if (begin !== covered) throw damaged(`tensor ${name} begins at ${begin}, not at ${covered}`);
+    covered = end;
+  }
+  if (covered !== payload.length) throw damaged(`its tensors take ${covered} bytes and ${payload.length} are there`);
+  return {
+    tensors: Object.fromEntries(located.map((tensor) => [tensor.name, copyTensor(tensor, payload)])),
+    metadata: metadataOf(header[METADATA]),
+  };
+}
+
+interface LocatedTensor {
+  dtype: Dtype;
+  shape: number[];
+  begin: number;
+  end: number;
+}
+
+function parseHeader(bytes: Uint8Array): Record<string, unknown> {
+  let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength))) as Record<string, unknown>;
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw damaged('its header is not JSON', cause);
   }
-  const payload = bytes.subarray(8 + headerLength);
-  const tensors: Record<string, NamedTensor> = {};
-  let metadata: Record<string, string> = {};
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') metadata = entry as Record<string, string>;
-    else tensors[name] = decodeTensor(name, entry, payload);
-  }
-  return { tensors, metadata };
+  if (!isObject(header)) throw damaged('its header is not a JSON object');
+  return header;
 }
 
-function decodeTensor(name: string, entry: unknown, payload: Uint8Array): NamedTensor {
-  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
-  if (dtype !== 'U8' && dtype !== 'I32' && dtype !== 'F32')
-    throw damaged(`tensor ${name} is of dtype ${String(dtype)}`);
+function metadataOf(value: unknown): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isObject(value) || !Object.values(value).every((item) => typeof item === 'string')) {
+    throw damaged('its metadata is not a map of texts');
+  }
+  return value as Record<string, string>;
+}
+
+function locate(name: string, entry: unknown): LocatedTensor {
+  if (!isObject(entry)) throw damaged(`tensor ${name} is not described`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (dtype !== 'U8' && dtype !== 'I32' && dtype !== 'F32') {
+    throw damaged(`tensor ${name} is of dtype ${JSON.stringify(dtype)}`);
+  }
   if (!isNaturals(shape) || !isNaturals(offsets) || offsets.length !== 2) throw damaged(`tensor ${name} has no shape`);
   const [begin, end] = offsets as [number, number];
-  const elements = shape.reduce((product, size) => product * size, 1);
-  if (end > payload.length || end - begin !== elements * BYTES_PER_ELEMENT[dtype]) {
-    throw damaged(`tensor ${name} [${shape.join(',')}] does not fit its bytes ${begin}..${end} of ${payload.length}`);
+  if (end - begin !== elementsOf(shape) * BYTES_PER_ELEMENT[dtype]) {
+    throw damaged(`tensor ${name} [${shape.join(',')}] does not fit its bytes ${begin}..${end}`);
   }
+  return { dtype, shape, begin, end };
+}
+
+function copyTensor({ dtype, shape, begin, end }: LocatedTensor, payload: Uint8Array): NamedTensor {
   const copy = payload.slice(begin, end);
   if (dtype === 'U8') return { dtype, shape, data: copy };
   const data = dtype === 'I32' ? new Int32Array(copy.buffer) : new Float32Array(copy.buffer);
   return { dtype, shape, data };
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isNaturals(value: unknown): value is number[] {

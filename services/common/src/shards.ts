@@ -54,6 +54,7 @@ export function encodeImages(batch: ImageBatch): Uint8Array {
 export function decodeImages(bytes: Uint8Array): ImageBatch {
   const { shape, data } = required(bytes, 'images', 'U8', 4);
   const [count, height, width, channels] = shape as [number, number, number, number];
+  if (height * width * channels === 0) throw damaged(`its images are ${height}x${width}x${channels}`);
   return { count, shape: { height, width, channels }, pixels: data as Uint8Array };
 }
 
@@ -72,6 +73,7 @@ export function decodeAnswers(bytes: Uint8Array): AnswerBatch {
   const targets = required(bytes, 'targets', 'F32', 2);
   const answered = required(bytes, 'answered', 'U8', 1);
   const [count, classes] = targets.shape as [number, number];
+  if (answered.shape[0] !== count) throw damaged(`it has ${count} targets and ${answered.shape[0]} flags`);
   return { count, classes, targets: targets.data as Float32Array, answered: answered.data as Uint8Array };
 }
 
@@ -86,11 +88,14 @@ export function decodeLabels(bytes: Uint8Array): Int32Array {
 }
 
 function required(bytes: Uint8Array, name: string, dtype: Dtype, rank: number): NamedTensor {
-  const tensor = decodeTensors(bytes).tensors[name];
+  const { tensors } = decodeTensors(bytes);
+  const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
   if (!tensor || tensor.dtype !== dtype || tensor.shape.length !== rank) {
-    throw new DataLossError(`this blob is not the expected shard: no tensor "${name}" of ${dtype} with ${rank} axes`, {
-      code: 'SHARD_DAMAGED',
-    });
+    throw damaged(`no tensor "${name}" of ${dtype} with ${rank} axes`);
   }
   return tensor;
+}
+
+function damaged(what: string): DataLossError {
+  return new DataLossError(`this blob is not the expected shard: ${what}`, { code: 'SHARD_DAMAGED' });
 }
