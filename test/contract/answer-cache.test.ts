@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FolderNotWritableError, sha256Hex } from '@bbdistill/common';
 import { EmbeddedAnswerCache } from '@bbdistill/teacher-proxy';
 import type { AnswerCache } from '@bbdistill/teacher-proxy';
-import { sha256Hex } from '@bbdistill/common';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import type { TemporaryFolder } from '../helpers/temporary-folder.js';
@@ -61,5 +63,14 @@ function answerCacheContract(name: string, open: (folder: string) => AnswerCache
     });
   });
 }
+
+describe('answer cache - embedded, bad folder', () => {
+  it('open - a folder that can not be made is refused by name', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'file');
+    await writeFile(file, '');
+    expect(() => new EmbeddedAnswerCache(join(file, 'answers'))).toThrow(FolderNotWritableError);
+  });
+});
 
 answerCacheContract('embedded', (folder) => new EmbeddedAnswerCache(folder));

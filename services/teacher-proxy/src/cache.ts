@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { storageError } from '@bbdistill/common';
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
 import type { CanonicalRequests } from './teacher.js';
@@ -49,16 +50,23 @@ export function answerKeys(requests: CanonicalRequests, count: number, cacheIden
 export class EmbeddedAnswerCache implements AnswerCache {
   readonly #db: RootDatabase<Buffer, Buffer>;
 
-  /** @param folder made where it isn't there */
-  constructor(folder: string) {
-    mkdirSync(folder, { recursive: true });
-    this.#db = open<Buffer, Buffer>({
-      path: folder,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      // A promise of a write then means: on the disk, not only in the system's cache.
-      overlappingSync: false,
-    });
+  /**
+   * @param folder made where it isn't there
+   * @throws FolderNotWritableError, DiskFullError
+   */
+  constructor(private readonly folder: string) {
+    try {
+      mkdirSync(folder, { recursive: true });
+      this.#db = open<Buffer, Buffer>({
+        path: folder,
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        // A promise of a write then means: on the disk, not only in the system's cache.
+        overlappingSync: false,
+      });
+    } catch (error) {
+      throw storageError(error, folder);
+    }
   }
 
   async get(key: AnswerKey): Promise<CachedAnswer | undefined> {
@@ -72,7 +80,11 @@ export class EmbeddedAnswerCache implements AnswerCache {
 
   async putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void> {
     if (entries.length === 0) return;
-    await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
+    try {
+      await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
+    } catch (error) {
+      throw storageError(error, this.folder);
+    }
   }
 
   async close(): Promise<void> {

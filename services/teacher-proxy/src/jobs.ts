@@ -10,7 +10,7 @@ export const LABEL_JOB = 'label';
 
 /** Labels one shard: images from the blob store, answers back into it. */
 export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandler<LabelRequest, LabelResult> {
-  return async (request, { signal, progress }) => {
+  return async (request, context) => {
     checkLabelRequest(request);
     const task = {
       run: request.runId,
@@ -20,8 +20,8 @@ export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandl
       images: await readShard(blobs, request.images),
     };
     const labelled = await proxy.label(request.teacher, task, {
-      signal,
-      onProgress: (done, total) => progress({ unit: 'images', done, total }),
+      signal: context.signal,
+      onProgress: (done, total) => context.progress({ unit: 'images', done, total }),
     });
     return storeAnswers(blobs, labelled);
   };

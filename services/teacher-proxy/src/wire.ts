@@ -5,13 +5,13 @@ import type { TeacherConfig } from './registry.js';
 import type { TeacherFacts } from './teacher.js';
 import type { QueryCounts, UsageLine } from './usage.js';
 
-const SERVICE = 'bbdistill.v1.TeacherService';
-export type LabelRequest = RequestReadOf<typeof SERVICE, 'SubmitLabel'>;
-export type LabelResult = ResponseReadOf<typeof SERVICE, 'LookUp'>;
-export type WireJob = ResponseReadOf<typeof SERVICE, 'GetJob'>;
+type Service = 'bbdistill.v1.TeacherService';
+export type LabelRequest = RequestReadOf<Service, 'SubmitLabel'>;
+export type LabelResult = ResponseReadOf<Service, 'LookUp'>;
+export type WireJob = ResponseReadOf<Service, 'GetJob'>;
 type WirePhase = LabelRequest['phase'];
-type WireUsageLine = ResponseReadOf<typeof SERVICE, 'Usage'>['lines'][number];
-type WireDescription = ResponseReadOf<typeof SERVICE, 'DescribeTeacher'>;
+type WireUsageLine = ResponseReadOf<Service, 'Usage'>['lines'][number];
+type WireDescription = ResponseReadOf<Service, 'DescribeTeacher'>;
 
 const PHASES: Record<Phase, WirePhase> = {
   seeds: 'PHASE_SEEDS',
@@ -72,7 +72,7 @@ export function checkShard(shard: LabelRequest['images']): string {
 }
 
 /** @throws InvalidArgumentError */
-export function shapeFromWire(shape: RequestReadOf<typeof SERVICE, 'Label'>['shape']): ImageShape {
+export function shapeFromWire(shape: RequestReadOf<Service, 'Label'>['shape']): ImageShape {
   if (!shape || shape.height < 1 || shape.width < 1 || (shape.channels !== 1 && shape.channels !== 3)) {
     throw new InvalidArgumentError(
       'the first message needs the shape of the images: height and width of 1 or more, 1 or 3 channels',

@@ -50,7 +50,7 @@ export async function exchange(request: HttpRequest): Promise<HttpReply | Unansw
   const { url, signal, ...rest } = request;
   let answering = false;
   try {
-    const response = await fetch(url, { ...rest, signal, redirect: 'manual' } as RequestInit);
+    const response = await fetch(url, { ...rest, signal, redirect: 'manual' });
     answering = true;
     return new HttpReply(response.status, response.headers, await readBounded(response));
   } catch (cause) {
