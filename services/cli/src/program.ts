@@ -60,7 +60,10 @@ function buildProgram(context: CommandContext): Command {
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: (text) => context.output.stdout(text), writeErr: (text) => context.output.stderr(text) })
+    .configureOutput({
+      writeOut: (text) => context.output.stdout(text),
+      writeErr: (text) => context.output.stderr(text),
+    })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 internal error, 2 wrong usage or settings, 3 the run failed, 4 the budget is exhausted,\n' +
@@ -76,7 +79,7 @@ function buildProgram(context: CommandContext): Command {
     reportCommand(context),
     usageCommand(context),
     reproduceCommand(context),
-    teacherCommand(),
+    teacherCommand(context),
     datasetCommand(context),
     serveCommand(context),
     checkConfigCommand(context),

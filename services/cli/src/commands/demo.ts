@@ -4,7 +4,7 @@ import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import { Command, Option } from 'commander';
 import { addGlobalOptions } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { startOcrTeacher } from '../demo/ocr-teacher/start-ocr-teacher.js';
+import { startOcrTeacher } from '../demo/ocr-teacher/start.js';
 import { runDirectly } from '../direct-run.js';
 import { packagedDataset, readImages, selectImages, selectLabels, splitSeeded } from '../images/index.js';
 import { naturalOption } from '../options.js';

@@ -24,20 +24,26 @@ describe('OCR teacher - canvas', () => {
     expect(drawn(new Float32Array(784)).every((value) => value === 1)).toBe(true);
   });
 
-  it('takes faint pixels for paper', () => {
-    expect(drawn(new Float32Array(784).fill(0.4)).every((value) => value === 1)).toBe(true);
+  it('takes an image that is nearly black for paper', () => {
+    expect(drawn(new Float32Array(784).fill(0.05)).every((value) => value === 1)).toBe(true);
   });
 
-  it('draws a full image as wide as the canvas, centred in its height', () => {
+  it('crops to the strong pixels, also of a dim image', () => {
+    const image = new Float32Array(784);
+    for (let y = 4; y < 24; y++) image.set([0.2, 0.5, 0.5, 0.2], y * 28 + 12);
+    expect(boxOf(drawn(image))).toEqual([4, 43, 2, 5]);
+  });
+
+  it('narrows a full image to the width of the canvas', () => {
     const canvas = drawn(new Float32Array(784).fill(1));
-    expect(boxOf(canvas)).toEqual([8, 39, 0, 31]);
+    expect(boxOf(canvas)).toEqual([4, 43, 0, 31]);
     expect(new Set(canvas)).toEqual(new Set([1, -1]));
   });
 
-  it('enlarges one pixel to a square, wherever it is', () => {
+  it('fills the canvas with one pixel, wherever it is', () => {
     const image = new Float32Array(784);
     image[27 * 28 + 27] = 1;
-    expect(boxOf(drawn(image))).toEqual([8, 39, 0, 31]);
+    expect(boxOf(drawn(image))).toEqual([4, 43, 0, 31]);
   });
 
   it('draws a thin stroke 40 pixels high near the left edge, in its own proportions', () => {
@@ -47,11 +53,11 @@ describe('OCR teacher - canvas', () => {
   });
 
   it('blends neighbours linearly', () => {
-    const image = new Float32Array([1, 0.6]);
+    const image = new Float32Array([1, 0.9]);
     const canvas = drawn(image, 1, 2);
     const row = 24 * CANVAS_WIDTH;
     expect(canvas[row]).toBe(-1);
-    expect(canvas[row + 31]).toBeCloseTo(1 - 2 * 0.6);
-    expect(canvas[row + 15]! + canvas[row + 16]!).toBeCloseTo(2 * (1 - 2 * 0.8));
+    expect(canvas[row + 31]).toBeCloseTo(1 - 2 * 0.9);
+    expect(canvas[row + 15]! + canvas[row + 16]!).toBeCloseTo(2 * (1 - 2 * 0.95));
   });
 });

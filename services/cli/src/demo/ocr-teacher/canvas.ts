@@ -1,12 +1,14 @@
 /** What the recogniser looks at: 48 pixels high, 32 wide; it takes a step every 8 pixels. */
 export const CANVAS_HEIGHT = 48;
 export const CANVAS_WIDTH = 32;
-/** Height of the ink where its width allows; its aspect ratio is kept. */
+/** Height that the ink is drawn with; its width follows, as far as the canvas has room. */
 const INK_HEIGHT = 40;
 /** Where the ink begins; ink too wide for it begins further left. */
 const LEFT_MARGIN = 2;
-/** Fainter pixels are not ink. */
-const INK_THRESHOLD = 0.5;
+/** Pixels fainter than this part of the brightest are not ink: the blurred rim of a stroke would make it smaller. */
+const INK_THRESHOLD = 0.85;
+/** An image with nothing brighter shows no ink. */
+const FAINTEST_INK = 0.1;
 /** The recogniser's white: it takes (value - 0.5) / 0.5. */
 const PAPER = 1;
 
@@ -26,13 +28,11 @@ export function drawOnCanvas(image: Float32Array, height: number, width: number,
   canvas.fill(PAPER);
   const ink = inkOf(image, height, width);
   if (!ink) return;
-  const scale = Math.min(INK_HEIGHT / ink.height, CANVAS_WIDTH / ink.width);
-  const drawnHeight = Math.max(1, Math.round(ink.height * scale));
-  const drawnWidth = Math.max(1, Math.round(ink.width * scale));
-  const top = Math.floor((CANVAS_HEIGHT - drawnHeight) / 2);
+  const drawnWidth = Math.min(CANVAS_WIDTH, Math.max(1, Math.round((ink.width * INK_HEIGHT) / ink.height)));
+  const top = (CANVAS_HEIGHT - INK_HEIGHT) / 2;
   const left = Math.min(LEFT_MARGIN, CANVAS_WIDTH - drawnWidth);
-  for (let y = 0; y < drawnHeight; y++) {
-    const fromY = ((y + 0.5) * ink.height) / drawnHeight - 0.5;
+  for (let y = 0; y < INK_HEIGHT; y++) {
+    const fromY = ((y + 0.5) * ink.height) / INK_HEIGHT - 0.5;
     for (let x = 0; x < drawnWidth; x++) {
       const fromX = ((x + 0.5) * ink.width) / drawnWidth - 0.5;
       const light = sample(image, width, ink, fromY, fromX);
@@ -43,20 +43,21 @@ export function drawOnCanvas(image: Float32Array, height: number, width: number,
 
 /** The smallest box around the ink; undefined where there is none. */
 function inkOf(image: Float32Array, height: number, width: number): Box | undefined {
+  const brightest = image.reduce((most, value) => Math.max(most, value), 0);
+  if (brightest < FAINTEST_INK) return undefined;
   let top = height;
   let bottom = -1;
   let left = width;
   let right = -1;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (image[y * width + x]! <= INK_THRESHOLD) continue;
+      if (image[y * width + x]! < INK_THRESHOLD * brightest) continue;
       top = Math.min(top, y);
       bottom = y;
       left = Math.min(left, x);
       right = Math.max(right, x);
     }
   }
-  if (bottom < 0) return undefined;
   return { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 

@@ -1,0 +1,199 @@
+import { join } from 'node:path';
+import { ConfigError, NotFoundError, systemClock } from '@bbdistill/common';
+import type { EngineName } from '@bbdistill/compute';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { CommandContext } from '../context.js';
+import { EXIT } from '../exit-codes.js';
+import { fashionMnist } from '../images/index.js';
+import { naturalOption } from '../options.js';
+import { ENGINES, readRunFile } from '../run-file.js';
+import { checkTeacher } from './check-teacher.js';
+import type { TeacherCheck } from './check-teacher.js';
+import { DEFAULT_HOST } from './open-inference-server.js';
+import { serveTeacher } from './serve-teacher.js';
+import { DEFAULT_TEACHER_EPOCHS, TEACHER_FILE, trainTeacher, writeTeacher } from './train-teacher.js';
+import { trainingProgressView } from './training-progress.js';
+
+const VERSION = '0.1.0';
+const CLASSES = 10;
+const DEFAULT_OUT = './teacher';
+const DEFAULT_PORT = 8700;
+
+/** `bbdistill teacher train|serve|check` */
+export function teacherCommand(context: CommandContext): Command {
+  return new Command('teacher')
+    .description('make, serve and try out teachers')
+    .addCommand(trainCommand(context))
+    .addCommand(serveCommand(context))
+    .addCommand(checkCommand(context));
+}
+
+interface TrainOptions {
+  data?: string;
+  out: string;
+  seed: number;
+  epochs: number;
+  network: string;
+  engine: EngineName;
+  json?: boolean;
+}
+
+function trainCommand({ output, interrupt }: CommandContext): Command {
+  return new Command('train')
+    .description('train a teacher of your own on true labels, where you have none to ask')
+    .addArgument(new Argument('<set>', 'which data set').choices(['fashion-mnist']))
+    .option('--data <dir>', "folder of the four IDX files; default: where Debian's dataset-fashion-mnist puts them")
+    .option('--out <dir>', 'folder for teacher.onnx and teacher.json', DEFAULT_OUT)
+    .option('--seed <n>', 'seed of everything random', naturalOption, 1)
+    .option('--epochs <n>', 'times over the images', positiveOption, DEFAULT_TEACHER_EPOCHS)
+    .option('--network <name>', 'lenet5 or lenet5-half', 'lenet5')
+    .addOption(new Option('--engine <name>', 'what trains').choices(ENGINES).default('auto'))
+    .option('--json', 'print JSON for machines')
+    .action(async (set: string, options: TrainOptions) => {
+      const { train, test } = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });
+      const view = options.json ? undefined : trainingProgressView(output, systemClock);
+      const teacher = await trainTeacher({
+        images: train.images,
+        labels: train.labels!,
+        testImages: test.images,
+        testLabels: test.labels!,
+        classes: CLASSES,
+        network: options.network,
+        // Clothes stay what they are in a mirror.
+        flip: true,
+        epochs: options.epochs,
+        seed: options.seed,
+        engine: options.engine,
+        signal: interrupt,
+        ...(view && { onProgress: (progress) => view.update(progress) }),
+      }).finally(() => view?.end());
+      const about = { dataset: set, classNames: train.classNames ?? [], version: VERSION };
+      const facts = await writeTeacher(options.out, teacher, about);
+      if (options.json) {
+        output.stdout(JSON.stringify(facts));
+        return;
+      }
+      const file = join(options.out, TEACHER_FILE);
+      output.stdout(
+        `${file}: ${(facts.testAccuracy * 100).toFixed(2)} % of ${facts.testImages} test images right, ` +
+          `trained in ${Math.round(facts.seconds)} s (${facts.engine})\nnext: bbdistill teacher serve ${file}`,
+      );
+    });
+}
+
+interface ServeOptions {
+  host: string;
+  port: number;
+  grpcPort?: number;
+  model?: string;
+  output?: string;
+  tokenEnv?: string;
+  imagesPerSecond?: number;
+  json?: boolean;
+}
+
+function serveCommand({ output, interrupt }: CommandContext): Command {
+  return new Command('serve')
+    .description('serve an .onnx classifier as a black box over the Open Inference Protocol v2')
+    .argument('<file>', 'one image input, one output of a row per image')
+    .option('--host <address>', 'where to listen; beyond loopback only with a token', DEFAULT_HOST)
+    .option('--port <n>', 'HTTP port; 0 takes any free one', naturalOption, DEFAULT_PORT)
+    .option('--grpc-port <n>', 'also serve gRPC on this port; 0 takes any free one', naturalOption)
+    .option('--model <name>', "name to ask for; default: the file's")
+    .option('--output <name>', 'which output, where the model has several')
+    .option('--token-env <name>', 'environment variable with the bearer token that callers must send')
+    .option('--images-per-second <n>', 'answer 429 beyond this rate', rateOption)
+    .option('--json', 'print JSON for machines')
+    .action(async (file: string, options: ServeOptions) => {
+      const { tokenEnv, ...settings } = options;
+      const token = tokenEnv === undefined ? undefined : process.env[tokenEnv];
+      if (tokenEnv !== undefined && !token) {
+        throw new ConfigError(`the environment variable ${tokenEnv}, which should hold the token, is not set`, {
+          code: 'SECRET_MISSING',
+        });
+      }
+      const served = await serveTeacher({ file, ...settings, ...(token && { token }) });
+      try {
+        const { name } = served.model.classifier;
+        const { url, grpcAddress } = served;
+        if (options.json) output.stdout(JSON.stringify({ url, grpcAddress, model: name }));
+        else {
+          output.stdout(`serving ${url}/v2/models/${name}`);
+          if (grpcAddress !== undefined) output.stdout(`serving grpc://${grpcAddress}/${name}`);
+          output.stderr('Ctrl-C stops');
+        }
+        await aborted(interrupt);
+      } finally {
+        await served.stop();
+      }
+      const { inferenceCount, executionCount, failureCount } = served.stats;
+      if (options.json) output.stdout(JSON.stringify({ inferenceCount, executionCount, failureCount }));
+      else output.stdout(`answered ${inferenceCount} images in ${executionCount} requests, refused ${failureCount}`);
+    });
+}
+
+function checkCommand(context: CommandContext): Command {
+  return new Command('check')
+    .description('ask a configured teacher about two images in one call (they may be billed) and show what it says')
+    .argument('<file>', 'YAML file with the settings')
+    .argument('[teacher]', "name in its teachers block; default: the run's")
+    .option('--json', 'print JSON for machines')
+    .action(async (file: string, named: string | undefined, options: { json?: boolean }) => {
+      const { run, teachers } = await readRunFile(file, context.overrides);
+      const name = named ?? run.teacher;
+      const config = teachers.find((teacher) => teacher.name === name);
+      if (!config) {
+        const known = teachers.map((teacher) => teacher.name).join(', ') || 'none';
+        throw new NotFoundError(`${file} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
+      }
+      const classes = run.classes;
+      const check = await checkTeacher(config, { env: process.env, signal: context.interrupt, classes });
+      if (options.json) context.output.stdout(JSON.stringify(check));
+      else for (const line of describeCheck(check)) context.output.stdout(line);
+      if (check.problem !== undefined) context.setExitCode(EXIT.unavailable);
+    });
+}
+
+function describeCheck(check: TeacherCheck): string[] {
+  const { facts } = check;
+  const shape = facts.inputShape;
+  const lines = [
+    `teacher  ${check.name} (${facts.adapter}) at ${facts.endpoint}`,
+    `answers  ${check.kind}${facts.classes === undefined ? '' : `, ${facts.classes} classes`}`,
+    `images   ${shape ? `${shape.height}x${shape.width}x${shape.channels}` : 'of any size, as far as it says'}`,
+    `cache    ${check.cacheIdentity}`,
+  ];
+  if (check.latencyMs !== undefined) {
+    lines.push(`asked    ${check.asked} images in one call, ${check.latencyMs.toFixed(0)} ms`);
+  }
+  check.answers.forEach(({ values }, n) => {
+    if (values)
+      lines.push(
+        `image ${n}  ${values
+          .slice(0, CLASSES)
+          .map((value) => value.toPrecision(3))
+          .join(' ')}`,
+      );
+  });
+  lines.push(check.problem === undefined ? 'it can be used as configured' : `problem  ${check.problem}`);
+  return lines;
+}
+
+function positiveOption(text: string): number {
+  const value = naturalOption(text);
+  if (value === 0) throw new InvalidArgumentError('it must be a whole number of 1 or more');
+  return value;
+}
+
+function rateOption(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('it must be a number above 0');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
