@@ -60,7 +60,8 @@ export const PAPER_RECIPE: Recipe = {
 
 /**
  * What did best in our trials at the same number of queries: images are moved before they are mixed and asked, no
- * answer is averaged, nothing is moved afterwards.
+ * answer is averaged, nothing is moved afterwards. Chosen by the agreement with the teacher on held-out images of
+ * Fashion-MNIST's training part, where larger moves, a share of CVAE images and twice the epochs did worse or no better.
  */
 export const BEST_RECIPE: Recipe = {
   name: 'best',
@@ -78,14 +79,14 @@ export const BEST_RECIPE: Recipe = {
     epochs: 20,
     batch: 128,
     schedule: 'one-cycle',
-    learningRate: 3e-3,
+    learningRate: 5e-3,
     batchMixupAlpha: 0,
     rotationDegrees: 0,
     shift: 0,
     flip: false,
     balance: 0,
     temperature: 1,
-    weightDecay: 0,
+    weightDecay: 0.05,
   },
 };
 

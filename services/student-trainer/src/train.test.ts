@@ -64,7 +64,7 @@ describe('training - learning', () => {
     expect(steps).toBe(36);
     expect(history.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss * 0.8);
-    expect(history.at(-1)!.learningRate).toBeCloseTo(3e-3 / 25e4, 10);
+    expect(history.at(-1)!.learningRate).toBeCloseTo(5e-3 / 25e4, 10);
     expect(parameters).toBeGreaterThan(1000);
   });
 });
