@@ -42,14 +42,20 @@ export async function downloadArtifacts(
   for (const { path } of run.artifacts) {
     const target = resolve(root, path);
     if (!target.startsWith(root + sep)) {
-      throw new BbdError('data-loss', `the run names a file outside its folder: ${path}`, { code: 'BAD_ARTIFACT_PATH' });
+      throw new BbdError('data-loss', `the run names a file outside its folder: ${path}`, {
+        code: 'BAD_ARTIFACT_PATH',
+      });
     }
     try {
       await mkdir(dirname(target), { recursive: true });
       const partial = `${target}.partial`;
       const file = await open(partial, 'w');
       try {
-        for await (const { data } of orchestrator.serverStream('DownloadArtifact', { runId: run.id, path }, { signal })) {
+        for await (const { data } of orchestrator.serverStream(
+          'DownloadArtifact',
+          { runId: run.id, path },
+          { signal },
+        )) {
           await file.write(data);
         }
       } finally {

@@ -167,7 +167,9 @@ function teacherOf(named: string | undefined, teachers: readonly TeacherConfig[]
 }
 
 function nameOf(path: string): string {
-  const stem = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).slice(0, -extname(path).length || undefined);
+  const stem = path
+    .slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
+    .slice(0, -extname(path).length || undefined);
   return stem.replaceAll(/[^\p{L}\p{N} ._+-]/gu, '-').replace(/^[^\p{L}\p{N}]+/u, '') || 'run';
 }
 

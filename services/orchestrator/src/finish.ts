@@ -1,4 +1,4 @@
-import { decodeAnswers, decodeImages, pixelsPerImage } from '@bbdistill/common';
+import { decodeAnswers, decodeImages, describeShape, pixelsPerImage } from '@bbdistill/common';
 import type { AnswerBatch, BlobStore, Clock, ImageBatch, ServiceClient } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
@@ -30,38 +30,76 @@ export async function finishRun(
   const { lines } = await teacher.unary('Usage', { teacher: spec.teacher, runId: record.id });
   const report = reportFigures({ record, spec, outcome, usage: lines, endedAtMs: clock.nowMs() });
   const { evaluation, student, standardKd, fit } = outcome;
+  const [real, mixup, cvae] = [
+    await samplesOf(blobs, outcome.seeds),
+    await samplesOf(blobs, outcome.mixed),
+    await samplesOf(blobs, outcome.generated),
+  ];
+  const described = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
   const input: ReportInput = {
     report,
-    samples: {
-      real: await samplesOf(blobs, outcome.seeds),
-      mixup: await samplesOf(blobs, outcome.mixed),
-      cvae: await samplesOf(blobs, outcome.generated),
+    classNames: spec.classNames,
+    classes: spec.classes,
+    teacher: {
+      name: spec.teacher,
+      adapter: described.adapter,
+      endpoint: described.endpoint,
+      answerKind: described.answerKind,
     },
+    samples: { ...(real && { real }), ...(mixup && { mixup }), ...(cvae && { cvae }) },
     curves: {
       student: student.history,
-      ...(standardKd && { standardKd: standardKd.history }),
+      ...(standardKd && { baseline: standardKd.history }),
       ...(fit && { cvae: fit.epochLoss }),
     },
     ...(evaluation && {
       confusion: {
-        counts: evaluation.confusion,
-        rows: evaluation.accuracy === undefined ? 'teacher' : 'true',
+        matrix: evaluation.confusion,
+        rows: evaluation.accuracy === undefined ? ('teacher' as const) : ('true' as const),
       },
     }),
-    classNames: classNamesOf(spec),
-    spec: record.spec,
+    dataset: datasetFacts(outcome),
+    settings: settingsShown(spec),
   };
   const files: ExportedFile__Output[] = [...outcome.exported.files];
   let reportJson = '';
-  for (const { path, bytes, mediaType } of renderReport(input)) {
+  for (const { path, bytes, mediaType } of (await renderReport(input)).files) {
     if (path === 'report.json') reportJson = new TextDecoder().decode(bytes);
     files.push({ path, blob: await blobs.put(bytes), mediaType });
   }
   return { artifacts: files, reportJson };
 }
 
-function classNamesOf({ classNames, classes }: CheckedSpec): string[] {
-  return classNames.length > 0 ? classNames : Array.from({ length: classes }, (_, k) => String(k));
+function datasetFacts({ real, mixed, generated, evaluation }: RunOutcome): [string, string][] {
+  const shape = real.shape ? ` of ${describeShape(real.shape)}` : '';
+  const count = (shards: readonly LabelledShard__Output[]) =>
+    String(shards.reduce((sum, { images }) => sum + (images?.images ?? 0), 0));
+  return [
+    ['real images', `${real.images}${shape}, taken as unlabelled`],
+    ['mixed images', count(mixed)],
+    ['CVAE images', count(generated)],
+    ['test images', evaluation ? String(evaluation.images) : 'none'],
+  ];
+}
+
+/** What the run was told, flat and in words that are also flags. */
+function settingsShown({ student, synthesis, evaluation, engine, seed }: CheckedSpec): [string, string][] {
+  const { cvae, source, ...shares } = synthesis;
+  const flat = (prefix: string, table: object) =>
+    Object.entries(table)
+      .filter(([name]) => !name.startsWith('_'))
+      .map(([name, value]): [string, string] => [`${prefix}.${name}`, String(value)]);
+  return [
+    ['student.network', student.network],
+    ['student.recipe', student.recipeName],
+    ...flat('student', student.recipe),
+    ...flat('synthesis', shares),
+    ...flat('synthesis.source', source ?? {}),
+    ...flat('synthesis.cvae', cvae),
+    ...flat('evaluation', evaluation),
+    ['engine', engine],
+    ['seed', String(seed)],
+  ];
 }
 
 /** A few answered images, spread evenly over the first shard of one kind. */
