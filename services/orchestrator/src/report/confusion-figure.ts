@@ -5,14 +5,16 @@ import type { ConfusionInput } from './input.js';
 
 const WIDTH = 1018;
 const MARGIN = 20;
-const HEAD = 54;
 const GRID = 720;
 const MIN_CELL = 7;
-const MAX_CELL = 52;
+const MAX_CELL = 60;
 const MAX_NAME_WIDTH = 130;
+/** Left of the names: the title of the rows, and the gap to the grid. */
+const SIDE_TITLE = 42;
 /** Below this, names would touch: only every n-th is written. */
 const MIN_NAME_PITCH = 12;
 const MIN_NUMBER_CELL = 24;
+const LEGEND_WIDTH = 580;
 
 /** Shade of a cell: the share of its row, lifted so that rare confusions are still seen. */
 function shade(share: number): number {
@@ -35,17 +37,30 @@ export function confusionFigure(
   const every = Math.ceil(MIN_NAME_PITCH / cell);
   const names = Array.from({ length: classes }, (_, i) => fitText(classNameOf(classNames, i), font, MAX_NAME_WIDTH));
   const nameWidth = Math.max(24, ...names.map((name) => textWidth(name, font)));
-  const left = MARGIN + 30 + nameWidth + 10;
-  const top = HEAD + MARGIN + nameWidth * 0.75 + 22;
   const size = cell * classes;
+  // Names stand at 45 degrees above the columns; the last one reaches beyond the grid.
+  const slanted = nameWidth * Math.SQRT1_2 + font;
+  const width = Math.max(WIDTH, 2 * MARGIN + SIDE_TITLE + nameWidth + size + slanted);
+  const left = (width - (SIDE_TITLE + nameWidth + size + slanted)) / 2 + SIDE_TITLE + nameWidth;
+  const top = MARGIN + 30 + slanted;
   const reference = confusion.rows === 'true' ? 'true class' : 'teacher’s class';
   const body = [
     text(MARGIN, MARGIN + 14, 'Confusion matrix', { size: 15, fill: palette.ink, bold: true }),
-    text(MARGIN + textWidth('Confusion matrix', 15) + 16, MARGIN + 14, `row: ${reference}, column: student’s class`, {
+    text(
+      MARGIN + textWidth('Confusion matrix', 15) * 1.1 + 14,
+      MARGIN + 14,
+      `row: ${reference}, column: student’s class`,
+      {
+        size: 12,
+        fill: palette.muted,
+      },
+    ),
+    text(left - nameWidth - SIDE_TITLE + 14, top + size / 2, reference, {
       size: 12,
       fill: palette.muted,
+      anchor: 'middle',
+      rotate: -90,
     }),
-    text(MARGIN + 12, top + size / 2, reference, { size: 12, fill: palette.muted, anchor: 'middle', rotate: -90 }),
   ];
   for (let i = 0; i < classes; i += every) {
     const centre = (i + 0.5) * cell;
@@ -83,9 +98,7 @@ export function confusionFigure(
     body.push(line(left + i * cell, top, left + i * cell, top + size, palette.line));
     body.push(line(left, top + i * cell, left + size, top + i * cell, palette.line));
   }
-  body.push(...legend(left, top + size + 24, palette));
-  // The last slanted name reaches beyond the grid.
-  const width = Math.max(WIDTH, left + size + nameWidth * 0.75 + MARGIN);
+  body.push(...legend(Math.min(left, width - LEGEND_WIDTH), top + size + 24, palette));
   return svg(width, top + size + 52, `Confusion matrix of ${classes} classes`, palette, body);
 }
 

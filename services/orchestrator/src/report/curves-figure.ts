@@ -72,7 +72,7 @@ function drawPanel(panel: Panel, left: number, top: number, width: number, palet
   const epochs = points.map(({ epoch }) => epoch);
   const yTicks = niceTicks(Math.min(...losses), Math.max(...losses), 5);
   const lastEpoch = Math.max(...epochs, 1);
-  const xTicks = niceTicks(0, lastEpoch, Math.max(2, Math.floor(width / 110))).filter(
+  const xTicks = niceTicks(0, lastEpoch, Math.max(2, Math.floor(width / 90))).filter(
     (tick) => Number.isInteger(tick) && tick <= lastEpoch,
   );
   const plot = {
@@ -87,7 +87,9 @@ function drawPanel(panel: Panel, left: number, top: number, width: number, palet
   const y = (loss: number) => plot.bottom - ((loss - low) / (high - low)) * (plot.bottom - plot.top);
 
   const body = [text(left, top + 14, panel.title, { size: 15, fill: palette.ink, bold: true })];
-  body.push(text(left + textWidth(panel.title, 15) + 16, top + 14, panel.unit, { size: 12, fill: palette.muted }));
+  body.push(
+    text(left + textWidth(panel.title, 15) * 1.1 + 14, top + 14, panel.unit, { size: 12, fill: palette.muted }),
+  );
   let legend = left;
   for (const series of panel.series) {
     const dash = series.dashed ? ' stroke-dasharray="6 4"' : '';

@@ -48,17 +48,25 @@ export function escape(text: string): string {
   );
 }
 
-/** Estimated width of DejaVu Sans, a little generous, so that nothing overlaps in the page's narrower fonts either. */
+/** Advance widths of DejaVu Sans for U+0020 to U+007E, hundredths of the font size. */
+const ASCII_ADVANCES = [
+  32, 40, 46, 84, 64, 95, 78, 27, 39, 39, 50, 84, 32, 36, 32, 34, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 34, 34, 84,
+  84, 84, 53, 100, 71, 69, 70, 77, 63, 58, 77, 75, 30, 30, 66, 56, 86, 75, 79, 60, 79, 69, 63, 60, 73, 68, 99, 69, 61,
+  69, 39, 34, 39, 84, 50, 50, 61, 63, 55, 63, 62, 35, 63, 63, 28, 28, 58, 28, 97, 63, 61, 63, 63, 40, 52, 39, 63, 59,
+  82, 59, 59, 52, 64, 34, 64, 84,
+];
+const OTHER_ADVANCE = 75;
+const WIDE_ADVANCE = 105;
+const FIRST_WIDE = 0x1100;
+
+/** Width in DejaVu Sans, which is wider than the fonts that a browser may take instead. */
 export function textWidth(text: string, fontSize: number): number {
-  let ems = 0;
+  let hundredths = 0;
   for (const sign of text) {
-    if (/[iljI.,:;'|! ft()[\]-]/.test(sign)) ems += 0.4;
-    else if (/[mwMW%@—]/.test(sign)) ems += 0.98;
-    else if (/[A-Z]/.test(sign)) ems += 0.72;
-    else if (sign.codePointAt(0)! >= 0x1100) ems += 1.05;
-    else ems += 0.64;
+    const code = sign.codePointAt(0)!;
+    hundredths += ASCII_ADVANCES[code - 0x20] ?? (code < FIRST_WIDE ? OTHER_ADVANCE : WIDE_ADVANCE);
   }
-  return ems * fontSize;
+  return (hundredths / 100) * fontSize;
 }
 
 /** The text, cut with an ellipsis where it is wider than `width`. */

@@ -1,10 +1,10 @@
-import { PAGE_PALETTE, escape, grouped, percent } from './drawing.js';
+import { escape, grouped, percent } from './drawing.js';
 import type { Figure } from './drawing.js';
 import { mostConfused } from './confusion-figure.js';
 import { classNameOf } from './input.js';
 import type { ReportInput } from './input.js';
 import type { QueryCountsReport, Report } from './report-schema.js';
-import { comparisonRows, money } from './table.js';
+import { COMPARISON_HEAD, comparisonRows, money } from './table.js';
 
 const STYLE = `
 :root{color-scheme:light dark;--page:#f4f6f9;--paper:#fff;--ink:#1b2330;--muted:#5c6675;--line:#dde2e9;--first:#2563b8;--second:#c2570c;--on-first:#fff;--code:#f0f3f7}
@@ -20,12 +20,13 @@ p{margin:0 0 12px;overflow-wrap:anywhere}
 .figure{padding:0;overflow-x:auto}
 .figure svg{display:block;min-width:720px;width:100%;height:auto;border-radius:10px}
 .pixels{image-rendering:pixelated}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
-.tile b{display:block;font-size:1.6rem;line-height:1.2;font-variant-numeric:tabular-nums}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;margin:20px 0}
+.tile b{display:block;white-space:nowrap;font-size:1.3rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .tile span{color:var(--muted);font-size:.85rem}
 .tile.main{border-color:var(--first)}
 .tile.main b{color:var(--first)}
 .scroll{overflow-x:auto}
+.narrow{max-width:560px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:7px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
@@ -59,7 +60,7 @@ export function renderHtml(input: ReportInput, figures: PageFigures): string {
 <title>${escape(title)} - distillation report</title>
 <style>${STYLE}</style>
 </head>
-<body style="background:var(--page);color:${PAGE_PALETTE.ink}">
+<body>
 <main>
 <h1>${escape(title)}</h1>
 <p class="sub">${escape(summary(input))}</p>
@@ -134,7 +135,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], st
 
 function comparison(report: Report): string {
   const rows = comparisonRows(report);
-  return table(['', 'accuracy', 'macro-F1', 'agreement', 'images billed', 'cost'], rows, rows.length - 1);
+  return table(COMPARISON_HEAD, rows, rows.length - 1);
 }
 
 function notes(report: Report): string {
@@ -157,7 +158,7 @@ function confused({ confusion, classes, classNames }: ReportInput): string {
     'images',
     'of the class',
   ];
-  return `<h3 style="margin-top:18px">Most often confused</h3><div class="card scroll">${table(head, rows)}</div>`;
+  return `<h3 style="margin-top:18px">Most often confused</h3><div class="card scroll narrow">${table(head, rows)}</div>`;
 }
 
 const COUNTS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'unresolved', 'unknown', 'retried'] as const;

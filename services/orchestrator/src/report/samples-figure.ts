@@ -9,6 +9,8 @@ const COLUMNS = 10;
 const CELL = 98;
 const GAP = 14;
 const PICTURE = 84;
+/** A little wider than the picture, so that most class names fit beside their share. */
+const CAPTION = 92;
 const MARGIN = 20;
 const TITLE_HEIGHT = 34;
 const CAPTION_HEIGHT = 40;
@@ -67,7 +69,7 @@ export function samplesFigure(groups: readonly SampleGroup[], palette: Palette):
   for (const group of groups) {
     body.push(text(MARGIN, y + 18, group.title, { size: 15, fill: palette.ink, bold: true }));
     body.push(
-      text(MARGIN + textWidth(group.title, 15) + 16, y + 18, 'with the teacher’s answer', {
+      text(MARGIN + textWidth(group.title, 15) * 1.1 + 14, y + 18, 'with the teacher’s answer', {
         size: 12,
         fill: palette.muted,
       }),
@@ -87,12 +89,12 @@ export function samplesFigure(groups: readonly SampleGroup[], palette: Palette):
         `<image x="${left}" y="${above}" width="${drawn.width}" height="${drawn.height}"${rendering} href="${sample.uri}"/>`,
       );
       sample.captions.forEach(({ name, share }, rank) => {
-        const room = PICTURE - (share ? textWidth(share, FONT) + 4 : 0);
+        const room = CAPTION - (share ? textWidth(share, FONT) + 5 : 0);
         const style = { size: FONT, fill: rank === 0 ? palette.ink : palette.muted };
         const baseline = top + PICTURE + 14 + rank * 14;
-        const edge = x + (CELL - PICTURE) / 2;
+        const edge = x + (CELL - CAPTION) / 2;
         body.push(text(edge, baseline, fitText(name, FONT, room), style));
-        if (share) body.push(text(edge + PICTURE, baseline, share, { ...style, anchor: 'end' }));
+        if (share) body.push(text(edge + CAPTION, baseline, share, { ...style, anchor: 'end' }));
       });
     });
     y += Math.ceil(group.samples.length / COLUMNS) * (PICTURE + CAPTION_HEIGHT + GAP / 2) + GAP;

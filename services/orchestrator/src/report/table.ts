@@ -1,7 +1,7 @@
 import { percent } from './drawing.js';
 import type { Report } from './report-schema.js';
 
-const HEAD = ['', 'accuracy', 'macro-F1', 'agreement', 'queries', 'cost'];
+export const COMPARISON_HEAD = ['', 'accuracy', 'macro-F1', 'agreement', 'queries', 'billed', 'cost'];
 /** No narrow spaces here: terminals show them at different widths. */
 const number = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
 
@@ -12,9 +12,9 @@ export function money(cost: Report['cost']): string {
   return `${cost.amount.toFixed(decimals)} ${cost.currency}`;
 }
 
-/** Rows of the comparison: name, accuracy, macro-F1, agreement with the teacher, queries billed, cost. */
+/** Under COMPARISON_HEAD. Queries are distinct images asked, billed those that no cache knew; evaluation apart. */
 export function comparisonRows(report: Report): string[][] {
-  const rows = [['Teacher', percent(report.teacherAccuracy), '–', '–', '–', '–']];
+  const rows = [['Teacher', percent(report.teacherAccuracy), '–', '–', '–', '–', '–']];
   const baseline = report.baselines.standardKd;
   if (baseline) {
     rows.push([
@@ -22,7 +22,8 @@ export function comparisonRows(report: Report): string[][] {
       percent(baseline.accuracy),
       percent(baseline.macroF1),
       percent(baseline.agreementWithTeacher),
-      number(baseline.queries ?? report.queries.byPhase.seeds.billed),
+      number(baseline.queries ?? report.queries.byPhase.seeds.asked),
+      number(report.queries.byPhase.seeds.billed),
       '–',
     ]);
   }
@@ -31,16 +32,17 @@ export function comparisonRows(report: Report): string[][] {
     percent(report.accuracy),
     percent(report.macroF1),
     percent(report.agreementWithTeacher),
+    number(report.queries.asked),
     number(report.queries.billed),
     money(report.cost),
   ]);
   return rows;
 }
 
-/** The comparison as plain text for a terminal; queries are images billed, evaluation apart. */
+/** The comparison as plain text for a terminal. */
 export function renderTable(report: Report): string {
-  const rows = [HEAD, ...comparisonRows(report)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const rows = [COMPARISON_HEAD, ...comparisonRows(report)];
+  const widths = COMPARISON_HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]) =>
     row
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
