@@ -18,7 +18,7 @@ const LEGEND_WIDTH = 580;
 
 /** Shade of a cell: the share of its row, lifted so that rare confusions are still seen. */
 function shade(share: number): number {
-  return share <= 0 ? 0 : 0.06 + 0.94 * share ** 0.7;
+  return share <= 0 ? 0 : 0.1 + 0.9 * share ** 0.7;
 }
 
 /** Rows are the reference classes, columns the student's. Stays readable from 2 to 100 classes. */
@@ -33,7 +33,7 @@ export function confusionFigure(
     return svg(WIDTH, 70, 'No confusion matrix', palette, [text(MARGIN, 42, said, { size: 13, fill: palette.muted })]);
   }
   const cell = Math.max(MIN_CELL, Math.min(MAX_CELL, Math.floor(GRID / classes)));
-  const font = Math.min(12, Math.max(9, cell - 2));
+  const font = Math.min(12, Math.max(9, Math.floor(cell * 0.6)));
   const every = Math.ceil(MIN_NAME_PITCH / cell);
   const names = Array.from({ length: classes }, (_, i) => fitText(classNameOf(classNames, i), font, MAX_NAME_WIDTH));
   const nameWidth = Math.max(24, ...names.map((name) => textWidth(name, font)));

@@ -124,8 +124,8 @@ export function svg(width: number, height: number, label: string, palette: Palet
   };
 }
 
-/** A share as text for people, e.g. `84.8 %`; `–` where there is none. */
-export function percent(value: number | null | undefined, decimals = 1): string {
+/** A share as text for people, e.g. `84.73 %` as the paper prints it; `–` where there is none. */
+export function percent(value: number | null | undefined, decimals = 2): string {
   return value === null || value === undefined ? '–' : `${(value * 100).toFixed(decimals)} %`;
 }
 

@@ -21,15 +21,16 @@ p{margin:0 0 12px;overflow-wrap:anywhere}
 .figure svg{display:block;min-width:720px;width:100%;height:auto;border-radius:10px}
 .pixels{image-rendering:pixelated}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:12px;margin:20px 0}
-.tile b{display:block;white-space:nowrap;font-size:1.3rem;line-height:1.2;font-variant-numeric:tabular-nums}
+.tile b{display:block;white-space:nowrap;font-size:1.15rem;line-height:1.2;font-variant-numeric:tabular-nums}
+.tile{padding:12px}
 .tile span{color:var(--muted);font-size:.85rem}
 .tile.main{border-color:var(--first)}
 .tile.main b{color:var(--first)}
 .scroll{overflow-x:auto}
-.narrow{max-width:560px}
+.narrow{max-width:720px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:7px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child{text-align:left;white-space:normal}
 td.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
 thead th{color:var(--muted);font-weight:600;font-size:.85rem}
 tr:last-child td{border-bottom:0}
@@ -116,7 +117,7 @@ function tiles(report: Report): string {
   const rest = [
     report.accuracy === null ? '' : tile(percent(report.agreementWithTeacher), 'agreement with the teacher'),
     report.teacherAccuracy === null ? '' : tile(percent(report.teacherAccuracy), 'teacher’s test accuracy'),
-    baseline ? tile(percent(baseline.accuracy), 'standard KD, real images only') : '',
+    baseline ? tile(percent(baseline.accuracy), 'standard KD') : '',
     tile(grouped(report.queries.billed), 'images billed'),
     tile(money(report.cost), 'paid'),
     tile(duration(report.seconds.total), 'in all'),
@@ -150,7 +151,7 @@ function confused({ confusion, classes, classNames }: ReportInput): string {
   const rows = mostConfused(confusion, classes, 8).map(({ reference, student, images, share }) => [
     `${classNameOf(classNames, reference)} → ${classNameOf(classNames, student)}`,
     grouped(images),
-    percent(share),
+    percent(share, 1),
   ]);
   if (rows.length === 0) return '';
   const head = [

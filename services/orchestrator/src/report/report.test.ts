@@ -1,0 +1,311 @@
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { RandomStream } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common';
+import { confusionFigure, mostConfused } from './confusion-figure.js';
+import { curvesFigure, niceTicks } from './curves-figure.js';
+import { PRINT_PALETTE, escape, fitText, svg, text, textWidth } from './drawing.js';
+import type { AnsweredImages, ReportInput } from './input.js';
+import { rasterise } from './png.js';
+import { encodeReport, renderReport } from './render.js';
+import { reportSchema } from './report-schema.js';
+import type { QueryCountsReport, Report } from './report-schema.js';
+import { money, renderTable } from './table.js';
+
+function counts(some: Partial<QueryCountsReport> = {}): QueryCountsReport {
+  const none = { asked: 0, cached: 0, coalesced: 0, billed: 0, failed: 0, retried: 0, unresolved: 0, settled: 0 };
+  return { ...none, unknown: 0, ...some };
+}
+
+function exampleReport(changes: Partial<Report> = {}): Report {
+  return {
+    schema: 1,
+    run: { id: 'run-1', name: 'demo', seed: 7, status: 'succeeded' },
+    versions: { bbdistill: '0.1.0' },
+    student: { network: 'lenet5-half', parameters: 25_294, engine: 'wasm' },
+    accuracy: 0.8484,
+    macroF1: 0.84,
+    agreementWithTeacher: 0.8657,
+    teacherAccuracy: 0.9015,
+    baselines: { standardKd: { accuracy: 0.8387 } },
+    queries: {
+      ...counts({ asked: 50, cached: 10, coalesced: 2, billed: 35, failed: 1, unresolved: 2, settled: 34, unknown: 1 }),
+      byPhase: {
+        seeds: counts({ asked: 20, cached: 10, billed: 10, settled: 10 }),
+        mixup: counts({ asked: 25, coalesced: 2, billed: 22, failed: 1, settled: 21, unknown: 1 }),
+        cvae: counts({ asked: 5, billed: 3, unresolved: 2, settled: 3 }),
+      },
+      evaluation: counts(),
+    },
+    cost: { amount: 0.0525, currency: 'USD' },
+    seconds: { label: 1, fit: 2, synthesise: 3, train: 4, evaluate: 5, total: 75 },
+    peakRssBytes: 100 * 1024 ** 2,
+    ...changes,
+  };
+}
+
+function answered(count: number, shape: ImageShape, classes: number): AnsweredImages {
+  const random = new RandomStream(1, 'report-test');
+  const pixels = Uint8Array.from({ length: count * shape.height * shape.width * shape.channels }, () =>
+    random.integer(256),
+  );
+  const targets = new Float32Array(count * classes);
+  for (let n = 0; n < count; n++) {
+    targets[n * classes + (n % classes)] = 0.75;
+    targets[n * classes + ((n + 1) % classes)] = 0.25;
+  }
+  const rows = new Uint8Array(count).fill(1);
+  return { images: { count, shape, pixels }, answers: { count, classes, targets, answered: rows } };
+}
+
+function exampleInput(classes = 3, changes: Partial<ReportInput> = {}): ReportInput {
+  const shape = { height: 8, width: 8, channels: 1 };
+  return {
+    report: exampleReport(),
+    classNames: Array.from({ length: classes }, (_, i) => `kind ${i}`),
+    classes,
+    teacher: { name: 'metered', adapter: 'open-inference-http' },
+    samples: {
+      real: answered(4, shape, classes),
+      mixup: answered(4, shape, classes),
+      cvae: answered(4, shape, classes),
+    },
+    curves: {
+      student: [
+        { epoch: 1, loss: 2 },
+        { epoch: 2, loss: 1 },
+      ],
+      baseline: [{ epoch: 1, loss: 3 }],
+      cvae: [200, 150],
+    },
+    confusion: {
+      matrix: Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 9 : 1)),
+      rows: 'true',
+    },
+    dataset: [['real images', '20']],
+    settings: [['student.epochs', '2']],
+    ...changes,
+  };
+}
+
+async function rendered(input: ReportInput): Promise<Map<string, Uint8Array>> {
+  const { files } = await renderReport(input);
+  return new Map(files.map(({ path, bytes }) => [path, bytes]));
+}
+
+async function pageOf(input: ReportInput): Promise<string> {
+  return new TextDecoder().decode((await rendered(input)).get('report.html'));
+}
+
+describe('report files', () => {
+  it('are five, twice the same bytes, and the JSON fits its schema', async () => {
+    const files = await rendered(exampleInput());
+    expect([...files.keys()]).toEqual(['report.json', 'report.html', 'samples.png', 'curves.png', 'confusion.png']);
+    expect(await rendered(exampleInput())).toEqual(files);
+    const json = JSON.parse(new TextDecoder().decode(files.get('report.json'))) as Report;
+    expect(reportSchema.parse(json)).toEqual(exampleReport());
+    expect(json.schema).toBe(1);
+  });
+
+  it('the JSON keeps its key order whatever order it is given, and keeps added fields', () => {
+    const report = exampleReport({ extra: 5 });
+    const reversed = Object.fromEntries(Object.entries(report).reverse()) as Report;
+    expect(encodeReport(reversed)).toEqual(encodeReport(report));
+    expect(new TextDecoder().decode(encodeReport(report))).toContain('"extra": 5');
+  });
+
+  it('a report out of its schema is refused, naming the field', () => {
+    expect(() => encodeReport(exampleReport({ accuracy: 84.8 }))).toThrow(/accuracy/);
+    expect(() => encodeReport(exampleReport({ peakRssBytes: NaN }))).toThrow(/peakRssBytes/);
+  });
+
+  it('the PNGs are pictures, dense enough for print', async () => {
+    const files = await rendered(exampleInput());
+    for (const name of ['samples.png', 'curves.png', 'confusion.png']) {
+      const { width } = await sharp(files.get(name)).metadata();
+      expect(width).toBeGreaterThan(1000);
+    }
+  });
+
+  it('text renders with the fonts that the package carries', async () => {
+    const inkOf = async (content: string) => {
+      const body = [text(5, 25, content, { size: 20, fill: PRINT_PALETTE.ink })];
+      const pixels = await sharp(rasterise(svg(200, 40, 'x', PRINT_PALETTE, body)))
+        .greyscale()
+        .raw()
+        .toBuffer();
+      return pixels.reduce((dark, value) => dark + (value < 128 ? 1 : 0), 0);
+    };
+    expect(await inkOf('')).toBe(0);
+    const once = await inkOf('mm');
+    expect(once).toBeGreaterThan(100);
+    expect(await inkOf('mmmm')).toBeGreaterThan(1.8 * once);
+  });
+});
+
+describe('report page', () => {
+  it('needs nothing from outside and runs no script', async () => {
+    const page = await pageOf(exampleInput());
+    expect(page).toContain("default-src 'none'");
+    expect(page).not.toMatch(/<script|<link|@import|url\(/);
+    const addresses = [...page.matchAll(/(?:href|src)="([^"]*)"/g)].map(([, address]) => address!);
+    expect(addresses.length).toBe(12);
+    expect(addresses.every((address) => address.startsWith('data:image/png;base64,'))).toBe(true);
+  });
+
+  it('shows what was paid with the identities, and marks one that does not hold', async () => {
+    const good = await pageOf(exampleInput());
+    expect(good).toContain('50 asked = 10 cached + 2 coalesced + 35 billed + 1 failed + 2 unresolved');
+    expect(good).toContain('35 billed = 34 settled + 1 unknown');
+    expect(good).not.toContain('✗');
+    const report = exampleReport();
+    report.queries.asked = 51;
+    expect(await pageOf(exampleInput(3, { report }))).toContain('✗ the sum is 50');
+  });
+
+  it('escapes every name that a user gives, in page and figures', async () => {
+    const evil = '<script>alert("x")</script>&\u0000';
+    const report = exampleReport({ notes: [evil], versions: { [evil]: evil } });
+    report.run = { ...report.run, name: evil, id: evil };
+    report.student = { ...report.student, network: evil };
+    const page = await pageOf(
+      exampleInput(2, {
+        report,
+        classNames: [evil, '"><img src=x>'],
+        teacher: { name: evil, adapter: evil, endpoint: evil },
+        dataset: [[evil, evil]],
+        settings: [[evil, evil]],
+      }),
+    );
+    expect(page).not.toContain('<script');
+    expect(page).not.toContain('<img');
+    expect(page).not.toContain('\u0000');
+    expect(page).toContain('&lt;script&gt;');
+  });
+
+  it('goes without test set, CVAE images, baseline, curves and confusion matrix', async () => {
+    const report = exampleReport({
+      accuracy: null,
+      macroF1: null,
+      agreementWithTeacher: null,
+      teacherAccuracy: null,
+      baselines: { standardKd: null },
+    });
+    const { confusion: _confusion, ...input } = exampleInput(3, { report, samples: {}, curves: { student: [] } });
+    const page = await pageOf(input);
+    expect(page).toContain('accuracy is not known');
+    expect(page).toContain('No samples were kept');
+    expect(page).toContain('No losses were recorded');
+    expect(page).toContain('no test images with labels or answers');
+    expect(page).not.toMatch(/NaN|undefined|null/);
+  });
+
+  it('shows colour images and names an image without an answer', async () => {
+    const real = answered(2, { height: 4, width: 6, channels: 3 }, 3);
+    real.answers.answered[1] = 0;
+    const page = await pageOf(exampleInput(3, { samples: { real } }));
+    expect(page).toContain('no answer');
+    const uri = /href="data:image\/png;base64,([^"]+)"/.exec(page)![1]!;
+    const { data, info } = await sharp(Buffer.from(uri, 'base64')).raw().toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ width: 6, height: 4, channels: 3 });
+    expect([...data]).toEqual([...real.images.pixels.subarray(0, 72)]);
+  });
+
+  it('tells how to feed the student its own shape', async () => {
+    const real = answered(2, { height: 32, width: 30, channels: 3 }, 3);
+    const page = await pageOf(exampleInput(3, { samples: { real } }));
+    expect(page).toContain('np.zeros((1, 32, 30, 3), np.uint8)');
+    expect(page).toContain('tf.zeros([1, 32, 30, 3])');
+  });
+});
+
+describe('report figures', () => {
+  it('names beside a confusion matrix never overlap, from 2 to 100 classes', () => {
+    for (const classes of [2, 10, 43, 100]) {
+      const matrix = new Array<number>(classes ** 2).fill(12345);
+      const names = Array.from({ length: classes }, (_, i) => `a rather long class name ${i}`);
+      const figure = confusionFigure({ matrix, rows: 'true' }, classes, names, PRINT_PALETTE);
+      const rows = [...figure.svg.matchAll(/y="([\d.]+)" font-size="([\d.]+)"[^>]*text-anchor="end"/g)];
+      expect(rows.length).toBeGreaterThan(1);
+      for (let i = 1; i < rows.length; i++) {
+        expect(Number(rows[i]![1]) - Number(rows[i - 1]![1])).toBeGreaterThanOrEqual(Number(rows[i]![2]));
+      }
+      expect(figure.width).toBeLessThan(1400);
+    }
+  });
+
+  it('a row without images leaves its cells blank', () => {
+    const figure = confusionFigure({ matrix: [0, 0, 1, 3], rows: 'teacher' }, 2, [], PRINT_PALETTE);
+    expect(figure.svg).not.toContain('NaN');
+    expect(figure.svg).toContain('teacher’s class');
+  });
+
+  it('the most confused pairs come first and leave the diagonal out', () => {
+    const matrix = [9, 1, 0, 4, 5, 0, 0, 2, 8];
+    expect(mostConfused({ matrix, rows: 'true' }, 3, 2)).toEqual([
+      { reference: 1, student: 0, images: 4, share: 4 / 9 },
+      { reference: 2, student: 1, images: 2, share: 0.2 },
+    ]);
+  });
+
+  it('losses that are no numbers are left out of the curves', () => {
+    const student = [
+      { epoch: 1, loss: 2 },
+      { epoch: 2, loss: NaN },
+      { epoch: 3, loss: 1 },
+    ];
+    const figure = curvesFigure(exampleInput(3, { curves: { student } }), PRINT_PALETTE);
+    expect(figure.svg).not.toContain('NaN');
+    expect(/points="([^"]+)"/.exec(figure.svg)![1]!.split(' ')).toHaveLength(2);
+  });
+
+  it('ticks are round and cover the range', () => {
+    expect(niceTicks(0, 50, 5)).toEqual([0, 10, 20, 30, 40, 50]);
+    expect(niceTicks(0.41, 1.9, 5)).toEqual([0, 0.5, 1, 1.5, 2]);
+    for (const [low, high] of [
+      [3, 3],
+      [0, 0],
+      [1e-7, 2e-7],
+      [235, 415],
+    ] as const) {
+      const ticks = niceTicks(low, high, 5);
+      expect(ticks[0]).toBeLessThanOrEqual(low);
+      expect(ticks.at(-1)).toBeGreaterThanOrEqual(high);
+      expect(ticks.at(-1)).toBeGreaterThan(ticks[0]!);
+    }
+  });
+
+  it('text is cut to the width that it has', () => {
+    expect(fitText('Bag', 10, 60)).toBe('Bag');
+    const cut = fitText('Ankle boot of leather', 10, 60);
+    expect(cut.endsWith('…')).toBe(true);
+    expect(textWidth(cut, 10)).toBeLessThanOrEqual(60);
+  });
+
+  it('escaping makes lone surrogates and control characters harmless', () => {
+    expect(escape('a<b>&"\'\ud800\u0007')).toBe('a&lt;b&gt;&amp;&quot;&#39;??');
+  });
+});
+
+describe('report table', () => {
+  it('lines up teacher, standard KD and FS-BBT', () => {
+    const lines = renderTable(exampleReport()).trimEnd().split('\n');
+    expect(lines).toHaveLength(5);
+    expect(lines[0]).toMatch(/accuracy +macro-F1 +agreement +queries +billed +cost$/);
+    expect(lines[2]).toMatch(/^Teacher +90\.15 %/);
+    expect(lines[3]).toMatch(/^Standard KD, real images only +83\.87 % +– +– +20 +10 +–$/);
+    expect(lines[4]).toMatch(/^FS-BBT +84\.84 % +84\.00 % +86\.57 % +50 +35 +0\.05 USD$/);
+  });
+
+  it('leaves out a baseline that was not trained and shows what is not known as a dash', () => {
+    const table = renderTable(exampleReport({ accuracy: null, baselines: { standardKd: null } }));
+    expect(table).not.toContain('Standard KD');
+    expect(table).toMatch(/FS-BBT +– /);
+  });
+
+  it('money is shown in its currency, small amounts with more digits', () => {
+    expect(money({ amount: 39.75, currency: 'USD' })).toBe('39.75 USD');
+    expect(money({ amount: 0.0015, currency: 'EUR' })).toBe('0.0015 EUR');
+    expect(money({ amount: 0, currency: '' })).toBe('free');
+  });
+});
