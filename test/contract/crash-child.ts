@@ -58,6 +58,18 @@ const works: Record<string, (stores: Stores) => Promise<unknown>> = {
     }
   },
 
+  fill: async (stores) => {
+    let count = 0;
+    const codeOf = (error: unknown) => (error as { code?: string }).code;
+    try {
+      for (; ; count++) await stores.state.create(`fill/${count}`, randomBytes(100_000));
+    } catch (error) {
+      say(`state ${codeOf(error)} after ${count}`);
+    }
+    await stores.blobs.put(randomBytes(8_000_000)).catch((error: unknown) => say(`blob ${codeOf(error)}`));
+    process.exit(0);
+  },
+
   hold: async () => {
     say(`holding ${process.pid}`);
     await systemClock.sleep(3_600_000);

@@ -69,8 +69,21 @@ describe('the embedded state folder', () => {
     for (const code of ['EACCES', 'EROFS', 13]) {
       expect(storageError(Object.assign(new Error('x'), { code }), '/data').code).toBe('FOLDER_NOT_WRITABLE');
     }
-    expect(storageError({ commitError: Object.assign(new Error('x'), { code: 28 }) }, '/data').code).toBe('DISK_FULL');
     expect(storageError(new Error('other'), '/data').kind).toBe('internal');
+  });
+
+  it('folder - a disk that takes no more is a typed error, and what was acknowledged is kept', async () => {
+    await using folder = await temporaryFolder();
+    // A limit on file sizes: the one way to a refused write that needs no rights and no disk of its own.
+    await using child = startCrashChild('fill', ['embedded', folder.path], 'ulimit -f 4000');
+    const [, count] = await child.line(/^state DISK_FULL after (\d+)$/);
+    await child.line(/^blob DISK_FULL$/);
+    expect(await child.ended).toBe(0);
+    const stores = await open(folder.path);
+    expect(Number(count)).toBeGreaterThan(0);
+    for (let i = 0; i < Number(count); i++) expect(await stores.state.get(`fill/${i}`)).toBeDefined();
+    await stores.state.create('after', bytesOf('space'));
+    await stores.close();
   });
 
   it('folder - changed and cut blobs are found out when read', async () => {

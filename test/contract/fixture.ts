@@ -24,9 +24,13 @@ export type OpenFixture = (options?: FixtureOptions) => Promise<StoresFixture>;
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const CRASH_CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 
-/** A process that does one kind of work on the fixture's data for ever, and says a line for all that is acknowledged. */
-export function startCrashChild(work: string, childArguments: readonly string[]): Child {
-  return startChild(process.execPath, ['--import', TSX, CRASH_CHILD, work, ...childArguments]);
+/**
+ * A process that does one kind of work on the fixture's data, and says a line for all that is acknowledged.
+ * @param limit shell command that goes before, e.g. `ulimit -f 4000`
+ */
+export function startCrashChild(work: string, childArguments: readonly string[], limit = ':'): Child {
+  const node = [process.execPath, '--import', TSX, CRASH_CHILD, work, ...childArguments];
+  return startChild('/bin/sh', ['-c', `${limit}; exec "$0" "$@"`, ...node]);
 }
 
 /** Lets the child work until it has said so many lines, then kills it in the middle of what it does. */

@@ -3,7 +3,7 @@ import { KeyExistsError, RevisionMismatchError } from '../state-store.js';
 import type { StateChange, StateEntry, StateStore } from '../state-store.js';
 import { checkKey } from './keys.js';
 import { Mailbox } from './mailbox.js';
-import { storageError } from './storage-errors.js';
+import { storing } from './storage-errors.js';
 
 const PAGE_ENTRIES = 500;
 /** Above every character that a key may hold. */
@@ -117,17 +117,19 @@ export class LmdbStateStore implements StateStore {
   ): Promise<{ found: number | undefined; revision: number }> {
     checkKey(key);
     try {
-      return await this.#records.transaction(() => {
-        const found = this.#records.getEntry(key)?.version;
-        if (found !== expectedRevision) return { found, revision: 0 };
-        const revision = this.#nextRevision();
-        write(revision);
-        return { found, revision };
-      });
-    } catch (thrown) {
+      return await storing(this.folder, () =>
+        this.#records.transaction(() => {
+          const found = this.#records.getEntry(key)?.version;
+          if (found !== expectedRevision) return { found, revision: 0 };
+          const revision = this.#nextRevision();
+          write(revision);
+          return { found, revision };
+        }),
+      );
+    } catch (error) {
       // The reservation may have gone with the failed commit: the next write makes another.
       this.#revisionLimit = this.#lastRevision;
-      throw storageError(thrown, this.folder);
+      throw error;
     }
   }
 

@@ -45,9 +45,11 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
     let closing: Promise<void> | undefined;
     const close = async () => {
       await Promise.all([blobs.close(), state.close(), queue.close(), events.close()]);
-      await root.committed;
-      release();
-      await root.close();
+      try {
+        await storing(folder, release);
+      } finally {
+        await root.close();
+      }
     };
     return { blobs, state, queue, events, soleSession: randomUUID(), close: () => (closing ??= close()) };
   } catch (error) {
@@ -64,5 +66,7 @@ function openDatabase(folder: string): RootDatabase {
     maxDbs: 16,
     // A promise of a write then means: on the disk, not only in the system's cache.
     overlappingSync: false,
+    // With it, a failed commit also rejects a promise that nobody can reach, and that ends the process.
+    eventTurnBatching: false,
   });
 }

@@ -7,10 +7,11 @@ export class DiskFullError extends BbdError {
     readonly folder: string,
     cause: unknown,
   ) {
-    super('resource-exhausted', `no space is left for ${folder}: free some, then resume the run; nothing is lost`, {
-      code: 'DISK_FULL',
-      cause,
-    });
+    super(
+      'resource-exhausted',
+      `no space is left for ${folder} (or its disk fails): free some, then resume the run; what was stored is kept`,
+      { code: 'DISK_FULL', cause },
+    );
   }
 }
 
@@ -27,7 +28,8 @@ export class FolderNotWritableError extends BbdError {
   }
 }
 
-const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+// lmdb calls a write that the system cut short for lack of space an input/output error.
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'];
 const NOT_WRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
 
 /** A failure of the file system or of lmdb as a typed error that names the folder. */
@@ -43,14 +45,25 @@ export async function storing<T>(folder: string, write: () => T | PromiseLike<T>
   try {
     return await write();
   } catch (thrown) {
-    throw storageError(thrown, folder);
+    throw storageError(await causeOfFailedCommit(thrown), folder);
   }
 }
 
-/** node:fs says `ENOSPC`; lmdb gives the bare number, and wraps it when a commit fails. */
+/** lmdb rejects a write with a promise of the reason, which has to be taken or it ends the process. */
+async function causeOfFailedCommit(thrown: unknown): Promise<unknown> {
+  const { commitError } = (thrown ?? {}) as { commitError?: PromiseLike<unknown> };
+  if (commitError === undefined) return thrown;
+  try {
+    await commitError;
+    return thrown;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+/** node:fs says `ENOSPC`; lmdb gives the bare number. */
 function errnoName(thrown: unknown): string {
-  const { code, commitError } = (thrown ?? {}) as { code?: unknown; commitError?: unknown };
+  const { code } = (thrown ?? {}) as { code?: unknown };
   if (typeof code === 'string') return code;
-  if (typeof code === 'number') return Object.entries(constants.errno).find(([, value]) => value === code)?.[0] ?? '';
-  return commitError === undefined ? '' : errnoName(commitError);
+  return Object.entries(constants.errno).find(([, value]) => value === code)?.[0] ?? '';
 }
