@@ -11,7 +11,7 @@ import type { CheckedSpec } from './spec.js';
 import type { DrivenRun } from './stages.js';
 
 /** Images of each kind in the sample grid. */
-export const SAMPLES_PER_KIND = 12;
+export const SAMPLES_PER_KIND = 20;
 
 export interface FinishSurroundings {
   blobs: BlobStore;
@@ -28,14 +28,14 @@ export async function finishRun(
 ): Promise<Partial<RunRecord>> {
   const { record } = run;
   const { lines } = await teacher.unary('Usage', { teacher: spec.teacher, runId: record.id });
-  const report = reportFigures({ record, spec, outcome, usage: lines, endedAtMs: clock.nowMs() });
+  const described = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
+  const report = reportFigures({ record, spec, outcome, teacher: described, usage: lines, endedAtMs: clock.nowMs() });
   const { evaluation, student, standardKd, fit } = outcome;
   const [real, mixup, cvae] = [
     await samplesOf(blobs, outcome.seeds),
     await samplesOf(blobs, outcome.mixed),
     await samplesOf(blobs, outcome.generated),
   ];
-  const described = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
   const input: ReportInput = {
     report,
     classNames: spec.classNames,
@@ -112,8 +112,11 @@ async function samplesOf(
   const images = decodeImages(await blobs.get(first.images.blob.sha256));
   const answers = decodeAnswers(await blobs.get(first.answers.blob.sha256));
   const answered = Array.from({ length: images.count }, (_, n) => n).filter((n) => answers.answered[n] === 1);
-  const step = Math.max(1, Math.floor(answered.length / SAMPLES_PER_KIND));
-  const chosen = answered.filter((_, n) => n % step === 0).slice(0, SAMPLES_PER_KIND);
+  const wanted = Math.min(SAMPLES_PER_KIND, answered.length);
+  const chosen = Array.from(
+    { length: wanted },
+    (_, n) => answered[Math.floor(((n + 0.5) * answered.length) / wanted)]!,
+  );
   const size = pixelsPerImage(images.shape);
   const pixels = new Uint8Array(chosen.length * size);
   const targets = new Float32Array(chosen.length * answers.classes);

@@ -1,3 +1,4 @@
+import type { TeacherDescription__Output } from '@bbdistill/common/gen/bbdistill/v1/TeacherDescription.js';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
 import type { Report } from './report/index.js';
 import type { RunOutcome } from './run.js';
@@ -11,13 +12,14 @@ export interface FiguresInput {
   record: RunRecord;
   spec: CheckedSpec;
   outcome: RunOutcome;
+  teacher: TeacherDescription__Output;
   /** The teacher's ledger of this run, a line a phase. */
   usage: readonly UsageLine__Output[];
   endedAtMs: number;
 }
 
 /** The figures of report.json (DESIGN.md §10). */
-export function reportFigures({ record, spec, outcome, usage, endedAtMs }: FiguresInput): Report {
+export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs }: FiguresInput): Report {
   const { evaluation, standardKdEvaluation, student } = outcome;
   const lineOf = (phase: string) => usage.filter((line) => line.phase === phase);
   const training = usage.filter((line) => line.phase !== 'PHASE_EVALUATION');
@@ -62,7 +64,8 @@ export function reportFigures({ record, spec, outcome, usage, endedAtMs }: Figur
     },
     cost: {
       amount: usage.reduce((sum, line) => sum + line.costMicros, 0) / 1e6,
-      currency: usage[0]?.currency ?? 'USD',
+      // No price, no currency: the report then says that it was free.
+      currency: teacher.pricePerImageMicros > 0 || teacher.pricePerCallMicros > 0 ? teacher.currency : '',
     },
     seconds: {
       label: secondsOf(record.stages, (name) => name.startsWith('label-')),

@@ -181,21 +181,28 @@ function paid(report: Report): string {
 function identities(report: Report): string {
   const q = report.queries;
   const settled = q.settled ?? q.billed - q.unknown;
-  const item = (left: number, name: string, parts: readonly (readonly [string, number])[]) => {
-    const sum = parts.reduce((total, [, value]) => total + value, 0);
-    const right = parts.map(([part, value]) => `${grouped(value)} ${part}`).join(' + ');
+  const reasked = q.reasked ?? 0;
+  const item = (left: number, name: string, parts: readonly (readonly [string, number])[], twice = 0) => {
+    const sum = parts.reduce((total, [, value]) => total + value, 0) - twice;
+    const paidTwice = twice > 0 ? ` − ${grouped(twice)} asked again after a lost answer` : '';
+    const right = parts.map(([part, value]) => `${grouped(value)} ${part}`).join(' + ') + paidTwice;
     const mark = sum === left ? '<span class="ok">✓</span>' : `<span class="bad">✗ the sum is ${grouped(sum)}</span>`;
     return `<li>${grouped(left)} ${name} = ${right} ${mark}</li>`;
   };
   const { seeds, mixup, cvae } = q.byPhase;
   return `<ul class="identities">${[
-    item(q.asked, 'asked', [
-      ['cached', q.cached],
-      ['coalesced', q.coalesced],
-      ['billed', q.billed],
-      ['failed', q.failed],
-      ['unresolved', q.unresolved],
-    ]),
+    item(
+      q.asked,
+      'asked',
+      [
+        ['cached', q.cached],
+        ['coalesced', q.coalesced],
+        ['billed', q.billed],
+        ['failed', q.failed],
+        ['unresolved', q.unresolved],
+      ],
+      reasked,
+    ),
     item(q.billed, 'billed', [
       ['settled', settled],
       ['unknown', q.unknown],

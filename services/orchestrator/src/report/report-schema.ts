@@ -8,7 +8,10 @@ const count = z.number().int().min(0);
 const share = z.number().min(0).max(1).nullable();
 const seconds = z.number().min(0);
 
-/** Images, except `retried` (calls). asked = cached + coalesced + billed + failed + unresolved; billed = settled + unknown. */
+/**
+ * Images, except `retried` (calls).
+ * asked + reasked = cached + coalesced + billed + failed + unresolved; billed = settled + unknown.
+ */
 export const queryCountsSchema = z.looseObject({
   asked: count,
   cached: count,
@@ -19,6 +22,8 @@ export const queryCountsSchema = z.looseObject({
   unresolved: count,
   settled: count.optional(),
   unknown: count,
+  /** Asked once more because the first answer was lost: paid for twice. 0 unless a call was lost. */
+  reasked: count.optional(),
 });
 
 /** `report.json`. Fields may be added; unknown ones are kept. */
