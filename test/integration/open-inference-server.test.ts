@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { BbdError, ConfigError, ManualClock, RandomStream, UnavailableError, connect } from '@bbdistill/common';
 import type { Clock, ImageBatch } from '@bbdistill/common';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { startOpenInferenceGrpcServer } from '../../services/cli/src/teacher/open-inference-grpc-server.js';
 import { OpenInferenceModel } from '../../services/cli/src/teacher/open-inference-model.js';
 import type { ModelLimits, ServedClassifier } from '../../services/cli/src/teacher/open-inference-model.js';
-import { startOpenInferenceServer } from '../../services/cli/src/teacher/open-inference-server.js';
+import { CLOSE_GRACE_MS, startOpenInferenceServer } from '../../services/cli/src/teacher/open-inference-server.js';
 import type { OpenInferenceServerOptions } from '../../services/cli/src/teacher/open-inference-server.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
@@ -298,6 +298,49 @@ describe('open inference server over HTTP - bad requests', () => {
     const response = await served.post(request());
     expect([response.status, await errorOf(response)]).toEqual([500, 'no memory']);
     expect((await fetch(`${served.url}/v2/health/live`)).status).toBe(200);
+  });
+});
+
+describe('open inference server over HTTP - stopping', () => {
+  it('answers what is under way, then takes nothing more', async () => {
+    const entered = new EventEmitter();
+    const hasEntered = once(entered, 'classify');
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const slow: ServedClassifier = {
+      ...brightness,
+      async classify(images, count) {
+        entered.emit('classify');
+        await released;
+        return brightness.classify(images, count);
+      },
+    };
+    const server = await startOpenInferenceServer({ model: new OpenInferenceModel(slow) });
+    const url = `${server.url}/v2/models/brightness/infer`;
+    const asked = fetch(url, { method: 'POST', body: JSON.stringify(request()) });
+    await hasEntered;
+    const closed = server.close();
+    release();
+    const response = await asked;
+    expect([response.status, response.headers.get('connection')]).toEqual([200, 'close']);
+    await closed;
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
+  });
+
+  it('cuts a request that never ends', async () => {
+    const clock = new ManualClock();
+    const server = await startOpenInferenceServer({ model: new OpenInferenceModel(brightness), clock });
+    const socket = connectTcp(Number(new URL(server.url).port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(
+      'POST /v2/models/brightness/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n',
+    );
+    // The server's word that it has begun to read.
+    await once(socket, 'data');
+    const cut = once(socket, 'close');
+    const closed = server.close();
+    await clock.advance(CLOSE_GRACE_MS);
+    await Promise.all([closed, cut]);
   });
 });
 

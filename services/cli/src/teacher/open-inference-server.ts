@@ -11,8 +11,9 @@ import {
   bearerToken,
   isLoopback,
   silentLogger,
+  systemClock,
 } from '@bbdistill/common';
-import type { ErrorKind, Logger, TokenVerifier, BbdError } from '@bbdistill/common';
+import type { BbdError, Clock, ErrorKind, Logger, TokenVerifier } from '@bbdistill/common';
 import { BINARY_HEADER, parseInferRequest, rawFloats } from './binary-tensors.js';
 import type { HttpInferRequest } from './binary-tensors.js';
 import type { OpenInferenceModel } from './open-inference-model.js';
@@ -24,6 +25,8 @@ const DRAIN_FACTOR = 4;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const MAX_CONNECTIONS = 256;
+/** How long requests under way may take to end when the server stops. */
+export const CLOSE_GRACE_MS = 3_000;
 const SERVER_NAME = 'bbdistill';
 const SERVER_VERSION = '0.1.0';
 const EXTENSIONS = ['binary_tensor_data', 'statistics'];
@@ -39,12 +42,13 @@ export interface OpenInferenceServerOptions {
   /** Default {@link DEFAULT_MAX_BODY_BYTES}. */
   maxBodyBytes?: number;
   logger?: Logger;
+  clock?: Clock;
 }
 
 export interface RunningOpenInferenceServer {
   /** `http://host:port` */
   readonly url: string;
-  /** Lets the requests under way end, then cuts the connections. */
+  /** Lets the requests under way end, within {@link CLOSE_GRACE_MS}, then cuts the connections. */
   close(): Promise<void>;
 }
 
@@ -57,7 +61,7 @@ export interface RunningOpenInferenceServer {
 export async function startOpenInferenceServer(
   options: OpenInferenceServerOptions,
 ): Promise<RunningOpenInferenceServer> {
-  const { model, host = DEFAULT_HOST, port = 0, token, logger = silentLogger } = options;
+  const { model, host = DEFAULT_HOST, port = 0, token, logger = silentLogger, clock = systemClock } = options;
   const hostInUrl = host.includes(':') ? `[${host}]` : host;
   if (!isLoopback(`${hostInUrl}:${port}`) && !token) {
     throw new ConfigError(
@@ -71,7 +75,7 @@ export async function startOpenInferenceServer(
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
     logger,
   };
-  const server = createServer((request, response) => void handle(request, response, context));
+  const server = createServer((request, response) => void handle(request, response, context, () => server.listening));
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.maxConnections = MAX_CONNECTIONS;
@@ -85,7 +89,14 @@ export async function startOpenInferenceServer(
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
+      const patience = new AbortController();
+      const cut = clock.sleep(CLOSE_GRACE_MS, patience.signal).then(
+        () => server.closeAllConnections(),
+        () => undefined,
+      );
       await closed;
+      patience.abort();
+      await cut;
     },
   };
 }
@@ -103,7 +114,12 @@ interface Reply {
   body: Uint8Array;
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: Context,
+  isListening: () => boolean,
+): Promise<void> {
   let reply: Reply;
   try {
     reply = await answer(request, context);
@@ -111,8 +127,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
     reply = failure(thrown, context.logger);
   }
   if (response.destroyed) return;
-  // Bytes that nobody read would be taken for the next request.
-  if (!request.complete) reply.headers['connection'] = 'close';
+  // Bytes that nobody read would be taken for the next request; and a server that stops wants no next one.
+  if (!request.complete || !isListening()) reply.headers['connection'] = 'close';
   response.writeHead(reply.status, { ...reply.headers, 'content-length': String(reply.body.length) });
   response.end(request.method === 'HEAD' ? undefined : reply.body);
 }
