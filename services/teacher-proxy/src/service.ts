@@ -3,6 +3,8 @@ import {
   MAX_IMAGES_PER_SHARD,
   describeShape,
   implementService,
+  jobMethods,
+  jobToMessage,
   pixelsPerImage,
 } from '@bbdistill/common';
 import type {
@@ -23,7 +25,6 @@ import {
   checkLabelRequest,
   countsToWire,
   descriptionToWire,
-  jobToWire,
   phaseFromWire,
   shapeFromWire,
   usageLineToWire,
@@ -37,24 +38,14 @@ type LabelImagesResponse = ResponseOf<typeof SERVICE, 'Label'>;
 /** The gRPC edge of the proxy; statuses come from the errors that the domain throws. */
 export function teacherService(proxy: TeacherProxy, jobs: JobClient, blobs: BlobStore): ServiceImplementation {
   return implementService(SERVICE, {
+    ...jobMethods(jobs, [LABEL_JOB]),
+
     Label: (requests, context) => labelStream(proxy, requests, context),
 
     async SubmitLabel(request) {
       checkLabelRequest(request);
       await proxy.registry.get(request.teacher);
-      return jobToWire(await jobs.submit<LabelRequest, LabelResult>(LABEL_JOB, request));
-    },
-
-    async GetJob({ id }) {
-      return jobToWire(await jobs.get(id));
-    },
-
-    async *WatchJob({ id }, { signal }) {
-      for await (const record of jobs.watch(id, signal)) yield jobToWire(record);
-    },
-
-    async CancelJob({ id }) {
-      return jobToWire(await jobs.cancel(id));
+      return jobToMessage(await jobs.submit<LabelRequest, LabelResult>(LABEL_JOB, request));
     },
 
     async DescribeTeacher({ teacher }) {

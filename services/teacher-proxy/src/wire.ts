@@ -1,5 +1,5 @@
 import { InvalidArgumentError, MAX_IMAGES_PER_SHARD } from '@bbdistill/common';
-import type { ImageShape, JobRecord, RequestReadOf, ResponseReadOf } from '@bbdistill/common';
+import type { ImageShape, RequestReadOf, ResponseReadOf } from '@bbdistill/common';
 import type { Budget, Phase } from './budget.js';
 import type { TeacherConfig } from './registry.js';
 import type { TeacherFacts } from './teacher.js';
@@ -8,7 +8,6 @@ import type { QueryCounts, UsageLine } from './usage.js';
 type Service = 'bbdistill.v1.TeacherService';
 export type LabelRequest = RequestReadOf<Service, 'SubmitLabel'>;
 export type LabelResult = ResponseReadOf<Service, 'LookUp'>;
-export type WireJob = ResponseReadOf<Service, 'GetJob'>;
 type WirePhase = LabelRequest['phase'];
 type WireUsageLine = ResponseReadOf<Service, 'Usage'>['lines'][number];
 type WireDescription = ResponseReadOf<Service, 'DescribeTeacher'>;
@@ -18,14 +17,6 @@ const PHASES: Record<Phase, WirePhase> = {
   mixup: 'PHASE_MIXUP',
   cvae: 'PHASE_CVAE',
   evaluation: 'PHASE_EVALUATION',
-};
-
-const JOB_STATES: Record<JobRecord['state'], WireJob['state']> = {
-  queued: 'JOB_STATE_QUEUED',
-  running: 'JOB_STATE_RUNNING',
-  succeeded: 'JOB_STATE_SUCCEEDED',
-  failed: 'JOB_STATE_FAILED',
-  cancelled: 'JOB_STATE_CANCELLED',
 };
 
 /** @throws InvalidArgumentError where none is given */
@@ -79,22 +70,6 @@ export function shapeFromWire(shape: RequestReadOf<Service, 'Label'>['shape']): 
     );
   }
   return { height: shape.height, width: shape.width, channels: shape.channels };
-}
-
-export function jobToWire(record: JobRecord): WireJob {
-  const { id, kind, attempts, queuedAtMs, startedAtMs = 0, endedAtMs = 0, progress, failure, result } = record;
-  return {
-    id,
-    kind,
-    state: JOB_STATES[record.state],
-    progress: progress ? { ...progress } : null,
-    failure: failure ? { ...failure } : null,
-    resultJson: result === undefined ? '' : JSON.stringify(result),
-    attempts,
-    queuedAtMs,
-    startedAtMs,
-    endedAtMs,
-  };
 }
 
 export function usageLineToWire(line: UsageLine): WireUsageLine {
