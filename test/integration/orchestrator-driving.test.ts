@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { encodeJson, systemClock } from '@bbdistill/common';
+import { decodeJson, encodeJson, systemClock } from '@bbdistill/common';
 import type { Stores } from '@bbdistill/common';
 import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
 import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
-import type { RunRecord } from '../../services/orchestrator/src/run-record.js';
+import type { RunEventBody, RunRecord } from '../../services/orchestrator/src/run-record.js';
 import { DrivenRun } from '../../services/orchestrator/src/stages.js';
 import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
 import { temporaryStores } from '../helpers/embedded.js';
+import { waitFor } from '../helpers/wait-for.js';
 
 const progress = { unit: 'images', done: 0, total: 10 };
 
@@ -65,6 +66,24 @@ describe('driving a run', () => {
     await expect(runs.events.append(record.id, encodeJson({ message: 'late' }), frozenSequence)).rejects.toMatchObject({
       code: 'SEQUENCE_MISMATCH',
     });
+  });
+
+  it('stages - nothing is told twice, and a new state is told even while a write is under way', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const stage = await driven.stage('train', progress);
+    stage.progress(progress, 'queued');
+    stage.progress({ ...progress, done: 3 }, 'queued');
+    stage.progress({ ...progress, done: 3 }, 'running');
+    await waitFor('the running state', async () => (await runs.get(record.id)).stages[0]?.state === 'running');
+    await stage.done(false);
+    const told: string[] = [];
+    for await (const { value } of runs.events.read(record.id)) {
+      const body = decodeJson<RunEventBody>(value);
+      if ('stage' in body) told.push(`${body.stage.state} ${body.stage.progress?.done}`);
+    }
+    expect(told).toEqual(['queued 0', 'queued 3', 'running 3', 'succeeded 10']);
   });
 
   it('interrupting - a run that was left in the middle waits to be resumed, its jobs are stopped', async () => {

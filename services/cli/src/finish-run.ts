@@ -24,13 +24,18 @@ export interface FinishOptions {
 export async function finishRun(finish: FinishOptions): Promise<Report | undefined> {
   const { session, runId, out, context, options } = finish;
   const { output, interrupt } = context;
+  const onInterrupt = () =>
+    output.stderr('stopping: nothing more is asked, calls under way are waited for; Ctrl-C again to leave at once');
+  if (interrupt.aborted) onInterrupt();
+  else interrupt.addEventListener('abort', onInterrupt, { once: true });
   const run = await followRun(session.orchestrator, runId, progressView(output, options.json ?? false), {
     cancelOn: interrupt,
     // Ctrl-C cancels the run; the end of the run ends the watching.
     signal: new AbortController().signal,
     ...(finish.fromSequence !== undefined && { fromSequence: finish.fromSequence }),
   });
-  context.setExitCode(exitCodeOfRun(run.state));
+  interrupt.removeEventListener('abort', onInterrupt);
+  context.setExitCode(exitCodeOfRun(run.state, run.failure?.code));
   if (run.state !== 'RUN_STATE_SUCCEEDED') {
     if (run.failure) output.stderr(`the run ended early: ${run.failure.code}: ${run.failure.message}`);
     else output.stderr('the run was cancelled: nothing more is spent');
@@ -49,6 +54,14 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
     output.stdout(`student: ${join(out, 'student')}`);
   }
   return report;
+}
+
+/** Says which other runs an earlier process left in the middle: nothing goes on with them by itself. */
+export function noteInterruptedRuns(session: Session, context: CommandContext, options: GlobalOptions, but = ''): void {
+  for (const runId of session.interruptedRuns) {
+    if (runId === but) continue;
+    context.output.stderr(`run ${runId} was interrupted earlier: bbdistill resume ${runId}${stateFlag(options)}`);
+  }
 }
 
 function stateFlag({ state, orchestrator }: GlobalOptions): string {

@@ -38,9 +38,11 @@ export class RunDriver {
     this.#scanning = this.#scan();
   }
 
-  /** Drives a run now instead of at the next scan. */
+  /** Drives a run now instead of at the next scan; one that was resumed while its last drive comes to an end, after it. */
   wake(runId: string): void {
-    this.#claim(runId).catch((error: unknown) => this.#report(runId, error));
+    Promise.resolve(this.#driving.get(runId))
+      .then(() => this.#claim(runId))
+      .catch((error: unknown) => this.#report(runId, error));
   }
 
   /** Gives up all runs; another orchestrator, or this one after a restart, goes on with them. */

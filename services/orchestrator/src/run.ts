@@ -301,19 +301,19 @@ class StageJobs<Request, Result> {
   readonly ids: string[];
   /** Everything was there already. */
   reused = true;
-  readonly #done: number[];
+  readonly #parts: (JobProgress | undefined)[];
   #running = false;
 
   constructor(
     private readonly kind: string,
     private readonly requests: readonly Request[],
     private readonly stage: Stage,
-    private readonly progress: JobProgress,
+    private readonly planned: JobProgress,
     private readonly jobs: JobClient,
     private readonly signal: AbortSignal,
   ) {
     this.ids = requests.map((request) => jobId(kind, request));
-    this.#done = requests.map(() => 0);
+    this.#parts = requests.map(() => undefined);
   }
 
   async results(): Promise<Result[]> {
@@ -356,13 +356,19 @@ class StageJobs<Request, Result> {
   }
 
   #show(index: number, progress: JobProgress | undefined, ended: boolean): void {
-    if (progress) this.#done[index] = ended ? Math.max(progress.done, progress.total) : progress.done;
-    const done = this.#done.reduce((sum, part) => sum + part, 0);
-    const total = this.progress.total > 0 ? this.progress.total : (progress?.total ?? 0);
-    const loss = progress?.loss;
-    const shown = { unit: progress?.unit ?? this.progress.unit, done: Math.min(done, total || done), total };
-    this.stage.progress(loss === undefined ? shown : { ...shown, loss }, this.#running ? 'running' : 'queued');
+    if (progress)
+      this.#parts[index] = ended ? { ...progress, done: Math.max(progress.done, progress.total) } : progress;
+    this.stage.progress(addedUp(this.#parts, this.planned), this.#running ? 'running' : 'queued');
   }
+}
+
+/**
+ * What a stage shows of its jobs. A single job counts in units of its own (steps where the plan says epochs); several
+ * add up to what is planned for all.
+ */
+export function addedUp(parts: readonly (JobProgress | undefined)[], planned: JobProgress): JobProgress {
+  if (parts.length === 1) return parts[0] ?? planned;
+  return { ...planned, done: parts.reduce((sum, part) => sum + (part?.done ?? 0), 0) };
 }
 
 /** Stops jobs that a driver left behind. */

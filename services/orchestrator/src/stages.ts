@@ -1,4 +1,4 @@
-import { PROGRESS_INTERVAL_MS, encodeJson } from '@bbdistill/common';
+import { PROGRESS_INTERVAL_MS, canonicalJson, encodeJson } from '@bbdistill/common';
 import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
 import { FencedError } from './run-record.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
@@ -106,26 +106,24 @@ export class DrivenRun {
 
 /** One line of a run's progress. */
 export class Stage {
+  #written: StageRecord;
   #lastWriteMs = -Infinity;
   #busy: Promise<void> | undefined;
+  #ended = false;
 
+  /** @param record as it is written already */
   constructor(
     private readonly run: DrivenRun,
     private readonly clock: Clock,
     public record: StageRecord,
-  ) {}
+  ) {
+    this.#written = record;
+  }
 
-  /** Cheap: written at most twice a second. */
+  /** Cheap: what is new is written at most twice a second, another state at once. */
   progress(progress: JobProgress, state: 'queued' | 'running'): void {
-    const changed = state !== this.record.state;
     this.record = { ...this.record, progress, state };
-    if (this.#busy || (!changed && this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS)) return;
-    this.#lastWriteMs = this.clock.monotonicMs();
-    // Progress is for show; a run that was taken over notices at its next real write.
-    this.#busy = this.run
-      .putStage(this.record)
-      .catch(() => undefined)
-      .finally(() => (this.#busy = undefined));
+    this.#write();
   }
 
   async done(reused: boolean): Promise<void> {
@@ -136,7 +134,26 @@ export class Stage {
     await this.#end({ state });
   }
 
+  #write(): void {
+    if (this.#ended || this.#busy) return;
+    if (canonicalJson(this.record) === canonicalJson(this.#written)) return;
+    const urgent = this.record.state !== this.#written.state;
+    if (!urgent && this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
+    this.#lastWriteMs = this.clock.monotonicMs();
+    this.#written = this.record;
+    // Progress is for show; a run that was taken over notices at its next real write.
+    this.#busy = this.run
+      .putStage(this.record)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#busy = undefined;
+        // The state may have changed meanwhile, and nothing more may come for long.
+        this.#write();
+      });
+  }
+
   async #end(change: Partial<StageRecord>): Promise<void> {
+    this.#ended = true;
     await this.#busy;
     const { progress } = this.record;
     const full = change.state === 'succeeded' && progress ? { progress: { ...progress, done: progress.total } } : {};

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
-import { finishRun } from '../finish-run.js';
+import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { isOver, lastSequence } from '../follow.js';
 import { naturalOption } from '../options.js';
 import { DEFAULT_OUTPUT_FOLDER } from '../run-file.js';
@@ -23,6 +23,7 @@ export function resumeCommand(context: CommandContext): Command {
   return addGlobalOptions(command).action(async (runId: string, options: ResumeOptions) => {
     const { output } = context;
     await withSession(options, {}, async (session) => {
+      noteInterruptedRuns(session, context, options, runId);
       const before = await session.orchestrator.unary('GetRun', { runId });
       const out = options.out ?? (await session.outputOf(runId)) ?? DEFAULT_OUTPUT_FOLDER;
       await prepareOutputFolder(out);

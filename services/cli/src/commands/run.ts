@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
-import { finishRun } from '../finish-run.js';
+import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { prepareRun } from '../prepare-run.js';
 import { pathIn, readRunFile } from '../run-file.js';
 
@@ -23,6 +23,7 @@ export function runCommand(context: CommandContext): Command {
     await prepareOutputFolder(out);
     const { engine, gpu } = runFile.run;
     await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
+      noteInterruptedRuns(session, context, options);
       const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
       const run = await session.orchestrator.unary('CreateRun', { requestId: randomUUID(), spec });
       await session.rememberOutput(run.id, out);

@@ -13,7 +13,7 @@ export function watchCommand(context: CommandContext): Command {
     await withSession(options, {}, async ({ orchestrator }) => {
       const view = progressView(context.output, options.json ?? false);
       const run = await followRun(orchestrator, runId, view, { signal: context.interrupt });
-      context.setExitCode(exitCodeOfRun(run.state));
+      context.setExitCode(exitCodeOfRun(run.state, run.failure?.code));
     });
   });
 }
