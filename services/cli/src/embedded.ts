@@ -1,5 +1,6 @@
-import { openEmbeddedStores, systemClock } from '@bbdistill/common';
-import type { Logger, Stores } from '@bbdistill/common';
+import { randomBytes } from 'node:crypto';
+import { bearerToken, openEmbeddedStores, systemClock } from '@bbdistill/common';
+import type { Logger, Stores, TokenVerifier } from '@bbdistill/common';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { interruptOrphanedRuns, startOrchestrator } from '@bbdistill/orchestrator';
 import { startStudentTrainer } from '@bbdistill/student-trainer';
@@ -9,6 +10,7 @@ import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 
 /** Embedded services are for this process alone. */
 const ANY_LOOPBACK_PORT = '127.0.0.1:0';
+const TOKEN_BYTES = 32;
 
 export interface EmbeddedOptions {
   stateFolder: string;
@@ -17,6 +19,15 @@ export interface EmbeddedOptions {
   engine: EngineName;
   gpu: GpuWish;
   logger: Logger;
+  /** Where and to whom the orchestrator answers. Default: any free port of loopback, everybody there. */
+  listen?: { address: string; auth?: TokenVerifier; allowInsecure?: boolean };
+  /** Default: the trainer's. */
+  checkpointIntervalMs?: number;
+  /**
+   * What becomes of the runs that an earlier process left in the middle: they wait to be resumed, so that no money is
+   * spent by itself (the default), or they go on, as in a service.
+   */
+  orphanedRuns?: 'interrupt' | 'continue';
 }
 
 /** The four services in this process, over real gRPC. */
@@ -33,7 +44,7 @@ export interface Embedded {
  * @throws ConfigError where another process uses the state folder
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { stateFolder, logger, engine, gpu } = options;
+  const { stateFolder, logger, engine, gpu, checkpointIntervalMs, listen = { address: ANY_LOOPBACK_PORT } } = options;
   const clock = systemClock;
   const stores: Stores = await openEmbeddedStores({ folder: stateFolder, clock });
   const running: { stop(): Promise<void> }[] = [];
@@ -42,13 +53,23 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await stores.close();
   };
   try {
-    const interruptedRuns = await interruptOrphanedRuns(stores, clock);
-    const base = { stores, address: ANY_LOOPBACK_PORT, logger, clock };
+    const interruptedRuns = options.orphanedRuns === 'continue' ? [] : await interruptOrphanedRuns(stores, clock);
+    // Nobody on this machine gets round the orchestrator and its token to the teachers.
+    const innerToken = randomBytes(TOKEN_BYTES).toString('hex');
+    const base = { stores, address: ANY_LOOPBACK_PORT, auth: bearerToken(innerToken), logger, clock };
     const proxy = await startTeacherProxy({ ...base, stateFolder, teachers: options.teachers });
     running.push(proxy);
     running.push(await startSynthesis({ ...base, engine, gpu }));
-    running.push(await startStudentTrainer({ ...base, engine, gpu }));
-    const orchestrator = await startOrchestrator({ ...base, teacherProxyAddress: proxy.address });
+    running.push(
+      await startStudentTrainer({
+        ...base,
+        engine,
+        gpu,
+        ...(checkpointIntervalMs !== undefined && { checkpointIntervalMs }),
+      }),
+    );
+    const teacherProxy = { teacherProxyAddress: proxy.address, teacherProxyToken: innerToken };
+    const orchestrator = await startOrchestrator({ stores, logger, clock, ...listen, ...teacherProxy });
     running.push(orchestrator);
     return { orchestratorAddress: orchestrator.address, interruptedRuns, stop };
   } catch (error) {

@@ -1,18 +1,12 @@
-import { asBbdError } from '@bbdistill/common';
+import { EXIT } from '@bbdistill/common';
 import type { RunState__Output } from '@bbdistill/common/gen/bbdistill/v1/RunState.js';
 
-/** What the process ends with; documented in README.md. */
-export const EXIT = {
-  ok: 0,
-  internal: 1,
-  usage: 2,
-  runFailed: 3,
-  budgetExhausted: 4,
-  unavailable: 5,
-  interrupted: 130,
-} as const;
+export { EXIT, exitCodeOfError } from '@bbdistill/common';
 
-export function exitCodeOfRun(state: RunState__Output): number {
+/** Failures after which nothing is wrong with the run: it goes on once the teacher is there. */
+const UNREACHABLE = new Set(['TEACHER_UNREACHABLE', 'TEACHER_THROTTLED', 'UNAVAILABLE']);
+
+export function exitCodeOfRun(state: RunState__Output, failureCode = ''): number {
   switch (state) {
     case 'RUN_STATE_SUCCEEDED':
       return EXIT.ok;
@@ -21,25 +15,6 @@ export function exitCodeOfRun(state: RunState__Output): number {
     case 'RUN_STATE_CANCELLED':
       return EXIT.interrupted;
     default:
-      return EXIT.runFailed;
-  }
-}
-
-export function exitCodeOfError(thrown: unknown): number {
-  switch (asBbdError(thrown).kind) {
-    case 'invalid-argument':
-    case 'not-found':
-    case 'already-exists':
-    case 'failed-precondition':
-      return EXIT.usage;
-    case 'budget-exhausted':
-      return EXIT.budgetExhausted;
-    case 'unavailable':
-    case 'deadline-exceeded':
-      return EXIT.unavailable;
-    case 'cancelled':
-      return EXIT.interrupted;
-    default:
-      return EXIT.internal;
+      return UNREACHABLE.has(failureCode) ? EXIT.unavailable : EXIT.runFailed;
   }
 }

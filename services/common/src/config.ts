@@ -60,7 +60,7 @@ const MAX_TYPO_SHARE = 0.4;
 /** A table of settings, each readable from environment, flags and file. */
 export function defineConfig<const Table extends ConfigTable>(
   table: Table,
-  rules: readonly ConfigRule<Table>[] = [],
+  rules: readonly ConfigRule<NoInfer<Table>>[] = [],
 ): Config<Table> {
   return {
     table,
@@ -72,7 +72,7 @@ export function defineConfig<const Table extends ConfigTable>(
         [flat, 'setting '],
       ] as const) {
         for (const key of Object.keys(given))
-          if (!(key in table)) faults.push(unknownKey(key, Object.keys(table), source));
+          if (!Object.hasOwn(table, key)) faults.push(unknownKey(key, Object.keys(table), source));
       }
       const values: Record<string, unknown> = {};
       for (const [key, setting] of Object.entries(table)) {
@@ -97,9 +97,10 @@ export function defineConfig<const Table extends ConfigTable>(
 
 /** The table in Markdown, for README and `check-config`. */
 export function describeConfig(table: ConfigTable): string {
-  const shown = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const shown = (value: unknown) =>
+    value === undefined ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
   const rows = Object.entries(table).map(([key, { env, unit, meaning, secret, ...setting }]) => {
-    const fallback = 'default' in setting ? (secret ? '' : `\`${shown(setting.default)}\``) : 'required';
+    const fallback = 'default' in setting ? (secret ? '' : shown(setting.default)) : 'required';
     return [`\`${key}\``, `\`${env}\``, fallback, unit ?? '', meaning];
   });
   return [['setting', 'environment', 'default', 'unit', 'meaning'], ['---', '---', '---', '---', '---'], ...rows]

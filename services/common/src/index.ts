@@ -1,7 +1,9 @@
 export * from './clock.js';
 export * from './config.js';
 export * as parsers from './config-parsers.js';
+export * from './config-values.js';
 export * from './errors.js';
+export * from './exit-codes.js';
 export { bearerToken } from './grpc/auth.js';
 export type { TokenVerifier } from './grpc/auth.js';
 export { DEFAULT_CALL_TIMEOUT_MS, connect } from './grpc/client.js';
@@ -28,12 +30,23 @@ export * from './logging.js';
 export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';
+export * from './service-program.js';
+export * from './service-settings.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
 export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 export type { EmbeddedStoresOptions } from './stores/embedded/open-embedded-stores.js';
 export { DiskFullError, FolderNotWritableError, storageError } from './stores/embedded/storage-errors.js';
 export * from './stores/event-log.js';
+export {
+  DEFAULT_MAX_STREAM_BYTES,
+  DEFAULT_NATS_NAMESPACE,
+  DEFAULT_NATS_PATIENCE_MS,
+  openNatsStores,
+} from './stores/nats/open-nats-stores.js';
+export type { NatsHealth, NatsStores, NatsStoresOptions } from './stores/nats/open-nats-stores.js';
+export { StoreFullError } from './stores/nats/nats-errors.js';
+export type { NatsCredentials } from './stores/nats/nats-link.js';
 export * from './stores/state-store.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';

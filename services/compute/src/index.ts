@@ -1,4 +1,5 @@
 export * from './augment/index.js';
+export * from './engine-settings.js';
 export * from './engine.js';
 export * from './engines/select.js';
 export * from './engines/wasm.js';

@@ -3,3 +3,4 @@ export { renderTable as reportTable } from './report/index.js';
 export type { Report } from './report/index.js';
 export { startOrchestrator } from './server.js';
 export type { OrchestratorOptions, RunningOrchestrator } from './server.js';
+export { orchestratorProgram } from './program.js';

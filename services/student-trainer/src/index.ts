@@ -13,3 +13,5 @@ export type { RunningTrainer, TrainerServerOptions } from './server.js';
 export { tasksInThisThread as trainerTasksInThisThread } from './tasks.js';
 export type { TrainerTasks } from './tasks.js';
 export { tasksInWorkerThreads as trainerTasksInWorkerThreads } from './worker-tasks.js';
+export { trainerProgram } from './program.js';
+export { CHECKPOINT_SETTINGS } from './config.js';

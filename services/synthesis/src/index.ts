@@ -11,3 +11,4 @@ export { mixImages, previewMix } from './synthesise.js';
 export type { MixedImages, WorkHooks } from './synthesise.js';
 export { tasksInThisThread as synthesisTasksInThisThread } from './tasks.js';
 export type { SynthesisTasks } from './tasks.js';
+export { synthesisProgram } from './program.js';

@@ -43,3 +43,6 @@ export type {
 } from './teacher.js';
 export { UsageBook, usageLines } from './usage.js';
 export type { QueryCounts, UsageLine } from './usage.js';
+export { teacherProxyProgram } from './program.js';
+export { TEACHERS_SETTINGS } from './config.js';
+export { TeachersFile } from './teachers-file.js';

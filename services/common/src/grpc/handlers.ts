@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
 import type * as grpc from '@grpc/grpc-js';
 import { systemClock } from '../clock.js';
-import { CancelledError, asBbdError } from '../errors.js';
+import { CancelledError, UnavailableError, asBbdError } from '../errors.js';
 import type { BbdError } from '../errors.js';
 import { serviceDefinition } from './proto.js';
 import type { MethodName, RequestReadOf, ResponseOf, ServiceName, ShapeOf } from './services.js';
@@ -66,15 +66,23 @@ export function implementService<S extends ServiceName>(name: S, handlers: Servi
 
 /** The calls under way, so that a server that stops can wait for their handlers. */
 export class OpenCalls {
-  readonly #handlers = new Set<Promise<void>>();
+  readonly #handlers = new Map<Promise<void>, AbortController>();
 
-  track(handler: Promise<void>): void {
+  track(handler: Promise<void>, stop: AbortController): void {
     const tracked = handler.finally(() => this.#handlers.delete(tracked));
-    this.#handlers.add(tracked);
+    this.#handlers.set(tracked, stop);
+  }
+
+  /**
+   * Ends the calls as unavailable, which a client may try elsewhere; cut off by the transport, they would look as if
+   * the client itself had cancelled them.
+   */
+  cutOff(): void {
+    for (const stop of this.#handlers.values()) stop.abort(new UnavailableError('the server stops: try again'));
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#handlers);
+    await Promise.all(this.#handlers.keys());
   }
 }
 
@@ -89,8 +97,12 @@ type AnyStreamCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDu
 
 function unary({ handler, calls, onFailure }: Bound<'unary'>): grpc.handleUnaryCall<unknown, unknown> {
   return (call, respond) => {
-    const context = contextOf(call);
-    calls.track(answer(() => handler(call.request, context), context, respond, onFailure));
+    const stop = new AbortController();
+    const context = contextOf(call, stop);
+    calls.track(
+      answer(() => handler(call.request, context), context, respond, onFailure),
+      stop,
+    );
   };
 }
 
@@ -100,8 +112,12 @@ function clientStream({
   onFailure,
 }: Bound<'clientStream'>): grpc.handleClientStreamingCall<unknown, unknown> {
   return (call, respond) => {
-    const context = contextOf(call);
-    calls.track(answer(() => handler(requestsOf(call, context), context), context, respond, onFailure));
+    const stop = new AbortController();
+    const context = contextOf(call, stop);
+    calls.track(
+      answer(() => handler(requestsOf(call, context), context), context, respond, onFailure),
+      stop,
+    );
   };
 }
 
@@ -111,15 +127,23 @@ function serverStream({
   onFailure,
 }: Bound<'serverStream'>): grpc.handleServerStreamingCall<unknown, unknown> {
   return (call) => {
-    const context = contextOf(call);
-    calls.track(stream(call, () => handler(call.request, context), context, onFailure));
+    const stop = new AbortController();
+    const context = contextOf(call, stop);
+    calls.track(
+      stream(call, () => handler(call.request, context), context, onFailure),
+      stop,
+    );
   };
 }
 
 function bidi({ handler, calls, onFailure }: Bound<'bidi'>): grpc.handleBidiStreamingCall<unknown, unknown> {
   return (call) => {
-    const context = contextOf(call);
-    calls.track(stream(call, () => handler(requestsOf(call, context), context), context, onFailure));
+    const stop = new AbortController();
+    const context = contextOf(call, stop);
+    calls.track(
+      stream(call, () => handler(requestsOf(call, context), context), context, onFailure),
+      stop,
+    );
   };
 }
 
@@ -133,7 +157,7 @@ async function answer(
     respond(null, await handle());
   } catch (thrown) {
     if (!context.signal.aborted) onFailure(asBbdError(thrown));
-    respond(toGrpcStatus(thrown));
+    respond(toGrpcStatus(serverStop(context) ?? thrown));
   }
 }
 
@@ -148,14 +172,21 @@ async function stream(
     responses = handle()[Symbol.asyncIterator]();
     for (;;) {
       const next = await nextUnlessAborted(responses, context.signal);
-      if (next?.done) break;
+      if (next?.done) {
+        call.end();
+        return;
+      }
       if (!next || !(await writeMessage(call, next.value, context.signal))) {
         abandon(responses);
         break;
       }
     }
-    call.end();
+    const stopped = serverStop(context);
+    if (stopped) call.emit('error', toGrpcStatus(stopped));
+    else call.end();
   } catch (thrown) {
+    const stopped = serverStop(context);
+    if (stopped) call.emit('error', toGrpcStatus(stopped));
     if (context.signal.aborted) return;
     onFailure(asBbdError(thrown));
     call.emit('error', toGrpcStatus(thrown));
@@ -172,7 +203,7 @@ async function* requestsOf<T>(call: grpc.ServerReadableStream<T, unknown>, conte
         continue;
       }
       if (next) await letCancelShow(call);
-      if (context.signal.aborted) throw new CancelledError('the client ended the call');
+      if (context.signal.aborted) throw asBbdError(context.signal.reason);
       return;
     }
   } finally {
@@ -193,8 +224,12 @@ async function letCancelShow(call: grpc.ServerReadableStream<unknown, unknown>):
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-function contextOf(call: AnyCall | AnyStreamCall): CallContext {
-  const stop = new AbortController();
+/** Why the server ended the call, if it did. */
+function serverStop({ signal }: CallContext): UnavailableError | undefined {
+  return signal.reason instanceof UnavailableError ? signal.reason : undefined;
+}
+
+function contextOf(call: AnyCall | AnyStreamCall, stop: AbortController): CallContext {
   (call as EventEmitter).once('cancelled', () => stop.abort(new CancelledError('the client ended the call')));
   const deadline = call.getDeadline();
   const deadlineMs = deadline instanceof Date ? deadline.getTime() : deadline;

@@ -1,8 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
-import * as protoLoader from '@grpc/proto-loader';
-import { protoPath as healthProto } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { handlersOf, serve } from '../../../../test/helpers/grpc.js';
+import { healthOf } from '../../../../test/helpers/health.js';
 import { waitFor } from '../../../../test/helpers/wait-for.js';
 import { ConfigError } from '../errors.js';
 import { silentLogger } from '../logger.js';
@@ -13,23 +12,6 @@ import { isLoopback, startGrpcServer } from './server.js';
 
 const TEACHER = 'bbdistill.v1.TeacherService';
 const services = [implementService(TEACHER, handlersOf<typeof TEACHER>({ GetJob: async ({ id }) => ({ id }) }))];
-
-async function healthOf(address: string, service: string): Promise<string> {
-  const definition = protoLoader.loadSync(healthProto, { enums: String })[
-    'grpc.health.v1.Health'
-  ] as grpc.ServiceDefinition;
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
-  const { path, requestSerialize, responseDeserialize } = definition['Check']!;
-  try {
-    return await new Promise((resolve, reject) =>
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, response) =>
-        error ? reject(error) : resolve((response as { status: string }).status),
-      ),
-    );
-  } finally {
-    client.close();
-  }
-}
 
 describe('the server', () => {
   it('server - says which port it really has', async () => {
@@ -138,7 +120,7 @@ describe('the server', () => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         await new Promise((resolve) => setImmediate(resolve));
         cleanedUp = true;
-        return {};
+        throw new Error('interrupted');
       },
     });
     const call = served.client.unary('GetJob', { id: '1' });
@@ -148,7 +130,8 @@ describe('the server', () => {
     await waitFor('the handler', () => inside);
     await served.server.drain(20);
     expect(cleanedUp).toBe(true);
-    await expect(call).rejects.toMatchObject({ name: /Error$/ });
-    await expect(watch.next()).rejects.toMatchObject({ name: /Error$/ });
+    for (const ended of [call, watch.next()]) {
+      await expect(ended).rejects.toMatchObject({ kind: 'unavailable', message: 'the server stops: try again' });
+    }
   });
 });

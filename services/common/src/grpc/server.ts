@@ -40,8 +40,8 @@ export interface RunningGrpcServer {
   /** `host:port` that the server really listens on. */
   readonly address: string;
   /**
-   * Stops: health says NOT_SERVING, no new calls, calls under way may end; after the grace they are cut off.
-   * Resolves when all handlers have ended (or didn't notice their abort in time).
+   * Stops: health says NOT_SERVING, no new calls, calls under way may end; after the grace they are cut off as
+   * unavailable. Resolves when all handlers have ended (or didn't notice their abort in time).
    */
   drain(graceMs: number): Promise<void>;
 }
@@ -103,7 +103,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
 /** tryShutdown may never end, and waits for every stream that a client keeps open. */
 async function shutDown(server: grpc.Server, calls: OpenCalls, graceMs: number, clock: Clock): Promise<void> {
   const graceful = new Promise<boolean>((resolve) => server.tryShutdown((error) => resolve(error === undefined)));
-  if (!(await within(graceful, graceMs, clock))) server.forceShutdown();
+  if (!(await within(graceful, graceMs, clock))) {
+    calls.cutOff();
+    if (!(await within(graceful, HANDLER_GRACE_MS, clock))) server.forceShutdown();
+  }
   await within(
     calls.settled().then(() => true),
     HANDLER_GRACE_MS,

@@ -9,6 +9,8 @@ export interface FakeTeacherOptions {
   classes?: number;
   /** Another seed is another teacher. Default 1. */
   seed?: number;
+  /** Default: of classes and seed. */
+  cacheIdentity?: string;
   /** Of every call. Default 0. */
   latencyMs?: number;
   /** Every n-th call fails; default 0 = none. */
@@ -39,7 +41,7 @@ export class FakeTeacher implements Teacher {
   constructor(private readonly options: FakeTeacherOptions = {}) {
     this.#classes = options.classes ?? 10;
     this.#seed = options.seed ?? 1;
-    this.cacheIdentity = hashOf({ adapter: 'fake', classes: this.#classes, seed: this.#seed });
+    this.cacheIdentity = options.cacheIdentity ?? hashOf({ adapter: 'fake', classes: this.#classes, seed: this.#seed });
   }
 
   async describe(): Promise<TeacherFacts> {

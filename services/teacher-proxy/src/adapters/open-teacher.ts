@@ -20,6 +20,10 @@ export async function openTeacher(config: TeacherConfig, env: Environment, clock
     case 'open-inference-grpc':
       return new OpenInferenceGrpcTeacher(config, env);
     case 'fake':
-      return new FakeTeacher({ ...config.fake, clock });
+      return new FakeTeacher({
+        ...config.fake,
+        ...(config.cacheIdentity !== undefined && { cacheIdentity: config.cacheIdentity }),
+        clock,
+      });
   }
 }

@@ -4,6 +4,9 @@ import { DIGITS, openDigitRecogniser } from './recogniser.js';
 import { OCR_MODEL, readOptions } from './protocol.js';
 import type { OcrTeacherReady } from './protocol.js';
 
+// Ctrl-C reaches the whole group: calls that the run still has open are to be answered, and the parent ends this one.
+process.on('SIGINT', () => undefined);
+
 // A process of its own, so that a run sees nothing of this teacher but its answers.
 const { threads, port } = readOptions(process.argv[2]);
 const recogniser = await openDigitRecogniser(threads);
@@ -19,7 +22,5 @@ const model = new OpenInferenceModel({
 });
 const server = await startOpenInferenceServer({ model, port });
 
-// Ctrl-C reaches the whole group: calls that the run still has open are to be answered.
-process.on('SIGINT', () => undefined);
 process.on('disconnect', () => void server.close().finally(() => process.exit(0)));
 process.send?.({ url: server.url } satisfies OcrTeacherReady);

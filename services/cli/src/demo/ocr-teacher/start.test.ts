@@ -69,6 +69,18 @@ describe('OCR teacher - process', () => {
     }
   });
 
+  it('goes on answering when Ctrl-C reaches it: its parent stops it', async () => {
+    const teacher = await startOcrTeacher();
+    try {
+      process.kill(teacher.pid, 'SIGINT');
+      for (let n = 0; n < 2; n++) expect(await ask(teacher.url, someDigits().slice(0, PIXELS))).toHaveLength(1);
+      expect(isAlive(teacher.pid)).toBe(true);
+    } finally {
+      await teacher.stop();
+    }
+    expect(isAlive(teacher.pid)).toBe(false);
+  });
+
   it('ends by itself when its parent is killed', async () => {
     const start = fileURLToPath(new URL('../../../dist/demo/ocr-teacher/start.js', import.meta.url));
     const script = `const { startOcrTeacher } = await import(${JSON.stringify(start)});

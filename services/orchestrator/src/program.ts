@@ -1,0 +1,22 @@
+import { listenOptions, startOnEmbeddedStores } from '@bbdistill/common';
+import type { ServiceProgram } from '@bbdistill/common';
+import { orchestratorConfig } from './config.js';
+import { startOrchestrator } from './server.js';
+
+/** The orchestrator as a process of its own. */
+export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table> = {
+  name: 'orchestrator',
+  config: orchestratorConfig,
+  start(values, logger) {
+    const { teacherProxyAddress, teacherProxyToken } = values;
+    return startOnEmbeddedStores(values.state, (stores) =>
+      startOrchestrator({
+        ...listenOptions(values),
+        stores,
+        logger,
+        teacherProxyAddress,
+        ...(teacherProxyToken !== undefined && { teacherProxyToken }),
+      }),
+    );
+  },
+};

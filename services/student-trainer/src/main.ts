@@ -1,0 +1,4 @@
+import { runServiceProcess } from '@bbdistill/common';
+import { trainerProgram } from './program.js';
+
+process.exitCode = await runServiceProcess(trainerProgram);

@@ -1,0 +1,33 @@
+import { defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { DEFAULT_JOB_CONCURRENCY } from './server.js';
+import { teachersFile } from './teachers-file.js';
+
+export const DEFAULT_LISTEN = '127.0.0.1:7701';
+export const DEFAULT_STATE_FOLDER = './.bbdistill/teacher-proxy';
+const MAX_JOB_CONCURRENCY = 256;
+
+/** Also of everything that runs a teacher-proxy inside itself. */
+export const TEACHERS_SETTINGS = {
+  teachers: {
+    env: 'BBDISTILL_TEACHERS',
+    parse: parsers.optional(teachersFile),
+    default: undefined,
+    meaning: 'YAML file with a teachers: block to register; those that the state folder knows stay',
+  },
+} as const;
+
+/** The settings of the teacher-proxy. */
+export const teacherProxyConfig = defineConfig(
+  {
+    ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    ...TEACHERS_SETTINGS,
+    jobConcurrency: {
+      env: 'BBDISTILL_JOB_CONCURRENCY',
+      parse: parsers.integer({ min: 1, max: MAX_JOB_CONCURRENCY }),
+      default: DEFAULT_JOB_CONCURRENCY,
+      unit: 'shards',
+      meaning: "shards in hand at once; how many calls are in flight is each teacher's own limit",
+    },
+  },
+  [listensSafely],
+);
