@@ -8,6 +8,7 @@ import { BEST_RECIPE, startStudentTrainer } from '@bbdistill/student-trainer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resultOf, temporaryStores } from '../helpers/embedded.js';
 import type { TemporaryStores } from '../helpers/embedded.js';
+import { addonInstructionSets } from '../helpers/kernel-families.js';
 import { storeLabelled, tinyImages } from '../helpers/tiny-images.js';
 import { waitFor } from '../helpers/wait-for.js';
 
@@ -23,6 +24,7 @@ const start = (checkpointIntervalMs?: number) =>
     stores,
     address: '127.0.0.1:0',
     logger: silentLogger,
+    engine: 'wasm',
     ...(checkpointIntervalMs !== undefined && { checkpointIntervalMs }),
   });
 
@@ -84,6 +86,12 @@ describe('student-trainer - jobs over gRPC', () => {
     const labels = files.find(({ path }) => path === 'student/soft-labels.jsonl');
     const text = new TextDecoder().decode(await stores.blobs.get(labels!.blob!.sha256));
     expect(text.trimEnd().split('\n')).toHaveLength(95);
+  });
+
+  it.skipIf(addonInstructionSets().length === 0)('trains on the native kernels where they are built', async () => {
+    const [native, wasm] = [await trained(train({ engine: 'native', seed: 4 })), await trained(train({ seed: 4 }))];
+    expect(native.engine).toMatch(/native/);
+    expect(native.history.at(-1)!.loss).toBeCloseTo(wasm.history.at(-1)!.loss, 3);
   });
 
   it('takes fewer images than a batch', async () => {

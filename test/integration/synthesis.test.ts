@@ -21,7 +21,12 @@ let data: Awaited<ReturnType<typeof storeLabelled>>;
 beforeAll(async () => {
   temporary = await temporaryStores();
   blobs = temporary.stores.blobs;
-  running = await startSynthesis({ stores: temporary.stores, address: '127.0.0.1:0', logger: silentLogger });
+  running = await startSynthesis({
+    stores: temporary.stores,
+    address: '127.0.0.1:0',
+    logger: silentLogger,
+    engine: 'wasm',
+  });
   client = connect(SERVICE, running.address);
   data = await storeLabelled(blobs, tinyImages(30), { perShard: 16, unanswered: [4] });
 });

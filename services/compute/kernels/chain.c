@@ -8,7 +8,7 @@ void chain_begin(Chain *chain, int batch, int height, int width, int channels) {
 }
 
 static Layer *add(Chain *chain, LayerKind kind, int height, int width, int channels) {
-  if (chain->layer_count == MAX_LAYERS) __builtin_trap();
+  if (chain->layer_count == MAX_LAYERS) REFUSE();
   Layer *layer = &chain->layers[chain->layer_count];
   Tensor *in = &chain->tensors[chain->layer_count];
   Tensor *out = &chain->tensors[++chain->layer_count];

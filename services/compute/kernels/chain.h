@@ -50,15 +50,15 @@ typedef struct {
   float *values, *gradients, *first_moments, *second_moments;
 } Parameters;
 
-void chain_begin(Chain *chain, int batch, int height, int width, int channels);
-void chain_add_conv(Chain *chain, int filters, int kernel, int same, Activation activation);
+SHARED void chain_begin(Chain *chain, int batch, int height, int width, int channels);
+SHARED void chain_add_conv(Chain *chain, int filters, int kernel, int same, Activation activation);
 // A 2×2 pool right after a ReLU convolution becomes one layer with it.
-void chain_add_pool(Chain *chain, int pool);
-void chain_add_dense(Chain *chain, int units, Activation activation);
-int chain_parameter_count(const Chain *chain);
+SHARED void chain_add_pool(Chain *chain, int pool);
+SHARED void chain_add_dense(Chain *chain, int units, Activation activation);
+SHARED int chain_parameter_count(const Chain *chain);
 // Allocates everything. `at` is the chain's first place in the flat vectors; `gradient_channels` how many leading
 // channels of the chain's input need a gradient.
-void chain_finish(Chain *chain, Parameters *parameters, int at, int gradient_channels, float *workspace);
+SHARED void chain_finish(Chain *chain, Parameters *parameters, int at, int gradient_channels, float *workspace);
 
 INLINE Tensor *chain_input(Chain *chain) { return &chain->tensors[0]; }
 INLINE Tensor *chain_output(Chain *chain) { return &chain->tensors[chain->layer_count]; }
@@ -66,21 +66,21 @@ INLINE float *tensor_origin(const Tensor *t, float *data) { return data + t->pad
 INLINE int tensor_features(const Tensor *t) { return t->height * t->width * t->channels; }
 
 // From the input's data to the output's, for the first `count` images.
-void chain_forward(Chain *chain, int count);
+SHARED void chain_forward(Chain *chain, int count);
 // From the output's gradient to the gradients of all parameters, overwriting them.
-void chain_backward(Chain *chain, int count);
+SHARED void chain_backward(Chain *chain, int count);
 
-void conv_finish(Layer *layer, int batch);
-void conv_forward(Layer *layer, int count);
-void conv_backward(Layer *layer, int count, float *workspace);
-void conv_pool_forward(Layer *layer, int count);
-void conv_pool_backward(Layer *layer, int count);
-void pool_forward(Layer *layer, int count);
-void pool_backward(Layer *layer, int count);
-void dense_forward(Layer *layer, int count, float *workspace);
-void dense_backward(Layer *layer, int count, float *workspace);
+SHARED void conv_finish(Layer *layer, int batch);
+SHARED void conv_forward(Layer *layer, int count);
+SHARED void conv_backward(Layer *layer, int count, float *workspace);
+SHARED void conv_pool_forward(Layer *layer, int count);
+SHARED void conv_pool_backward(Layer *layer, int count);
+SHARED void pool_forward(Layer *layer, int count);
+SHARED void pool_backward(Layer *layer, int count);
+SHARED void dense_forward(Layer *layer, int count, float *workspace);
+SHARED void dense_backward(Layer *layer, int count, float *workspace);
 
 // In place over `count` floats (up to VW - 1 more are touched).
-void activate(Activation activation, float *values, usize count);
+SHARED void activate(Activation activation, float *values, usize count);
 // gradient *= activation'(values), where values are what the activation gave.
-void activate_backward(Activation activation, const float *values, float *gradient, usize count);
+SHARED void activate_backward(Activation activation, const float *values, float *gradient, usize count);

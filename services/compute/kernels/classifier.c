@@ -130,8 +130,6 @@ static double distillation_loss(Classifier *c, int count) {
   return total / count;
 }
 
-INLINE int is_finite(double x) { return x - x == 0; }
-
 // Copies [count,H,W,C] into the framed input.
 static void place_images(Classifier *c, int count) {
   Tensor *in = chain_input(&c->chain);

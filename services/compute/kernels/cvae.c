@@ -128,8 +128,6 @@ static double divergence(Cvae *c, int count, int with_gradient) {
   return total / count;
 }
 
-INLINE int is_finite(double x) { return x - x == 0; }
-
 static double forward(Cvae *c, int count) {
   join(count, c->images, c->pixels, c->conditions, c->classes, chain_input(&c->encoder)->data);
   chain_forward(&c->encoder, count);

@@ -8,9 +8,9 @@ typedef struct {
   double beta1_power, beta2_power;
 } Adam;
 
-void parameters_allocate(Parameters *parameters, int count);
-void adam_begin(Adam *adam, double beta1, double beta2, double epsilon, double weight_decay);
+SHARED void parameters_allocate(Parameters *parameters, int count);
+SHARED void adam_begin(Adam *adam, double beta1, double beta2, double epsilon, double weight_decay);
 // As after `steps` steps.
-void adam_seek(Adam *adam, int steps);
+SHARED void adam_seek(Adam *adam, int steps);
 // values -= rate·(m̂ / (√v̂ + epsilon) + weight_decay·values), biases included
-void adam_step(Adam *adam, Parameters *parameters, double rate);
+SHARED void adam_step(Adam *adam, Parameters *parameters, double rate);

@@ -1,6 +1,5 @@
+// Memory of the WebAssembly target; the addon's is native/arena.c.
 #include "platform.h"
-
-#ifdef __wasm__
 
 #define PAGE_BYTES 65536ul
 extern u8 __heap_base;
@@ -14,22 +13,8 @@ void *arena_alloc(usize bytes) {
   usize have = __builtin_wasm_memory_size(0) * PAGE_BYTES;
   if (end > have) {
     usize pages = (end - have + PAGE_BYTES - 1) / PAGE_BYTES;
-    if (__builtin_wasm_memory_grow(0, pages) == (usize)-1) __builtin_trap();
+    if (__builtin_wasm_memory_grow(0, pages) == (usize)-1) REFUSE();
   }
   arena_top = end;
   return (void *)begin;
 }
-
-#else
-
-#include <stdlib.h>
-
-void *arena_alloc(usize bytes) {
-  usize rounded = (bytes + 63) & ~(usize)63;
-  u8 *memory = aligned_alloc(64, rounded);
-  if (!memory) abort();
-  for (usize i = 0; i < rounded; i++) memory[i] = 0;
-  return memory;
-}
-
-#endif

@@ -15,12 +15,20 @@ typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 64")
+#endif
 
 #ifdef __wasm__
 #define EXPORT(name) __attribute__((export_name(#name)))
+#define SHARED
 #else
-#define EXPORT(name) __attribute__((visibility("default")))
+// The addon holds these sources once per instruction set, each time as one translation unit, so nothing may have a
+// name outside it (see native/variant.c). A prototype with SHARED gives its definition internal linkage.
+#define EXPORT(name) static
+#define SHARED static
 #endif
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
@@ -48,8 +56,16 @@ INLINE int round_up(int value, int multiple) { return (value + multiple - 1) / m
 #define SLACK 64
 
 // Zeroed memory that lives as long as the network; 64-byte aligned. Only called while a network is built, so memory
-// stays flat over the steps.
+// stays flat over the steps. Doesn't return where there is none left: the host gets an exception.
 void *arena_alloc(usize bytes);
+
+#ifdef __wasm__
+#define REFUSE() __builtin_trap()
+#else
+_Noreturn void arena_refuse(void);
+// Leaves the call that the host made, which gets an exception.
+#define REFUSE() arena_refuse()
+#endif
 
 INLINE float *alloc_floats(usize count) { return (float *)arena_alloc((count + SLACK) * sizeof(float)); }
 INLINE int *alloc_ints(usize count) { return (int *)arena_alloc((count + SLACK) * sizeof(int)); }

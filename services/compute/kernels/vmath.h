@@ -57,3 +57,5 @@ INLINE vf v_sigmoid(vf x) { return splat(1) / (splat(1) + v_exp(-x)); }
 
 INLINE float s_exp(float x) { return v_exp(splat(x))[0]; }
 INLINE float s_log(float x) { return v_log(splat(x))[0]; }
+
+INLINE int is_finite(double x) { return x - x == 0; }

@@ -1,17 +1,11 @@
-import { readFileSync } from 'node:fs';
 import type { Activation } from '../engine.js';
 import type { FlatState } from './flat-parameters.js';
 
-/** Where the committed build lies, seen from `src` and from `dist` alike. */
-const KERNELS_URL = new URL('../../kernels/kernels.wasm', import.meta.url);
-
-/** An address in the instance's memory. */
+/** An address in the instance's memory, as an offset from its start. */
 export type Pointer = number;
 
 /** The functions of `kernels/*.c`; what they do is said there. */
-export interface KernelExports {
-  memory: { readonly buffer: ArrayBuffer };
-
+export interface KernelFunctions {
   classifier_new(batch: number, height: number, width: number, channels: number): Pointer;
   classifier_add_conv(self: Pointer, filters: number, kernel: number, same: number, activation: number): void;
   classifier_add_pool(self: Pointer, size: number): void;
@@ -59,34 +53,29 @@ export interface KernelExports {
 /** As `Activation` of `chain.h`. */
 export const ACTIVATION_CODES: Readonly<Record<Activation, number>> = { linear: 0, relu: 1, sigmoid: 2 };
 
-/** The part that is used here; TypeScript knows it from its DOM library only, which has no place in a server. */
-declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object) => { exports: unknown };
-};
-
-let compiled: object | undefined;
-
-/** A fresh instance with a memory of its own: one for every network, dropped with it. */
-export function instantiateKernels(): KernelExports {
-  compiled ??= new WebAssembly.Module(readFileSync(KERNELS_URL));
-  // The module names its functions itself; a mismatch with the interface above shows in the first test that builds
-  // a network.
-  return new WebAssembly.Instance(compiled).exports as KernelExports;
+/** One instance of the kernels with a memory of its own: one for every network. */
+export interface Kernels extends KernelFunctions {
+  /** To be read only once the network is built; its size is fixed from then on. */
+  readonly memory: { readonly buffer: ArrayBuffer };
+  /** Gives the memory back. Neither functions nor views may be used afterwards. */
+  dispose(): void;
 }
 
-/** A view into the instance's memory, which never grows once its network is built. */
-export function floatsAt(kernels: KernelExports, at: Pointer, length: number): Float32Array {
+/** Makes instances: what an engine of this family consists of. */
+export type KernelFactory = () => Kernels;
+
+/** A view into the memory of an instance whose network is built. */
+export function floatsAt(kernels: Kernels, at: Pointer, length: number): Float32Array {
   return new Float32Array(kernels.memory.buffer, at, length);
 }
 
-/** A view into the instance's memory, which never grows once its network is built. */
-export function bytesAt(kernels: KernelExports, at: Pointer, length: number): Uint8Array {
+/** A view into the memory of an instance whose network is built. */
+export function bytesAt(kernels: Kernels, at: Pointer, length: number): Uint8Array {
   return new Uint8Array(kernels.memory.buffer, at, length);
 }
 
 /** The vectors behind a `Parameters` of `chain.h`. */
-export function flatStateAt(kernels: KernelExports, parameters: Pointer, count: number): FlatState {
+export function flatStateAt(kernels: Kernels, parameters: Pointer, count: number): FlatState {
   return {
     values: floatsAt(kernels, kernels.parameters_values(parameters), count),
     firstMoments: floatsAt(kernels, kernels.parameters_first_moments(parameters), count),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { addonInstructionSets } from '../../../../test/helpers/kernel-families.js';
 import type { EngineName } from '../engine.js';
 import { createEngine } from './select.js';
 import type { EngineCandidate } from './select.js';
@@ -10,8 +11,10 @@ function candidate(name: EngineCandidate['name'], change: Partial<EngineCandidat
 }
 
 describe('engine selection - auto', () => {
-  it('takes wasm in this build', async () => {
-    expect((await createEngine('auto', 'preferred')).name).toBe('wasm');
+  it('takes the native kernels where they are built, else WebAssembly, and any of them by name', async () => {
+    const best = addonInstructionSets().length > 0 ? 'native' : 'wasm';
+    expect((await createEngine('auto', 'preferred')).name).toBe(best);
+    expect((await createEngine(best, 'never')).name).toBe(best);
     expect((await createEngine('wasm', 'never')).name).toBe('wasm');
   });
 
@@ -42,7 +45,7 @@ describe('engine selection - auto', () => {
 describe('engine selection - refusals', () => {
   it('an engine that is not built in is refused with those that are', async () => {
     await expect(createEngine('tensorflow-gpu', 'preferred')).rejects.toThrow(
-      'engine: tensorflow-gpu is not in this build; here are: wasm',
+      'engine: tensorflow-gpu is not in this build; here are: native, wasm',
     );
   });
 
@@ -54,7 +57,7 @@ describe('engine selection - refusals', () => {
 
   it('a required GPU is never replaced by a CPU; the message names what was found', async () => {
     const none = createEngine('auto', 'required', undefined, () => []);
-    await expect(none).rejects.toThrow(/engines here: wasm; GPU devices found: none/);
+    await expect(none).rejects.toThrow(/engines here: native, wasm; GPU devices found: none/);
     const unused = createEngine('wasm', 'required', undefined, () => ['nvidia0']);
     await expect(unused).rejects.toThrow(/GPU devices found: nvidia0/);
     const failing = candidate('tensorflow-gpu', { create: async () => Promise.reject(new Error('no libcudart')) });

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { FailedPreconditionError, InvalidArgumentError } from '@bbdistill/common';
 import type { Engine, EngineName, GpuWish } from '../engine.js';
+import { createNativeEngine } from './native.js';
 import { createWasmEngine } from './wasm.js';
 
 type ConcreteName = Exclude<EngineName, 'auto'>;
@@ -17,6 +18,7 @@ export interface EngineCandidate {
 
 /** The engines of this build, best first: `auto` takes the first that loads. */
 const LADDER: readonly EngineCandidate[] = [
+  { name: 'native', usesGpu: false, inAuto: true, create: async () => createNativeEngine() },
   { name: 'wasm', usesGpu: false, inAuto: true, create: async () => createWasmEngine() },
 ];
 

@@ -1,6 +1,7 @@
 import type { ClassifierOptions, CvaeOptions, Engine } from '../engine.js';
-import { WasmClassifier } from './wasm-classifier.js';
-import { WasmCvae } from './wasm-cvae.js';
+import { KernelClassifier } from './kernel-classifier.js';
+import { KernelCvae } from './kernel-cvae.js';
+import { instantiateWasmKernels } from './wasm-kernels.js';
 
 /**
  * Our kernels as WebAssembly with 128-bit vectors: nothing to install, one thread, and the same bits on every machine
@@ -10,7 +11,7 @@ export function createWasmEngine(): Engine {
   return {
     name: 'wasm',
     description: 'wasm: own kernels, WebAssembly SIMD 128 bit, one thread, the same bits on every machine',
-    createClassifier: (options: ClassifierOptions) => new WasmClassifier(options),
-    createCvae: (options: CvaeOptions) => new WasmCvae(options),
+    createClassifier: (options: ClassifierOptions) => new KernelClassifier(options, instantiateWasmKernels),
+    createCvae: (options: CvaeOptions) => new KernelCvae(options, instantiateWasmKernels),
   };
 }

@@ -1,18 +1,18 @@
-import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
 import { NanLossError } from '../engine.js';
 import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';
-import { denseTensors, elementsOfAll } from '../network-shapes.js';
+import { MAX_LAYERS, denseTensors, elementsOfAll } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';
 import { allocating, requireAdam, requireLength, requireMemory, requireNatural, requireStep } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
-import { ACTIVATION_CODES, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
-import type { KernelExports, Pointer } from './kernels.js';
+import { ACTIVATION_CODES, flatStateAt, floatsAt } from './kernels.js';
+import type { KernelFactory, Kernels, Pointer } from './kernels.js';
 
 const OWNER = 'the CVAE';
 
 /** What goes with `dispose`: the instance and every view into its memory. */
 interface Live {
-  kernels: KernelExports;
+  kernels: Kernels;
   self: Pointer;
   parameters: FlatParameters;
   images: Float32Array;
@@ -23,7 +23,7 @@ interface Live {
 }
 
 /** A dense conditional VAE in an instance of the kernels of its own; one call into it per step. */
-export class WasmCvae implements Cvae {
+export class KernelCvae implements Cvae {
   readonly #batch: number;
   readonly #pixels: number;
   readonly #classes: number;
@@ -33,12 +33,17 @@ export class WasmCvae implements Cvae {
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option that can't be */
-  constructor({ shape, classes, latent, hidden, batch, seed, adam }: CvaeOptions) {
+  constructor({ shape, classes, latent, hidden, batch, seed, adam }: CvaeOptions, instantiate: KernelFactory) {
     requireNatural('batch', batch);
     requireNatural('classes', classes);
     requireNatural('latent', latent);
     requireNatural('pixels of an image', pixelsPerImage(shape));
     for (const units of hidden) requireNatural('hidden units', units);
+    if (hidden.length >= MAX_LAYERS) {
+      throw new InvalidArgumentError(
+        `${OWNER} has ${hidden.length} hidden layers; at most ${MAX_LAYERS - 1} are possible`,
+      );
+    }
     requireAdam(adam);
     this.#batch = batch;
     this.#pixels = pixelsPerImage(shape);
@@ -48,7 +53,7 @@ export class WasmCvae implements Cvae {
     this.#parameterCount = elementsOfAll(layout);
     const widths = 2 * (hidden.reduce((a, b) => a + b, 0) + this.#pixels + classes + 2 * latent);
     requireMemory(OWNER, 2 * batch * (widths + this.#pixels) + 4 * this.#parameterCount);
-    const kernels = instantiateKernels();
+    const kernels = instantiate();
     const self = kernels.cvae_new(batch, this.#pixels, classes, latent);
     for (const units of hidden) kernels.cvae_add_encoder(self, units, ACTIVATION_CODES.relu);
     kernels.cvae_add_encoder(self, 2 * latent, ACTIVATION_CODES.linear);
@@ -147,6 +152,7 @@ export class WasmCvae implements Cvae {
 
   /** Afterwards every call but this one and `memoryBytes` throws FailedPreconditionError. */
   dispose(): void {
+    this.#live?.kernels.dispose();
     this.#live = undefined;
   }
 

@@ -1,10 +1,12 @@
 import { RandomStream } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
+import { kernelFamilies } from '../../../../test/helpers/kernel-families.js';
 import type { CvaeOptions, LossOptions, NetworkSpec, WeightTensor } from '../engine.js';
 import { DEFAULT_ADAM } from '../engine.js';
 import { shapedLayers } from '../network-shapes.js';
-import { WasmClassifier } from './wasm-classifier.js';
-import { WasmCvae } from './wasm-cvae.js';
+import { KernelClassifier } from './kernel-classifier.js';
+import { KernelCvae } from './kernel-cvae.js';
+import type { KernelFactory } from './kernels.js';
 
 // The oracle is the plain definition of each layer and loss in double precision, differentiated by central
 // differences: what the kernels compute in another order, fused and in single precision must come close to it.
@@ -141,11 +143,15 @@ function fillTargets(target: Float32Array, classes: number): void {
   }
 }
 
-function checkClassifier(network: NetworkSpec, loss: LossOptions = { balance: 0, temperature: 1 }): void {
+function checkGradients(
+  instantiate: KernelFactory,
+  network: NetworkSpec,
+  loss: LossOptions = { balance: 0, temperature: 1 },
+): void {
   const batch = 5;
   // Fewer than the batch, so that rows left over from nobody would show.
   const count = 3;
-  const classifier = new WasmClassifier({ network, batch, seed: 3, loss, adam: DEFAULT_ADAM });
+  const classifier = new KernelClassifier({ network, batch, seed: 3, loss, adam: DEFAULT_ADAM }, instantiate);
   const random = new RandomStream(9, 'biases');
   classifier.setWeights(
     classifier
@@ -180,7 +186,9 @@ const conv = (
   activation: 'linear' | 'relu' | 'sigmoid' = 'relu',
 ) => ({ kind: 'conv2d', name, filters, kernelSize, padding, activation }) as const;
 
-describe('wasm engine - gradients against central differences', () => {
+describe.each(kernelFamilies())('$name engine - gradients against central differences', ({ instantiate }) => {
+  const checkClassifier = (network: NetworkSpec, loss?: LossOptions) => checkGradients(instantiate, network, loss);
+
   it.each(['linear', 'relu', 'sigmoid'] as const)('dense layer with %s', (activation) => {
     checkClassifier({
       name: 'dense',
@@ -212,6 +220,8 @@ describe('wasm engine - gradients against central differences', () => {
     ['valid', 2, 3, 9],
     ['same', 4, 1, 17],
     ['same', 7, 5, 2],
+    ['same', 3, 2, 1],
+    ['valid', 3, 1, 11],
   ] as const)(
     'convolution fused with ReLU and pool, %s, kernel %i, %i channels, %i filters',
     (padding, kernel, channels, filters) => {
@@ -224,7 +234,8 @@ describe('wasm engine - gradients against central differences', () => {
           conv('first', channels, 3, 'same'),
           conv('a', filters, kernel, padding),
           POOL,
-          conv('b', 2, 2, 'same', 'relu'),
+          // Its frame of zeros must survive the vectors that the pool before it stores.
+          conv('b', 2, 3, 'same', 'relu'),
           { kind: 'max-pool2d', name: 'pool2', poolSize: 2 },
           FLATTEN,
           LOGITS(3),
@@ -277,7 +288,7 @@ describe('wasm engine - gradients against central differences', () => {
       adam: DEFAULT_ADAM,
     };
     const count = 3;
-    const cvae = new WasmCvae(options);
+    const cvae = new KernelCvae(options, instantiate);
     fill(cvae.images, 'images');
     fill(cvae.noise, 'noise', true);
     fillTargets(cvae.conditions, options.classes);

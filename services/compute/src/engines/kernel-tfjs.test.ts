@@ -1,10 +1,11 @@
 import { RandomStream } from '@bbdistill/common';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { kernelFamilies } from '../../../../test/helpers/kernel-families.js';
 import { DEFAULT_ADAM } from '../engine.js';
 import type { NetworkSpec, WeightTensor } from '../engine.js';
-import { WasmClassifier } from './wasm-classifier.js';
-import { WasmCvae } from './wasm-cvae.js';
+import { KernelClassifier } from './kernel-classifier.js';
+import { KernelCvae } from './kernel-cvae.js';
 
 // TensorFlow.js on its plain `cpu` backend is the oracle for what only shows over many steps: Adam and its bias
 // correction. Shapes are tiny, because it trains a fifth of a LeNet step a second.
@@ -53,7 +54,7 @@ function relativeError(weights: WeightTensor[], variables: Map<string, tf.Variab
   );
 }
 
-describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
+describe.each(kernelFamilies())('$name engine - 30 Adam steps as TensorFlow.js takes them', ({ instantiate }) => {
   it('a LeNet-like classifier', () => {
     const network: NetworkSpec = {
       name: 'tiny-lenet',
@@ -71,7 +72,7 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
     };
     const batch = 6;
     const loss = { balance: 0, temperature: 1 };
-    const classifier = new WasmClassifier({ network, batch, seed: 1, loss, adam: DEFAULT_ADAM });
+    const classifier = new KernelClassifier({ network, batch, seed: 1, loss, adam: DEFAULT_ADAM }, instantiate);
     const images = uniform(batch * 144, 'images');
     const targets = answers(batch, 5);
     const variables = variablesOf(classifier.weights());
@@ -109,15 +110,18 @@ describe('wasm engine - 30 Adam steps as TensorFlow.js takes them', () => {
 
   it('the CVAE', () => {
     const [batch, pixels, classes, latent] = [6, 16, 3, 2];
-    const cvae = new WasmCvae({
-      shape: { height: 4, width: 4, channels: 1 },
-      classes,
-      latent,
-      hidden: [12, 8],
-      batch,
-      seed: 1,
-      adam: DEFAULT_ADAM,
-    });
+    const cvae = new KernelCvae(
+      {
+        shape: { height: 4, width: 4, channels: 1 },
+        classes,
+        latent,
+        hidden: [12, 8],
+        batch,
+        seed: 1,
+        adam: DEFAULT_ADAM,
+      },
+      instantiate,
+    );
     const images = uniform(batch * pixels, 'images');
     const conditions = answers(batch, classes);
     const noise = uniform(batch * latent, 'noise').map((value) => 4 * value - 2);

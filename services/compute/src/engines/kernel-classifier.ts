@@ -12,12 +12,12 @@ import {
   requireStep,
 } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
-import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt, instantiateKernels } from './kernels.js';
-import type { KernelExports, Pointer } from './kernels.js';
+import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt } from './kernels.js';
+import type { KernelFactory, Kernels, Pointer } from './kernels.js';
 
 /** What goes with `dispose`: the instance and every view into its memory. */
 interface Live {
-  kernels: KernelExports;
+  kernels: Kernels;
   self: Pointer;
   parameters: FlatParameters;
   images: Float32Array;
@@ -27,7 +27,7 @@ interface Live {
 }
 
 /** A classifier in an instance of the kernels of its own; one call into it per step. */
-export class WasmClassifier implements Classifier {
+export class KernelClassifier implements Classifier {
   readonly network: NetworkSpec;
   readonly parameterCount: number;
   readonly #batch: number;
@@ -36,7 +36,7 @@ export class WasmClassifier implements Classifier {
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option or the layer that can't be */
-  constructor({ network, batch, seed, loss, adam }: ClassifierOptions) {
+  constructor({ network, batch, seed, loss, adam }: ClassifierOptions, instantiate: KernelFactory) {
     requireNatural('batch', batch);
     requireLoss(loss);
     requireAdam(adam);
@@ -47,7 +47,7 @@ export class WasmClassifier implements Classifier {
     this.#pixels = pixelsPerImage(network.input);
     const owner = `network ${network.name} at batch ${batch}`;
     requireMemory(owner, floatsOf(network, batch));
-    const kernels = instantiateKernels();
+    const kernels = instantiate();
     const self = addLayers(kernels, network, batch);
     allocating(owner, () =>
       kernels.classifier_finish(
@@ -138,6 +138,7 @@ export class WasmClassifier implements Classifier {
 
   /** Afterwards every call but this one and `memoryBytes` throws FailedPreconditionError. */
   dispose(): void {
+    this.#live?.kernels.dispose();
     this.#live = undefined;
   }
 
@@ -160,7 +161,7 @@ function floatsOf(network: NetworkSpec, batch: number): number {
   return batch * perImage + 4 * elementsOfAll(networkTensors(network));
 }
 
-function addLayers(kernels: KernelExports, network: NetworkSpec, batch: number): Pointer {
+function addLayers(kernels: Kernels, network: NetworkSpec, batch: number): Pointer {
   const { height, width, channels } = network.input;
   const self = kernels.classifier_new(batch, height, width, channels);
   for (const layer of network.layers) {
