@@ -47,6 +47,7 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
   }
   await downloadArtifacts(session.orchestrator, run, out, new AbortController().signal);
   const report = JSON.parse(run.reportJson) as Report;
+  for (const note of report.notes ?? []) output.stderr(note);
   if (options.json) output.stdout(JSON.stringify({ report }));
   else {
     output.stdout(reportTable(report));

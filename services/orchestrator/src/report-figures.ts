@@ -76,7 +76,18 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
       total: (endedAtMs - (record.startedAtMs ?? endedAtMs)) / 1000,
     },
     peakRssBytes: process.resourceUsage().maxRSS * BYTES_PER_KIB,
+    notes: notesOn(outcome),
   };
+}
+
+/** What a reader of the figures has to know. */
+function notesOn({ seeds, mixed, generated }: RunOutcome): string[] {
+  const shards = [...seeds, ...mixed, ...generated];
+  const unanswered = shards.reduce((sum, { answers }) => sum + (answers?.unanswered ?? 0), 0);
+  const images = imagesIn(shards);
+  return unanswered === 0
+    ? []
+    : [`the teacher gave no usable answer for ${unanswered} of ${images} images: the student learnt without them`];
 }
 
 function imagesIn(shards: RunOutcome['mixed']): number {

@@ -273,14 +273,19 @@ describe('label', () => {
     expect(spentBy(await ledger.read(), 'run').images).toBe(0);
   });
 
-  it('answers of a wrong length - end the work at the first call, and cost nothing once it is mended', async () => {
+  it('answers of a wrong length - end the work at the first call, and are read for free once the settings are mended', async () => {
     const { label, teacher } = setUp({ limits: { concurrency: 1 } });
     await expect(label(range(40), { classes: 10 })).rejects.toMatchObject({ code: 'TEACHER_ANSWER_LENGTH' });
     expect(teacher.asked.images).toBe(10);
-    await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
-    expect(teacher.asked.images).toBe(10);
     await label(range(40));
     expect(teacher.asked.images).toBe(40);
+  });
+
+  it('answers of a wrong length again - cost one call to see whether the teacher was mended', async () => {
+    const { label, teacher } = setUp({ limits: { concurrency: 1 } });
+    await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
+    await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
+    expect(teacher.asked.images).toBe(20);
   });
 
   it('NaN for one image - leaves its row unanswered and out of the cache', async () => {
@@ -317,6 +322,29 @@ describe('label', () => {
     await expect(labelling).rejects.toMatchObject({ code: 'TEACHER_ANSWERS_UNUSABLE' });
     await expect(labelling).rejects.toThrow('sum to 36 instead of 1');
     expect(teacher.asked.images).toBe(10);
+  });
+
+  it('useless answers in the cache - are asked again once the teacher is mended, and read again for free after', async () => {
+    let mended = false;
+    const outcomeOf = (_call: number, images: ImageBatch): QueryOutcome => ({
+      kind: 'answered',
+      answers: Array.from({ length: images.count }, () => ({
+        ok: true as const,
+        values: mended ? Float32Array.of(1, 0, 0, 0) : Float32Array.of(9, 9, 9, 9),
+      })),
+    });
+    const { label, teacher, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
+    await expect(label(range(100))).rejects.toMatchObject({ code: 'TEACHER_ANSWERS_UNUSABLE' });
+    const spoilt = teacher.asked.images;
+    mended = true;
+    const { answers } = await label(range(100));
+    expect(Array.from(answers.answered)).toEqual(Array<number>(100).fill(1));
+    expect(teacher.asked.images).toBe(100 + spoilt);
+    await label(range(100));
+    expect(teacher.asked.images).toBe(100 + spoilt);
+    const [line] = await lines();
+    expect(line!.counts).toMatchObject({ asked: 100, billed: 100 + spoilt, reasked: spoilt });
+    identity(line!.counts);
   });
 
   it('abort - settles the calls under way and starts no other', async () => {

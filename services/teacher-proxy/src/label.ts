@@ -134,8 +134,13 @@ export class Labeller {
     }
   }
 
+  /**
+   * Takes the answers that are known. Where all of them are of no use as the settings read them, the teacher may have
+   * been mended since: its images stay open and are asked again. Settings that are mended make the same answers useful.
+   */
   async #readCache(session: Session, questions: readonly Question[]): Promise<void> {
     const found = await this.options.cache.getMany(questions.map(({ key }) => key));
+    if (!session.hasUsable && !found.some((entry) => entry && session.isUsable(entry.values))) return;
     found.forEach((entry, index) => {
       if (!entry) return;
       // Paid for by this very work, in a delivery that didn't reach its end.

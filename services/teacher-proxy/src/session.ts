@@ -119,6 +119,15 @@ export class Session {
     }
   }
 
+  /** Whether an answer so far was of use. */
+  get hasUsable(): boolean {
+    return this.#usable > 0;
+  }
+
+  isUsable(values: Float32Array): boolean {
+    return normaliseAnswer(values, this.#scratch, this.form).ok;
+  }
+
   /** Takes note of whether an answer is of use; said as soon as it is there, so that no further call starts in vain. */
   judge(values: Float32Array): void {
     const result = normaliseAnswer(values, this.#scratch, this.form);
