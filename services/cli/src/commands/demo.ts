@@ -8,7 +8,7 @@ import { startOcrTeacher } from '../demo/ocr-teacher/start.js';
 import { runDirectly } from '../direct-run.js';
 import { packagedDataset, readImages, selectImages, selectLabels, splitSeeded } from '../images/index.js';
 import { naturalOption } from '../options.js';
-import { settingsFrom } from '../run-file.js';
+import { ENGINES, settingsFrom } from '../run-file.js';
 
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 const TEACHER_NAME = 'ocr';
@@ -27,6 +27,7 @@ interface DemoOptions extends GlobalOptions {
   network: string;
   recipe: RecipeName;
   seed: number;
+  engine: (typeof ENGINES)[number];
 }
 
 export function demoCommand(context: CommandContext): Command {
@@ -37,7 +38,12 @@ export function demoCommand(context: CommandContext): Command {
     .option('--synthetic <n>', 'synthetic images', naturalOption, DEFAULT_SYNTHETIC_IMAGES)
     .option('--network <name>', 'student', 'lenet5-half')
     .addOption(new Option('--recipe <name>', 'how to synthesise and train').choices(RECIPE_NAMES).default('paper'))
-    .option('--seed <n>', 'seed of everything random', naturalOption, 1);
+    .option('--seed <n>', 'seed of everything random', naturalOption, 1)
+    .addOption(
+      new Option('--engine <name>', 'what trains; wasm gives the same bits on every machine')
+        .choices(ENGINES)
+        .default('auto'),
+    );
   return addGlobalOptions(command).action(async (options: DemoOptions) => {
     const { output } = context;
     output.stderr('starting the teacher: the PP-OCRv4 text recogniser, in a process of its own, asked for digits only');
@@ -54,6 +60,7 @@ export function demoCommand(context: CommandContext): Command {
         student: { network: options.network, recipe: options.recipe },
         evaluation: { teacherImages: TEST_IMAGES, standardKd: true },
         budget: { images: options.images + options.synthetic + TEST_IMAGES },
+        engine: options.engine,
         seed: options.seed,
       });
       const teachers = [

@@ -11,7 +11,7 @@ import { runDirectly } from '../direct-run.js';
 import { balancedDraw, fashionMnist, selectImages } from '../images/index.js';
 import type { FashionMnist } from '../images/index.js';
 import { naturalOption, seedsOption } from '../options.js';
-import { settingsFrom } from '../run-file.js';
+import { ENGINES, settingsFrom } from '../run-file.js';
 import type { Output } from '../output.js';
 
 const TEACHER_NAME = 'reproduced';
@@ -29,6 +29,7 @@ interface ReproduceOptions extends GlobalOptions {
   images: number;
   synthetic: number;
   data?: string;
+  engine: (typeof ENGINES)[number];
   out: string;
 }
 
@@ -48,6 +49,11 @@ export function reproduceCommand(context: CommandContext): Command {
     .option('--images <n>', 'real images (a multiple of 10)', naturalOption, PAPER.images)
     .option('--synthetic <n>', 'synthetic images', naturalOption, PAPER.synthetic)
     .option('--data <dir>', "folder of the four IDX files; default: where Debian's dataset-fashion-mnist puts them")
+    .addOption(
+      new Option('--engine <name>', 'what trains; wasm gives the same bits on every machine')
+        .choices(ENGINES)
+        .default('auto'),
+    )
     .option('--out <dir>', 'folder of the results', './out');
   return addGlobalOptions(command).action(async (_set: string, options: ReproduceOptions) => {
     if (options.images < CLASSES || options.images % CLASSES !== 0) {
@@ -89,6 +95,7 @@ function reproduce(
     },
     student: { network: options.network, recipe: options.recipe },
     evaluation: { teacherImages: test.images.count, standardKd: true },
+    engine: options.engine,
     seed,
   });
   return runDirectly(
