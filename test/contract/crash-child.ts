@@ -5,9 +5,10 @@ import { writeSync } from 'node:fs';
 import { systemClock } from '../../services/common/src/clock.js';
 import { encodeJson } from '../../services/common/src/json.js';
 import { openEmbeddedStores } from '../../services/common/src/stores/embedded/open-embedded-stores.js';
+import { openNatsStores } from '../../services/common/src/stores/nats/open-nats-stores.js';
 import type { Stores } from '../../services/common/src/stores/stores.js';
 
-const [work, implementation, location] = process.argv.slice(2);
+const [work, implementation, ...location] = process.argv.slice(2);
 
 // Synchronous: a line that a pipe still held at the kill would hide an acknowledgement.
 const say = (line: string) => writeSync(1, `${line}\n`);
@@ -76,5 +77,18 @@ const works: Record<string, (stores: Stores) => Promise<unknown>> = {
   },
 };
 
-if (implementation !== 'embedded') throw new Error(`no stores of the kind ${implementation} are known here`);
-await works[work!]!(await openEmbeddedStores({ folder: location!, clock: systemClock }));
+const openers: Record<string, (...location: string[]) => Promise<Stores>> = {
+  embedded: (folder) => openEmbeddedStores({ folder: folder, clock: systemClock }),
+  nats: (url, namespace, ackWaitMs) =>
+    openNatsStores({
+      servers: [url],
+      replicas: 1,
+      clock: systemClock,
+      namespace: namespace,
+      ...(ackWaitMs ? { ackWaitMs: Number(ackWaitMs) } : {}),
+    }),
+};
+
+const open = openers[implementation!];
+if (!open) throw new Error(`no stores of the kind ${implementation} are known here`);
+await works[work!]!(await open(...location));

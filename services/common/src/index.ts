@@ -38,6 +38,15 @@ export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 export type { EmbeddedStoresOptions } from './stores/embedded/open-embedded-stores.js';
 export { DiskFullError, FolderNotWritableError, storageError } from './stores/embedded/storage-errors.js';
 export * from './stores/event-log.js';
+export {
+  DEFAULT_MAX_STREAM_BYTES,
+  DEFAULT_NATS_NAMESPACE,
+  DEFAULT_NATS_PATIENCE_MS,
+  openNatsStores,
+} from './stores/nats/open-nats-stores.js';
+export type { NatsHealth, NatsStores, NatsStoresOptions } from './stores/nats/open-nats-stores.js';
+export { StoreFullError } from './stores/nats/nats-errors.js';
+export type { NatsCredentials } from './stores/nats/nats-link.js';
 export * from './stores/state-store.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';

@@ -1,0 +1,91 @@
+import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
+import { errors } from '@nats-io/transport-node';
+import { BbdError, UnavailableError, asBbdError } from '../../errors.js';
+
+/** NATS has no room left within the limits of the server, the account or the stream. Nothing stored before is lost. */
+export class StoreFullError extends BbdError {
+  constructor(what: string, cause: unknown) {
+    super('resource-exhausted', `NATS has no room to ${what}: raise its storage limit or delete runs, then resume`, {
+      code: 'STORE_FULL',
+      cause,
+    });
+  }
+}
+
+/** The connection was lost in the middle of a request, and is there again: whether the request was carried out is open. */
+export class ConnectionRenewedError extends UnavailableError {
+  constructor() {
+    super('the connection to NATS was renewed in the middle of a request');
+  }
+}
+
+const STREAM_NAME_IN_USE = 10058;
+const CONSUMER_EXISTS = 10148;
+const FULL = [
+  10002, // resource limits exceeded for account
+  10023, // insufficient resources
+  10028, // memory limit
+  10047, // insufficient storage resources
+  10077, // the stream's own limits (maximum bytes, maximum messages)
+];
+
+function causes(thrown: unknown): unknown[] {
+  return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
+}
+
+function apiCode(thrown: unknown): number | undefined {
+  for (const cause of causes(thrown)) if (cause instanceof JetStreamApiError) return cause.code;
+  return undefined;
+}
+
+export const isWrongLastSequence = (thrown: unknown): boolean =>
+  apiCode(thrown) === JetStreamApiCodes.StreamWrongLastSequence ||
+  apiCode(thrown) === JetStreamApiCodes.StreamWrongLastSequenceUnknown;
+
+export const isConsumerMissing = (thrown: unknown): boolean =>
+  apiCode(thrown) === JetStreamApiCodes.ConsumerNotFound ||
+  causes(thrown).some((cause) => cause instanceof errors.NoRespondersError);
+
+export const existsOtherwise = (thrown: unknown): boolean =>
+  apiCode(thrown) === STREAM_NAME_IN_USE || apiCode(thrown) === CONSUMER_EXISTS;
+
+const isFull = (thrown: unknown): boolean => FULL.includes(apiCode(thrown) ?? 0);
+
+/** Whether the server may carry out the same request a moment later: it is away, starts, or elects a leader. */
+export function isPassing(thrown: unknown): boolean {
+  if (isFull(thrown)) return false;
+  return causes(thrown).some(
+    (cause) =>
+      cause instanceof ConnectionRenewedError ||
+      cause instanceof errors.TimeoutError ||
+      cause instanceof errors.NoRespondersError ||
+      cause instanceof errors.ConnectionError ||
+      (cause instanceof errors.RequestError && cause.isNoResponders()) ||
+      (cause instanceof JetStreamApiError && cause.status === 503) ||
+      (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED',
+  );
+}
+
+/** A failure of NATS as a typed error. */
+export function natsError(thrown: unknown, what: string): BbdError {
+  if (isFull(thrown)) return new StoreFullError(what, thrown);
+  if (thrown instanceof errors.ClosedConnectionError || thrown instanceof errors.DrainingConnectionError) {
+    return new UnavailableError(`the connection to NATS is closed: can't ${what}`, {
+      cause: thrown,
+      retryable: false,
+    });
+  }
+  if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.UserAuthenticationExpiredError) {
+    return new BbdError('unauthenticated', 'NATS refuses the credentials: check the file that they come from', {
+      code: 'NATS_CREDENTIALS',
+      cause: thrown,
+    });
+  }
+  if (thrown instanceof errors.PermissionViolationError) {
+    return new BbdError('permission-denied', `NATS doesn't let this user ${what}: ${thrown.message}`, {
+      code: 'NATS_PERMISSIONS',
+      cause: thrown,
+    });
+  }
+  return asBbdError(thrown);
+}

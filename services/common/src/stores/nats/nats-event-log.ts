@@ -1,0 +1,102 @@
+import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import { SequenceMismatchError } from '../event-log.js';
+import type { EventLog, LoggedEvent, ReadOptions } from '../event-log.js';
+import { declareStream } from './declare-stream.js';
+import type { LoopAges } from './loop-ages.js';
+import { isWrongLastSequence } from './nats-errors.js';
+import type { NatsLink } from './nats-link.js';
+import { tail } from './ordered-messages.js';
+import type { StreamLimits } from './stream-limits.js';
+import { subjectOfKey } from './subjects.js';
+
+/** The event's place among its run's events; the stream's own sequence counts all runs together. */
+const SEQUENCE_HEADER = 'Bbd-Sequence';
+
+interface Last {
+  /** Within the run. */
+  sequence: number;
+  /** Within the JetStream stream. */
+  streamSequence: number;
+}
+
+/** All runs' events in one JetStream stream, a subject a run. */
+export class NatsEventLog implements EventLog {
+  private constructor(
+    private readonly link: NatsLink,
+    private readonly loops: LoopAges,
+    private readonly streamName: string,
+    private readonly prefix: string,
+  ) {}
+
+  static async open(link: NatsLink, loops: LoopAges, namespace: string, limits: StreamLimits): Promise<NatsEventLog> {
+    const log = new NatsEventLog(link, loops, `${namespace}-events`, `${namespace}.events.`);
+    await declareStream(link, {
+      name: log.streamName,
+      subjects: [`${log.prefix}>`],
+      storage: StorageType.File,
+      discard: DiscardPolicy.New,
+      max_bytes: limits.maxBytes,
+      num_replicas: limits.replicas,
+      duplicate_window: nanos(limits.duplicateWindowMs),
+      deny_delete: true,
+    });
+    return log;
+  }
+
+  async append(stream: string, value: Uint8Array, expectedLastSequence: number): Promise<number> {
+    const subject = this.#subjectOf(stream);
+    const data = value.slice();
+    const last = await this.#last(subject);
+    if (last.sequence !== expectedLastSequence) {
+      throw new SequenceMismatchError(stream, expectedLastSequence, last.sequence);
+    }
+    const sequence = last.sequence + 1;
+    try {
+      await this.link.publish(`append an event to ${stream}`, subject, data, {
+        headers: { [SEQUENCE_HEADER]: String(sequence) },
+        expectedLastSubjectSequence: last.streamSequence,
+      });
+    } catch (thrown) {
+      if (!isWrongLastSequence(thrown)) throw thrown;
+      throw new SequenceMismatchError(stream, expectedLastSequence, (await this.#last(subject)).sequence);
+    }
+    return sequence;
+  }
+
+  async lastSequence(stream: string): Promise<number> {
+    return (await this.#last(this.#subjectOf(stream))).sequence;
+  }
+
+  async *read(stream: string, options: ReadOptions = {}): AsyncIterable<LoggedEvent> {
+    const subject = this.#subjectOf(stream);
+    const signal = options.signal ?? new AbortController().signal;
+    const from = options.fromSequence ?? 1;
+    const last = options.follow ? undefined : (await this.#last(subject)).sequence;
+    if (last !== undefined && last < Math.max(from, 1)) return;
+    using loop = this.loops.start(`read ${stream}`);
+    for await (const message of tail(this.link, this.streamName, subject, 1, signal, loop.beat)) {
+      const sequence = Number(message.headers?.get(SEQUENCE_HEADER));
+      if (sequence >= from) yield { sequence, atMs: message.atMs, value: message.data };
+      if (last !== undefined && sequence >= last) return;
+    }
+  }
+
+  async deleteStream(stream: string): Promise<void> {
+    await this.link.purge(this.streamName, this.#subjectOf(stream));
+  }
+
+  async close(): Promise<void> {
+    // Followers end with the connection, which others use as well.
+  }
+
+  async #last(subject: string): Promise<Last> {
+    const message = await this.link.last(this.streamName, subject);
+    if (!message) return { sequence: 0, streamSequence: 0 };
+    return { sequence: Number(message.header.get(SEQUENCE_HEADER)), streamSequence: message.seq };
+  }
+
+  #subjectOf(stream: string): string {
+    return this.prefix + subjectOfKey(stream);
+  }
+}
