@@ -1,113 +1,98 @@
-// Training steps per CPU-second on one thread: `npx tsx test/bench/engine.ts [--json FILE] [--seconds N]`.
+// Training steps per second of our engines and of PyTorch, in one run and by turns, because other work on a machine
+// changes what it gives from minute to minute: compare ratios, not runs.
+//   npm run bench -- [--peer PYTHON]... [--seconds N] [--json FILE]
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { RandomStream } from '@bbdistill/common';
-import { DEFAULT_ADAM, createEngine, networkByName } from '@bbdistill/compute';
+import { CASES } from './contestant.js';
+import type { Contestant, Stint } from './contestant.js';
+import { startOwnEngine } from './own-engine.js';
+import { startTorchPeer } from './torch-peer.js';
 
-/** Other work on the machine only ever slows a repeat down, so the best one is told. */
-const REPEATS = 7;
-const LEARNING_RATE = 1e-3;
+const REPEATS = 5;
+const OWN_ENGINES = ['native', 'wasm'] as const;
+const PEER_THREADS = [1, 2];
+
+interface Row {
+  case: string;
+  engine: string;
+  threads: number;
+  cpuStepsPerSecond: number;
+  wallStepsPerSecond: number;
+  /** Steps per CPU-second over those of the fastest PyTorch on as many threads; null where there was none. */
+  ratioToPyTorch: number | null;
+}
 
 const { values } = parseArgs({
-  options: { json: { type: 'string' }, seconds: { type: 'string', default: '1' } },
+  options: {
+    peer: { type: 'string', multiple: true, default: ['python3'] },
+    seconds: { type: 'string', default: '1' },
+    json: { type: 'string' },
+  },
 });
-const secondsPerRepeat = Number(values.seconds);
+const secondsPerTurn = Number(values.seconds);
+const say = (line: string) => process.stdout.write(`${line}\n`);
 
-interface Measurement {
-  network: string;
-  batch: number;
-  stepsPerCpuSecond: number;
-  memoryBytes: number;
+const contestants: Contestant[] = [];
+for (const name of OWN_ENGINES) {
+  await startOwnEngine(name).then(
+    (engine) => contestants.push(engine),
+    (error: Error) => say(`without ${name}: ${error.message}`),
+  );
 }
-
-/** Best of the repeats, each of about `secondsPerRepeat` seconds of CPU. */
-function measure(step: () => void): number {
-  const cpuSeconds = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  };
-  // Until the engine's code is optimised.
-  for (let i = 0; i < 30; i++) step();
-  let best = 0;
-  for (let repeat = 0; repeat < REPEATS; repeat++) {
-    const begin = cpuSeconds();
-    let steps = 0;
-    let spent = 0;
-    while (spent < secondsPerRepeat) {
-      for (let i = 0; i < 5; i++) step();
-      steps += 5;
-      spent = cpuSeconds() - begin;
-    }
-    best = Math.max(best, steps / spent);
+for (const python of values.peer) {
+  for (const threads of PEER_THREADS) {
+    await startTorchPeer(python, threads).then(
+      (peer) => contestants.push(peer),
+      (error: Error) => say(`without PyTorch of ${python} on ${threads} threads: ${error.message}; see --peer`),
+    );
   }
-  return best;
 }
 
-function fillUniform(target: Float32Array, purpose: string): void {
-  const random = new RandomStream(1, purpose);
-  for (let i = 0; i < target.length; i++) target[i] = random.uniform();
+const rows: Row[] = [];
+for (const name of CASES) {
+  const stints = new Map<Contestant, Stint[]>(contestants.map((contestant) => [contestant, []]));
+  for (let repeat = 0; repeat < REPEATS; repeat++) {
+    for (const [contestant, taken] of stints) taken.push(await contestant.run(name, secondsPerTurn));
+  }
+  const measured = [...stints].map(([{ engine, threads, isPeer }, taken]) => ({
+    isPeer,
+    case: name,
+    engine,
+    threads,
+    cpuStepsPerSecond: median(taken.map(({ steps, cpuSeconds }) => steps / cpuSeconds)),
+    wallStepsPerSecond: median(taken.map(({ steps, wallSeconds }) => steps / wallSeconds)),
+  }));
+  for (const { isPeer: _, ...row } of measured) {
+    const peers = measured.filter(({ isPeer, threads }) => isPeer && threads === row.threads);
+    const fastest = Math.max(...peers.map(({ cpuStepsPerSecond }) => cpuStepsPerSecond));
+    rows.push({ ...row, ratioToPyTorch: peers.length > 0 ? row.cpuStepsPerSecond / fastest : null });
+  }
 }
+for (const contestant of contestants) await contestant.stop();
 
-function fillOneHot(target: Float32Array, classes: number): void {
-  target.fill(0);
-  for (let row = 0; row * classes < target.length; row++) target[row * classes + (row % classes)] = 1;
-}
-
-const shape = { height: 28, width: 28, channels: 1 };
-const classes = 10;
-const engine = await createEngine('auto', 'preferred');
-const measurements: Measurement[] = [];
-
-for (const network of ['lenet5', 'lenet5-half']) {
-  const batch = 64;
-  const classifier = engine.createClassifier({
-    network: networkByName(network, shape, classes),
-    batch,
-    seed: 1,
-    loss: { balance: 0, temperature: 1 },
-    adam: DEFAULT_ADAM,
-  });
-  fillUniform(classifier.images, 'images');
-  fillOneHot(classifier.targets, classes);
-  const stepsPerCpuSecond = measure(() => classifier.trainStep(batch, LEARNING_RATE));
-  measurements.push({ network, batch, stepsPerCpuSecond, memoryBytes: classifier.memoryBytes() });
-  classifier.dispose();
-}
-{
-  const batch = 256;
-  const cvae = engine.createCvae({
-    shape,
-    classes,
-    latent: 2,
-    hidden: [256, 128, 64],
-    batch,
-    seed: 1,
-    adam: DEFAULT_ADAM,
-  });
-  fillUniform(cvae.images, 'images');
-  fillUniform(cvae.noise, 'noise');
-  fillOneHot(cvae.conditions, classes);
-  const stepsPerCpuSecond = measure(() => cvae.trainStep(batch, LEARNING_RATE));
-  measurements.push({ network: 'cvae', batch, stepsPerCpuSecond, memoryBytes: cvae.memoryBytes() });
-  cvae.dispose();
-}
-
-const lines = [
-  engine.description,
-  `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`,
-  'network       batch  steps/CPU-s  memory MiB',
-  ...measurements.map(({ network, batch, stepsPerCpuSecond, memoryBytes }) =>
+const cpu = cpus()[0]?.model ?? 'unknown CPU';
+say(`${cpu}, ${cpus().length} cores, Node ${process.version}; medians of ${REPEATS} turns of ${secondsPerTurn} CPU-s`);
+say('case          engine               threads  steps/CPU-s  steps/wall-s  x PyTorch');
+for (const row of rows) {
+  say(
     [
-      network.padEnd(12),
-      String(batch).padStart(6),
-      stepsPerCpuSecond.toFixed(1).padStart(12),
-      (memoryBytes / 2 ** 20).toFixed(1).padStart(11),
+      row.case.padEnd(13),
+      row.engine.padEnd(20),
+      String(row.threads).padStart(7),
+      row.cpuStepsPerSecond.toFixed(1).padStart(12),
+      row.wallStepsPerSecond.toFixed(1).padStart(13),
+      (row.ratioToPyTorch?.toFixed(2) ?? '-').padStart(10),
     ].join(' '),
-  ),
-];
-process.stdout.write(`${lines.join('\n')}\n`);
+  );
+}
 if (values.json) {
-  const report = { engine: engine.description, cpu: cpus()[0]?.model ?? null, node: process.version, measurements };
+  const date = new Date().toISOString();
+  const report = { date, cpu, cores: cpus().length, node: process.version, rows };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function median(numbers: number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
