@@ -36,7 +36,8 @@ export interface PublishOptions {
   expectedLastSubjectSequence?: number;
 }
 
-const ATTEMPT_TIMEOUT_MS = 4_000;
+/** After which an unanswered request is sent again. */
+const MAX_ATTEMPT_MS = 4_000;
 const RECONNECT_WAIT_MS = 250;
 const RECONNECT_JITTER_MS = 100;
 /** Tells a connection that hangs (split network) from one that is idle, within ten seconds. */
@@ -79,8 +80,9 @@ export class NatsLink {
       ...(await authentication(options.credentials ?? {})),
     };
     const nc = await retrying(options, 'connect', () => connect(connection));
-    const js = jetstream(nc, { timeout: ATTEMPT_TIMEOUT_MS });
-    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: ATTEMPT_TIMEOUT_MS });
+    const timeout = attemptTimeoutMs(options);
+    const js = jetstream(nc, { timeout });
+    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout });
     return new NatsLink(nc, js, jsm, options);
   }
 
@@ -172,7 +174,7 @@ export class NatsLink {
   /** One request and its answer, without repeats. */
   async request(subject: string, data: string): Promise<Msg> {
     // A fetched message comes under its own subject, by which a shared inbox can't tell whose answer it is.
-    const options = { timeout: ATTEMPT_TIMEOUT_MS, noMux: true };
+    const options = { timeout: attemptTimeoutMs(this.options), noMux: true };
     return this.#unlessRenewed(() => this.nc.request(subject, data, options));
   }
 
@@ -210,6 +212,10 @@ export class NatsLink {
       }
     }
   }
+}
+
+function attemptTimeoutMs({ patienceMs }: NatsLinkOptions): number {
+  return Math.min(MAX_ATTEMPT_MS, patienceMs);
 }
 
 async function retrying<T>(

@@ -29,7 +29,7 @@ interface Hold {
  * a free slot: what is fetched ahead would be given to another one while it waits.
  *
  * NATS doesn't tell a message in hand from one that waits for its next delivery. So holds are kept beside, in a stream
- * in memory whose messages expire with the ack wait.
+ * whose messages expire with the ack wait.
  */
 export class NatsWorkQueue implements WorkQueue {
   readonly #stream: string;
@@ -66,7 +66,8 @@ export class NatsWorkQueue implements WorkQueue {
     await declareStream(link, {
       name: queue.#holdStream,
       subjects: [`${namespace}.holds.*.*`],
-      storage: StorageType.Memory,
+      // Not in memory: a single server forgets such a stream altogether when it starts again.
+      storage: StorageType.File,
       max_msgs_per_subject: 1,
       max_age: nanos(ackWaitMs),
       num_replicas: limits.replicas,

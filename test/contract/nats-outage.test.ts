@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  RevisionMismatchError,
+  decodeJson,
+  encodeJson,
+  openNatsStores,
+  sha256Hex,
+  silentLogger,
+  systemClock,
+} from '@bbdistill/common';
+import type { Delivery, NatsStores, NatsStoresOptions, StateChange } from '@bbdistill/common';
+import { LoopAges } from '../../services/common/src/stores/nats/loop-ages.js';
+import { NatsBlobStore } from '../../services/common/src/stores/nats/nats-blob-store.js';
+import { NatsLink } from '../../services/common/src/stores/nats/nats-link.js';
+import { NatsStateStore } from '../../services/common/src/stores/nats/nats-state-store.js';
+import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
+import type { NatsServer } from '../helpers/nats-server.js';
+import { waitFor } from '../helpers/wait-for.js';
+import { bytesOf, collect, killAfterLines, startCrashChild, textOf } from './fixture.js';
+import { natsFixture } from './nats-fixture.js';
+
+const OUTAGE_WAIT_MS = 20_000;
+
+describeWithNats('NATS stores over outages and among clients', () => {
+  let server: NatsServer;
+  beforeAll(async () => void (server = await startNatsServer()));
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const open = (namespace: string, options: Partial<NatsStoresOptions> = {}): Promise<NatsStores> =>
+    openNatsStores({ servers: [server.url], replicas: 1, clock: systemClock, namespace, ...options });
+
+  /** Kills the server, lets the work begin while it is away, and brings it back. */
+  async function outage<T>(meanwhile: () => Promise<T>): Promise<T> {
+    await server.kill();
+    const result = meanwhile();
+    result.catch(() => undefined);
+    await server.start();
+    return result;
+  }
+
+  describe('nats-server killed and started again', () => {
+    it('state - acknowledged records are there, a write begun in the outage is made, a watch goes on', async () => {
+      await using fixture = await natsFixture(server);
+      const { state } = fixture.stores;
+      const stop = new AbortController();
+      const seen: StateChange[] = [];
+      const watching = (async () => {
+        for await (const change of state.watch('jobs/', stop.signal)) seen.push(change);
+      })();
+      const keys = Array.from({ length: 50 }, (_, i) => `jobs/${i}`);
+      const revisions = await Promise.all(keys.map((key) => state.create(key, bytesOf(key))));
+      const during = await outage(() => state.update('jobs/0', bytesOf('again'), revisions[0]!));
+      await state.create('jobs/after', bytesOf('after'));
+      for (const key of keys.slice(1)) expect(textOf((await state.get(key))!.value)).toBe(key);
+      expect((await state.get('jobs/0'))!.revision).toBe(during);
+      const tell = (change: StateChange) =>
+        change.type === 'put' ? `${change.entry.key} ${textOf(change.entry.value)}` : `delete ${change.key}`;
+      await waitFor('all changes', () => seen.some((c) => tell(c) === 'jobs/after after'), OUTAGE_WAIT_MS);
+      stop.abort();
+      await watching;
+      const expected = [...keys.map((key) => `${key} ${key}`), 'jobs/0 again', 'jobs/after after'];
+      expect(seen.map(tell).sort()).toEqual(expected.sort());
+    });
+
+    it('events - a follower misses and repeats none, an append begun in the outage is made once', async () => {
+      await using fixture = await natsFixture(server);
+      const { events } = fixture.stores;
+      const stop = new AbortController();
+      const seen: number[] = [];
+      const following = (async () => {
+        for await (const event of events.read('runs/a', { follow: true, signal: stop.signal }))
+          seen.push(event.sequence);
+      })();
+      for (let last = 0; last < 20; last++) await events.append('runs/a', bytesOf('before'), last);
+      expect(await outage(() => events.append('runs/a', bytesOf('during'), 20))).toBe(21);
+      expect(await events.append('runs/a', bytesOf('after'), 21)).toBe(22);
+      await waitFor('all events', () => seen.length >= 22, OUTAGE_WAIT_MS);
+      stop.abort();
+      await following;
+      expect(seen).toEqual(Array.from({ length: 22 }, (_, i) => i + 1));
+    });
+
+    it('queue - a consumer goes on, a job in hand is acknowledged after the outage and stays away', async () => {
+      await using fixture = await natsFixture(server, { ackWaitMs: 2_000 });
+      const { queue } = fixture.stores;
+      const stop = new AbortController();
+      await queue.publish({ kind: 'a', id: 'in hand' });
+      const deliveries = queue.consume({ kinds: ['a'], concurrency: 1, signal: stop.signal })[Symbol.asyncIterator]();
+      const next = async () => {
+        const { value } = (await deliveries.next()) as IteratorResult<Delivery, undefined>;
+        return value!;
+      };
+      const inHand = await next();
+      await outage(async () => {
+        await queue.publish({ kind: 'a', id: 'during' });
+        await inHand.ack();
+      });
+      await queue.publish({ kind: 'a', id: 'after' });
+      for (const id of ['during', 'after']) {
+        const delivery = await next();
+        expect(delivery.message.id).toBe(id);
+        await delivery.ack();
+      }
+      stop.abort();
+      expect((await deliveries.next()).done).toBe(true);
+      expect(await queue.waiting('a')).toBe(0);
+    });
+
+    it('blobs - what was acknowledged is whole, and large ones being written at the kill are too', async () => {
+      await using fixture = await natsFixture(server);
+      const { blobs } = fixture.stores;
+      const before = await Promise.all([64, 100_000, 3_000_000].map((size) => blobs.put(randomBytes(size))));
+      const writing = Promise.all(Array.from({ length: 4 }, () => blobs.put(randomBytes(5_000_000))));
+      writing.catch(() => undefined);
+      const refs = [...before, ...(await outage(() => writing))];
+      // A blob is read only where its bytes have its hash.
+      for (const ref of refs) expect((await blobs.get(ref.sha256)).length).toBe(ref.sizeBytes);
+      expect((await collect(blobs.list())).sort()).toEqual(refs.map((ref) => ref.sha256).sort());
+    });
+
+    it('health - tells the outage, and that loops live', async () => {
+      await using fixture = await natsFixture(server);
+      const { stores } = fixture;
+      const stop = new AbortController();
+      const watching = collect(stores.state.watch('', stop.signal));
+      await waitFor('the watch', () => stores.health().oldestLoop);
+      expect(stores.health()).toMatchObject({ connected: true, oldestLoop: { name: 'watch ' } });
+      await server.kill();
+      await waitFor('the loss', () => !stores.health().connected);
+      await server.start();
+      await waitFor('the connection', () => stores.health().connected, OUTAGE_WAIT_MS);
+      stop.abort();
+      await watching;
+      expect(stores.health().oldestLoop).toBeUndefined();
+    });
+
+    it('patience - an operation fails as unavailable once it is over, and says what to look at', async () => {
+      const stores = await open('patience', { patienceMs: 300 });
+      await server.kill();
+      const reading = stores.state.get('a');
+      await expect(reading).rejects.toMatchObject({ code: 'NATS_UNAVAILABLE', retryable: true });
+      await expect(reading).rejects.toThrow(server.url);
+      await expect(open('patience', { patienceMs: 300 })).rejects.toMatchObject({ code: 'NATS_UNAVAILABLE' });
+      await server.start();
+      await stores.close();
+    });
+  });
+
+  describe('two clients', () => {
+    it('state - racing with compare-and-set lose no increment', async () => {
+      await using clients = await two('race');
+      await clients.all[0].state.create('counter', encodeJson(0));
+      const perWriter = 40;
+      let lost = 0;
+      const countUp = async ({ state }: NatsStores) => {
+        for (let done = 0; done < perWriter;) {
+          const entry = (await state.get('counter'))!;
+          try {
+            await state.update('counter', encodeJson(decodeJson<number>(entry.value) + 1), entry.revision);
+            done++;
+          } catch (error) {
+            if (!(error instanceof RevisionMismatchError)) throw error;
+            lost++;
+          }
+        }
+      };
+      await Promise.all(clients.all.map(countUp));
+      expect(decodeJson((await clients.all[1].state.get('counter'))!.value)).toBe(2 * perWriter);
+      expect(lost).toBeGreaterThan(0);
+    });
+
+    it('state - what one writes, the other one sees at once in get, list and watch', async () => {
+      await using clients = await two('see');
+      const [writer, reader] = clients.all;
+      const revision = await writer.state.create('runs/a.b', bytesOf('1'));
+      expect((await reader.state.get('runs/a.b'))!.revision).toBe(revision);
+      // A key whose name differs only in what separates.
+      await writer.state.create('runs/a/b', bytesOf('2'));
+      const listed = (await collect(reader.state.list('runs/a'))).map((entry) => `${entry.key} ${textOf(entry.value)}`);
+      expect(listed).toEqual(['runs/a.b 1', 'runs/a/b 2']);
+    });
+
+    it('blobs - both write the same large bytes while one deletes: never seen in part', async () => {
+      await using clients = await two('same');
+      const bytes = randomBytes(1_500_000);
+      const sha256 = sha256Hex(bytes);
+      for (let round = 0; round < 5; round++) {
+        await Promise.all([...clients.all.map(({ blobs }) => blobs.put(bytes)), clients.all[0].blobs.delete(sha256)]);
+        const outcome = await clients.all[1].blobs.get(sha256).then(
+          (read) => Buffer.compare(read, bytes) === 0,
+          (error: { code: string }) => error.code,
+        );
+        expect([true, 'BLOB_NOT_FOUND']).toContain(outcome);
+      }
+    });
+
+    it('queue - a job of a client that died is given to the other one', async () => {
+      await using fixture = await natsFixture(server, { ackWaitMs: 1_000 });
+      const { queue } = fixture.stores;
+      const ids = ['1', '2', '3', '4'];
+      for (const id of ids) await queue.publish({ kind: 'work', id });
+      // The child acknowledges the even ones and keeps the odd ones in hand.
+      await using child = startCrashChild('consume', fixture.childArguments);
+      expect((await killAfterLines(child, 2)).sort()).toEqual(['2', '4']);
+      const stop = new AbortController();
+      const again: string[] = [];
+      for await (const delivery of queue.consume({ kinds: ['work'], concurrency: 1, signal: stop.signal })) {
+        expect(delivery.attempt).toBe(2);
+        again.push(delivery.message.id);
+        await delivery.ack();
+        if (again.length === 2) stop.abort();
+      }
+      expect(again.sort()).toEqual(['1', '3']);
+      expect(await queue.waiting('work')).toBe(0);
+    });
+
+    async function two(namespace: string) {
+      const all = [await open(namespace), await open(namespace)] as const;
+      return { all, [Symbol.asyncDispose]: async () => void (await Promise.all(all.map((each) => each.close()))) };
+    }
+  });
+
+  describe('sweeps', () => {
+    it('blobs - parts that a killed writer left are taken away, those of blobs that are there stay', async () => {
+      await using swept = await openForSweep('sweepblobs');
+      const bytes = randomBytes(1_000_000);
+      const { sha256 } = await swept.blobs.put(bytes);
+      const orphan = `sweepblobs.blobs.chunk.${'a'.repeat(64)}.upload.0`;
+      await swept.link.publish('store a part', orphan, randomBytes(10));
+      await swept.blobs.sweep(60_000);
+      expect((await swept.link.counts('sweepblobs-blobs', orphan)).size).toBe(1);
+      await swept.blobs.sweep(-60_000);
+      expect((await swept.link.counts('sweepblobs-blobs', orphan)).size).toBe(0);
+      expect(Buffer.compare(await swept.blobs.get(sha256), bytes)).toBe(0);
+    });
+
+    it('state - what is left of deleted keys goes, a key made anew stays', async () => {
+      await using swept = await openForSweep('sweepstate');
+      const { state } = swept;
+      for (const key of ['gone', 'anew']) await state.delete(key, await state.create(key, bytesOf('1')));
+      await state.create('anew', bytesOf('2'));
+      await state.sweep(60_000);
+      expect((await swept.link.counts('KV_sweepstate', '$KV.sweepstate.>')).size).toBe(2);
+      await state.sweep(-60_000);
+      expect([...(await swept.link.counts('KV_sweepstate', '$KV.sweepstate.>')).keys()]).toEqual([
+        '$KV.sweepstate.anew',
+      ]);
+      expect(textOf((await state.get('anew'))!.value)).toBe('2');
+      expect(await state.create('gone', bytesOf('3'))).toBeGreaterThan(1);
+    });
+
+    async function openForSweep(namespace: string) {
+      const link = await NatsLink.open({
+        servers: [server.url],
+        clock: systemClock,
+        logger: silentLogger,
+        patienceMs: 10_000,
+      });
+      const limits = { replicas: 1, maxBytes: -1, duplicateWindowMs: 60_000 };
+      return {
+        link,
+        blobs: await NatsBlobStore.open(link, namespace, limits),
+        state: await NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits),
+        [Symbol.asyncDispose]: () => link.close(),
+      };
+    }
+  });
+
+  describe('sizes', () => {
+    it.each([64 * 1024, 128 * 1024 + 1, 20 * 1024 * 1024])('blobs - %i bytes make the round trip', async (size) => {
+      await using fixture = await natsFixture(server);
+      const bytes = randomBytes(size);
+      const { sha256 } = await fixture.stores.blobs.put(bytes);
+      expect(Buffer.compare(await fixture.stores.blobs.get(sha256), bytes)).toBe(0);
+      await fixture.stores.blobs.delete(sha256);
+      await expect(fixture.stores.blobs.get(sha256)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
+    });
+
+    it('state - a prefix of 5000 keys among others is listed whole and in order', async () => {
+      await using fixture = await natsFixture(server);
+      const { state } = fixture.stores;
+      const keys = Array.from({ length: 5_000 }, (_, i) => `many/${String(i).padStart(5, '0')}`);
+      await Promise.all([...keys, 'manyfold', 'other/1'].map((key) => state.create(key, bytesOf(key))));
+      expect((await collect(state.list('many/'))).map((entry) => entry.key)).toEqual(keys);
+    });
+
+    it('state - a record too large for a message is refused with the limit', async () => {
+      await using fixture = await natsFixture(server);
+      const tooLarge = fixture.stores.state.create('large', new Uint8Array(1_100_000));
+      await expect(tooLarge).rejects.toMatchObject({ kind: 'invalid-argument' });
+      await expect(tooLarge).rejects.toThrow('blob store');
+    });
+
+    it('limits - a stream at its declared size refuses writes as full and keeps what it has', async () => {
+      const stores = await open('small', { maxBytes: { blobs: 1_000_000 } });
+      const kept = await stores.blobs.put(randomBytes(600_000));
+      await expect(stores.blobs.put(randomBytes(600_000))).rejects.toMatchObject({ code: 'STORE_FULL' });
+      expect((await stores.blobs.get(kept.sha256)).length).toBe(600_000);
+      await stores.close();
+      const enlarged = await open('small', { maxBytes: { blobs: 2_000_000 } });
+      await enlarged.blobs.put(randomBytes(600_000));
+      await enlarged.close();
+    });
+  });
+
+  it.each([
+    [{ servers: [] }, /no NATS server/],
+    [{ replicas: 2 }, /2 replicas/],
+    [{ namespace: 'a.b' }, /"a.b" is no namespace/],
+    [{ replicas: 3 }, /can't keep 3 replicas/],
+  ] as const)('options - %j are refused', async (wrong, message) => {
+    await expect(open('options', wrong)).rejects.toThrow(message);
+    await expect(open('options', wrong)).rejects.toMatchObject({ code: 'CONFIG' });
+  });
+});
