@@ -1,0 +1,117 @@
+import { RandomStream } from '@bbdistill/common';
+import { describe, expect, it } from 'vitest';
+import { kernelFamilies } from '../../../../test/helpers/kernel-families.js';
+import type { KernelFamily } from '../../../../test/helpers/kernel-families.js';
+import { DEFAULT_ADAM } from '../engine.js';
+import type { LayerSpec, NetworkSpec } from '../engine.js';
+import { KernelClassifier } from './kernel-classifier.js';
+
+// What differs between the builds of the kernels is the width of their vectors: edges, frames and left-over lanes.
+// WebAssembly, which the oracles check, is what the others are held to, over networks of random shapes.
+
+const CASES = 24;
+const LOSS = { balance: 0.25, temperature: 2 };
+const [WASM, ...NATIVES] = kernelFamilies() as [KernelFamily, ...KernelFamily[]];
+
+function randomNetwork(random: RandomStream): NetworkSpec {
+  const between = (low: number, high: number) => low + random.integer(high - low + 1);
+  const conv = (name: string): LayerSpec => ({
+    kind: 'conv2d',
+    name,
+    filters: between(1, 18),
+    kernelSize: between(1, 4),
+    padding: random.integer(2) === 0 ? 'same' : 'valid',
+    activation: random.integer(4) === 0 ? 'linear' : 'relu',
+  });
+  const pools: LayerSpec[][] = [
+    [],
+    [{ kind: 'max-pool2d', name: 'pool', poolSize: 2 }],
+    [{ kind: 'max-pool2d', name: 'pool', poolSize: 3 }],
+  ];
+  const classes = between(2, 11);
+  return {
+    name: 'random',
+    input: { height: between(15, 20), width: between(15, 20), channels: between(1, 3) },
+    classes,
+    layers: [
+      conv('conv1'),
+      ...(pools[random.integer(3)] ?? []),
+      conv('conv2'),
+      { kind: 'flatten', name: 'flatten' },
+      { kind: 'dense', name: 'hidden', units: between(1, 20), activation: 'linear' },
+      { kind: 'dense', name: 'logits', units: classes, activation: 'linear' },
+    ],
+  };
+}
+
+function gradientsOf(family: KernelFamily, seed: number) {
+  const random = new RandomStream(seed, 'fuzz');
+  const network = randomNetwork(random);
+  const batch = 1 + random.integer(9);
+  const count = 1 + random.integer(batch);
+  const classifier = new KernelClassifier({ network, batch, seed, loss: LOSS, adam: DEFAULT_ADAM }, family.instantiate);
+  // Sums of such numbers are exact, fused or not: every build lets the same pixels through its pools and ReLUs.
+  classifier.setWeights(
+    classifier
+      .weights()
+      .map((tensor) =>
+        tensor.name.startsWith('conv')
+          ? { ...tensor, data: tensor.data.map(() => (random.integer(5) - 2) / 8) }
+          : tensor,
+      ),
+  );
+  const pixels = classifier.images.length / batch;
+  // What lies behind the images of a step may be anything.
+  classifier.images.fill(NaN);
+  classifier.targets.fill(NaN);
+  for (let i = 0; i < count * pixels; i++) classifier.images[i] = random.integer(16) / 16;
+  for (let i = 0; i < count * network.classes; i++) classifier.targets[i] = 1 / network.classes;
+  for (let row = 0; row < count; row++) classifier.targets[row * network.classes] = 0;
+  const result = classifier.gradients(count);
+  classifier.dispose();
+  return result;
+}
+
+const seeds = Array.from({ length: CASES }, (_, i) => i + 1);
+
+describe.each(NATIVES)('$name engine - random networks', (family) => {
+  it.each(seeds)('give the gradients of WebAssembly (seed %i)', (seed) => {
+    const [expected, actual] = [gradientsOf(WASM, seed), gradientsOf(family, seed)];
+    expect(Math.abs(actual.loss - expected.loss)).toBeLessThan(1e-5 * expected.loss);
+    const largest = expected.gradients.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const error = expected.gradients.reduce((a, b, i) => Math.max(a, Math.abs(b - actual.gradients[i]!)), 0);
+    expect(largest).toBeGreaterThan(0);
+    expect(error / largest).toBeLessThan(1e-4);
+  });
+});
+
+describe.each(kernelFamilies())('$name engine - over 10 000 steps', ({ engine }) => {
+  it('heap, external memory and the network stay as they are; denormals give finite weights', () => {
+    const network: NetworkSpec = {
+      name: 'tiny',
+      input: { height: 4, width: 4, channels: 1 },
+      classes: 2,
+      layers: [
+        { kind: 'conv2d', name: 'conv', filters: 2, kernelSize: 3, padding: 'same', activation: 'relu' },
+        { kind: 'max-pool2d', name: 'pool', poolSize: 2 },
+        { kind: 'flatten', name: 'flatten' },
+        { kind: 'dense', name: 'logits', units: 2, activation: 'linear' },
+      ],
+    };
+    const classifier = engine.createClassifier({ network, batch: 3, seed: 1, loss: LOSS, adam: DEFAULT_ADAM });
+    classifier.images.fill(1e-40);
+    classifier.targets.fill(0.5);
+    const train = (steps: number) => {
+      for (let i = 0; i < steps; i++) classifier.trainStep(3, 1e-3);
+      const { heapUsed, external } = process.memoryUsage();
+      return { heapUsed, external, network: classifier.memoryBytes() };
+    };
+    const before = train(1000);
+    const after = train(10_000);
+    // An object of 64 bytes a step would be more.
+    expect(after.heapUsed - before.heapUsed).toBeLessThan(640_000);
+    expect(after.external - before.external).toBeLessThan(10_000);
+    expect(after.network).toBe(before.network);
+    expect(classifier.weights().every(({ data }) => data.every(Number.isFinite))).toBe(true);
+  });
+});
