@@ -4,6 +4,8 @@ import { BbdError } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { Orchestrator } from './session.js';
 
+const PROBE_BYTES = 64 * 1024;
+
 /** The folder for the results can't be written to. */
 export class OutputFolderError extends BbdError {
   constructor(folder: string, cause: unknown) {
@@ -23,8 +25,12 @@ export async function prepareOutputFolder(folder: string): Promise<void> {
   const probe = join(folder, `.bbdistill-${process.pid}`);
   try {
     await mkdir(folder, { recursive: true });
-    await writeFile(probe, '');
-    await rm(probe);
+    try {
+      // An empty file fits on a full disk.
+      await writeFile(probe, Buffer.alloc(PROBE_BYTES));
+    } finally {
+      await rm(probe, { force: true });
+    }
   } catch (cause) {
     throw new OutputFolderError(folder, cause);
   }
@@ -46,9 +52,9 @@ export async function downloadArtifacts(
         code: 'BAD_ARTIFACT_PATH',
       });
     }
+    const partial = `${target}.partial`;
     try {
       await mkdir(dirname(target), { recursive: true });
-      const partial = `${target}.partial`;
       const file = await open(partial, 'w');
       try {
         for await (const { data } of orchestrator.serverStream(
@@ -63,6 +69,7 @@ export async function downloadArtifacts(
       }
       await rename(partial, target);
     } catch (thrown) {
+      await rm(partial, { force: true }).catch(() => undefined);
       throw thrown instanceof BbdError ? thrown : new OutputFolderError(root, thrown);
     }
     written.push(target);

@@ -45,7 +45,13 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
     }
     return undefined;
   }
-  await downloadArtifacts(session.orchestrator, run, out, new AbortController().signal);
+  try {
+    await downloadArtifacts(session.orchestrator, run, out, new AbortController().signal);
+  } catch (error) {
+    const again = `bbdistill report ${runId} --out DIR${stateFlag(options)}`;
+    output.stderr(`the run succeeded and its files are kept; to write them: ${again}`);
+    throw error;
+  }
   const report = JSON.parse(run.reportJson) as Report;
   for (const note of report.notes ?? []) output.stderr(note);
   if (options.json) output.stdout(JSON.stringify({ report }));

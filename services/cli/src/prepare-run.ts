@@ -9,6 +9,9 @@ import { runSpecOf } from './run-spec.js';
 import type { Orchestrator } from './session.js';
 import { uploadImages } from './upload.js';
 
+/** What `run.test.labels` may be besides the path of a file. */
+const LABEL_WORDS = new Set(['none', 'folder', 'auto']);
+
 /** Reads and uploads the images of a run file. */
 export async function prepareRun(
   { run, baseFolder }: RunFile,
@@ -47,7 +50,7 @@ async function read(
   const result = await readImages({
     path: pathIn(baseFolder, path),
     format: rest.format,
-    labels,
+    labels: LABEL_WORDS.has(labels) ? labels : pathIn(baseFolder, labels),
     seed,
     skipBad: rest.skipBad,
     ...(limit !== undefined && { limit }),

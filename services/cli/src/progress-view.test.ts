@@ -54,6 +54,19 @@ describe('progressView', () => {
     expect(lines[2]).toMatch(/^label-mixup +.*done in 18 s$/);
   });
 
+  it('for machines - shows the fields of the contract and no marks of protobuf', () => {
+    const lines: string[] = [];
+    const output = { stdout: (text: string) => void lines.push(text), stderr: () => undefined, interactive: false };
+    const progress = { unit: 'epochs', done: 1, total: 2, loss: 0.5, _loss: 'loss' as const };
+    progressView(output, true).event(event(0, stage({ progress })));
+    expect((JSON.parse(lines[0]!) as RunEvent__Output).stage?.progress).toEqual({
+      unit: 'epochs',
+      done: 1,
+      total: 2,
+      loss: 0.5,
+    });
+  });
+
   it('for machines - one JSON object a line', () => {
     const lines: string[] = [];
     const output = { stdout: (text: string) => void lines.push(text), stderr: () => undefined, interactive: true };

@@ -25,10 +25,15 @@ class JsonView implements ProgressView {
   constructor(private readonly output: Output) {}
 
   event(event: RunEvent__Output): void {
-    this.output.stdout(JSON.stringify(event));
+    this.output.stdout(JSON.stringify(event, withoutOneofs));
   }
 
   end(): void {}
+}
+
+/** Which optional fields are set (`_loss`) is for programs that read protobuf. */
+function withoutOneofs(name: string, value: unknown): unknown {
+  return name.startsWith('_') ? undefined : value;
 }
 
 /** A line when a stage starts and ends, and now and then in between. */

@@ -195,7 +195,11 @@ async function* piecesOf(
   rest: AsyncIterable<UploadImagesRequest__Output>,
 ): AsyncIterable<DatasetPiece> {
   if (first.pixels.length > 0) yield first;
-  for await (const piece of rest) yield piece;
+  for await (const piece of rest) {
+    // Its shape would be taken for that of the images before it.
+    if (piece.header) throw new InvalidArgumentError('a second header came: send one upload for each data set');
+    yield piece;
+  }
 }
 
 function definedOf<T extends object>(value: T): Partial<T> {
