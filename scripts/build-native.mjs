@@ -25,7 +25,7 @@ const addon = join(folder, `${process.platform}-${process.arch}-napi.node`);
 const stamp = `${addon}.stamp`;
 const required = process.argv.includes('--required');
 
-/** Best first: clang's code for these kernels is the faster one. */
+/** Best first: clang's code for these kernels is faster by a few percent. */
 const COMPILERS = process.env.CC ? [process.env.CC] : ['clang', 'gcc', 'cc'];
 
 const FLAGS = [

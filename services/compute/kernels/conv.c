@@ -201,8 +201,8 @@ static void pool_row(const float *upper, const float *lower, int pixels, int pad
       best = blend(better, next, best);
       at = blend_int(best > splat(0), at, splat_int(-1));
       best = blend(best < splat(0), splat(0), best);
-      if (p * filters + f + VW <= pixels * filters) {
-        // Lanes past the last filter fall on later pixels of this row, which come after.
+      if (f + VW <= filters || p + 1 < pixels) {
+        // Lanes past the last filter fall on later pixels, which come after, or, as zeros, on the frame's zeros.
         store(out + p * filters + f, best);
         *(vi *)(map + p * filters + f) = at;
       } else {
