@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { errors } from '@nats-io/transport-node';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   RevisionMismatchError,
   decodeJson,
@@ -221,36 +222,70 @@ describeWithNats('NATS stores over outages and among clients', () => {
     }
   });
 
-  describe('sweeps', () => {
+  describe('inside the stores', () => {
     it('blobs - parts that a killed writer left are taken away, those of blobs that are there stay', async () => {
-      await using swept = await openForSweep('sweepblobs');
+      await using inside = await openInside('sweepblobs');
       const bytes = randomBytes(1_000_000);
-      const { sha256 } = await swept.blobs.put(bytes);
+      const { sha256 } = await inside.blobs.put(bytes);
       const orphan = `sweepblobs.blobs.chunk.${'a'.repeat(64)}.upload.0`;
-      await swept.link.publish('store a part', orphan, randomBytes(10));
-      await swept.blobs.sweep(60_000);
-      expect((await swept.link.counts('sweepblobs-blobs', orphan)).size).toBe(1);
-      await swept.blobs.sweep(-60_000);
-      expect((await swept.link.counts('sweepblobs-blobs', orphan)).size).toBe(0);
-      expect(Buffer.compare(await swept.blobs.get(sha256), bytes)).toBe(0);
+      await inside.link.publish('store a part', orphan, randomBytes(10));
+      await inside.blobs.sweep(60_000);
+      expect((await inside.link.counts('sweepblobs-blobs', orphan)).size).toBe(1);
+      await inside.blobs.sweep(-60_000);
+      expect((await inside.link.counts('sweepblobs-blobs', orphan)).size).toBe(0);
+      expect(Buffer.compare(await inside.blobs.get(sha256), bytes)).toBe(0);
     });
 
     it('state - what is left of deleted keys goes, a key made anew stays', async () => {
-      await using swept = await openForSweep('sweepstate');
-      const { state } = swept;
+      await using inside = await openInside('sweepstate');
+      const { state } = inside;
       for (const key of ['gone', 'anew']) await state.delete(key, await state.create(key, bytesOf('1')));
       await state.create('anew', bytesOf('2'));
       await state.sweep(60_000);
-      expect((await swept.link.counts('KV_sweepstate', '$KV.sweepstate.>')).size).toBe(2);
+      expect((await inside.link.counts('KV_sweepstate', '$KV.sweepstate.>')).size).toBe(2);
       await state.sweep(-60_000);
-      expect([...(await swept.link.counts('KV_sweepstate', '$KV.sweepstate.>')).keys()]).toEqual([
+      expect([...(await inside.link.counts('KV_sweepstate', '$KV.sweepstate.>')).keys()]).toEqual([
         '$KV.sweepstate.anew',
       ]);
       expect(textOf((await state.get('anew'))!.value)).toBe('2');
       expect(await state.create('gone', bytesOf('3'))).toBeGreaterThan(1);
     });
 
-    async function openForSweep(namespace: string) {
+    it('repeats - a write that was made although its answer was lost counts once', async () => {
+      await using inside = await openInside('repeats');
+      const { state, link } = inside;
+      loseAnswer(link);
+      const first = await state.create('a', bytesOf('1'));
+      loseAnswer(link);
+      const second = await state.update('a', bytesOf('2'), first);
+      expect(await state.get('a')).toEqual({ key: 'a', value: bytesOf('2'), revision: second });
+      loseAnswer(link);
+      await state.delete('a', second);
+      expect(await state.get('a')).toBeUndefined();
+    });
+
+    it('repeats - a write that was not made, and that another writer came before, is refused', async () => {
+      await using inside = await openInside('overtaken');
+      const { state, link } = inside;
+      const first = await state.create('a', bytesOf('1'));
+      vi.spyOn(link.js, 'publish').mockImplementationOnce(async () => {
+        await state.update('a', bytesOf('other'), first);
+        throw new errors.TimeoutError();
+      });
+      await expect(state.update('a', bytesOf('mine'), first)).rejects.toThrow(RevisionMismatchError);
+      expect(textOf((await state.get('a'))!.value)).toBe('other');
+    });
+
+    /** The next publish is carried out, and its answer takes too long. */
+    function loseAnswer({ js }: NatsLink): void {
+      const publish = js.publish.bind(js);
+      vi.spyOn(js, 'publish').mockImplementationOnce(async (...message) => {
+        await publish(...message);
+        throw new errors.TimeoutError();
+      });
+    }
+
+    async function openInside(namespace: string) {
       const link = await NatsLink.open({
         servers: [server.url],
         clock: systemClock,

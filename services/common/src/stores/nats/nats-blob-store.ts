@@ -159,8 +159,8 @@ export class NatsBlobStore implements BlobStore {
   /** @returns false where another writer was first */
   async #publishHead(sha256: string, data: Uint8Array, headers: Record<string, string>): Promise<boolean> {
     try {
-      const options = { headers, expectedLastSubjectSequence: 0 };
-      await this.link.publish(`store blob ${sha256}`, this.#headOf(sha256), data, options);
+      const expect = { stream: this.stream, lastSubjectSequence: 0 };
+      await this.link.publish(`store blob ${sha256}`, this.#headOf(sha256), data, { headers, expect });
       return true;
     } catch (thrown) {
       if (isWrongLastSequence(thrown)) return false;

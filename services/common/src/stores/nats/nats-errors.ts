@@ -53,7 +53,7 @@ const isFull = (thrown: unknown): boolean => FULL.includes(apiCode(thrown) ?? 0)
 
 /** Whether the server may carry out the same request a moment later: it is away, starts, or elects a leader. */
 export function isPassing(thrown: unknown): boolean {
-  if (isFull(thrown)) return false;
+  if (isFull(thrown) || isRefused(thrown)) return false;
   return causes(thrown).some(
     (cause) =>
       cause instanceof ConnectionRenewedError ||
@@ -69,23 +69,30 @@ export function isPassing(thrown: unknown): boolean {
 /** A failure of NATS as a typed error. */
 export function natsError(thrown: unknown, what: string): BbdError {
   if (isFull(thrown)) return new StoreFullError(what, thrown);
-  if (thrown instanceof errors.ClosedConnectionError || thrown instanceof errors.DrainingConnectionError) {
-    return new UnavailableError(`the connection to NATS is closed: can't ${what}`, {
-      cause: thrown,
-      retryable: false,
-    });
-  }
-  if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.UserAuthenticationExpiredError) {
+  if (isRefused(thrown)) {
     return new BbdError('unauthenticated', 'NATS refuses the credentials: check the file that they come from', {
       code: 'NATS_CREDENTIALS',
       cause: thrown,
     });
   }
-  if (thrown instanceof errors.PermissionViolationError) {
-    return new BbdError('permission-denied', `NATS doesn't let this user ${what}: ${thrown.message}`, {
-      code: 'NATS_PERMISSIONS',
-      cause: thrown,
-    });
+  for (const cause of causes(thrown)) {
+    if (cause instanceof errors.ClosedConnectionError || cause instanceof errors.DrainingConnectionError) {
+      return new UnavailableError(`the connection to NATS is closed: can't ${what}`, {
+        cause: thrown,
+        retryable: false,
+      });
+    }
+    if (cause instanceof errors.PermissionViolationError) {
+      return new BbdError('permission-denied', `NATS doesn't let this user ${what}: ${cause.message}`, {
+        code: 'NATS_PERMISSIONS',
+        cause: thrown,
+      });
+    }
   }
   return asBbdError(thrown);
 }
+
+const isRefused = (thrown: unknown): boolean =>
+  causes(thrown).some(
+    (cause) => cause instanceof errors.AuthorizationError || cause instanceof errors.UserAuthenticationExpiredError,
+  );

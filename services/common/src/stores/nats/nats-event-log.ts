@@ -55,7 +55,7 @@ export class NatsEventLog implements EventLog {
     try {
       await this.link.publish(`append an event to ${stream}`, subject, data, {
         headers: { [SEQUENCE_HEADER]: String(sequence) },
-        expectedLastSubjectSequence: last.streamSequence,
+        expect: { stream: this.streamName, lastSubjectSequence: last.streamSequence },
       });
     } catch (thrown) {
       if (!isWrongLastSequence(thrown)) throw thrown;

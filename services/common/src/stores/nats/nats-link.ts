@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { JetStreamClient, JetStreamManager, PubAck, StoredMsg } from '@nats-io/jetstream';
+import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, headers, nkeyAuthenticator, nuid } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import type { Clock } from '../../clock.js';
-import { InvalidArgumentError, UnavailableError } from '../../errors.js';
+import { ConfigError, InvalidArgumentError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
-import { ConnectionRenewedError, isPassing, natsError } from './nats-errors.js';
+import { ConnectionRenewedError, isPassing, isWrongLastSequence, natsError } from './nats-errors.js';
 
 /** How this process shows who it is. Secrets stay in files. */
 export interface NatsCredentials {
@@ -32,8 +32,15 @@ export interface NatsLinkOptions {
 
 export interface PublishOptions {
   headers?: Readonly<Record<string, string>>;
-  /** The publish is refused unless the subject's last message has this sequence; 0 for a subject without messages. */
-  expectedLastSubjectSequence?: number;
+  /** The publish is refused unless the subject's last message is the expected one. */
+  expect?: Expectation;
+}
+
+export interface Expectation {
+  /** The stream that has the subject. */
+  stream: string;
+  /** 0 for a subject without messages. */
+  lastSubjectSequence: number;
 }
 
 /** After which an unanswered request is sent again. */
@@ -45,6 +52,7 @@ const PING_INTERVAL_MS = 4_000;
 const MAX_PINGS_OUT = 2;
 const FIRST_RETRY_MS = 20;
 const MAX_RETRY_MS = 1_000;
+const MESSAGE_ID_HEADER = 'Nats-Msg-Id';
 /** Room that headers and protocol take beside the payload. */
 const HEADER_BYTES = 4_096;
 
@@ -65,6 +73,7 @@ export class NatsLink {
 
   /**
    * @throws UnavailableError where no server answers within the patience
+   * @throws ConfigError where the credentials can't be read
    * @throws BbdError `unauthenticated` where the server refuses the credentials
    */
   static async open(options: NatsLinkOptions): Promise<NatsLink> {
@@ -127,27 +136,35 @@ export class NatsLink {
   }
 
   /**
-   * Stores a message once, however often it has to be sent: the server knows a repeat by its id.
+   * Stores a message once, however often it has to be sent.
    * @returns its sequence
-   * @throws JetStreamApiError for a wrong last sequence, see `isWrongLastSequence`
+   * @throws BbdError whose cause `isWrongLastSequence` knows, where the expectation isn't met
    */
-  async publish(what: string, subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<PubAck> {
+  async publish(what: string, subject: string, data: Uint8Array, options: PublishOptions = {}): Promise<number> {
     const maxBytes = (this.nc.info?.max_payload ?? Infinity) - HEADER_BYTES;
     if (data.length > maxBytes) {
       throw new InvalidArgumentError(
         `${data.length} bytes are too many to ${what}: NATS takes ${maxBytes}, put the bytes into the blob store`,
       );
     }
+    const { expect } = options;
     const msgID = nuid.next();
-    return this.retrying(what, () => {
+    let sent = 0;
+    return this.retrying(what, async () => {
       const all = headers();
       for (const [name, value] of Object.entries(options.headers ?? {})) all.set(name, value);
-      const expected = options.expectedLastSubjectSequence;
-      return this.js.publish(subject, data, {
-        msgID,
-        headers: all,
-        ...(expected === undefined ? {} : { expect: { lastSubjectSequence: expected } }),
-      });
+      sent++;
+      try {
+        const expectation = expect ? { expect: { lastSubjectSequence: expect.lastSubjectSequence } } : {};
+        return (await this.js.publish(subject, data, { msgID, headers: all, ...expectation })).seq;
+      } catch (thrown) {
+        if (sent === 1 || !expect || !isWrongLastSequence(thrown)) throw thrown;
+        // NATS looks at the sequence before it looks for a repeat: what stands in the way may be our own first sending.
+        const next = { next_by_subj: subject, seq: expect.lastSubjectSequence + 1 };
+        const found = await this.jsm.streams.getMessage(expect.stream, next);
+        if (found?.header.get(MESSAGE_ID_HEADER) !== msgID) throw thrown;
+        return found.seq;
+      }
     });
   }
 
@@ -241,14 +258,25 @@ async function retrying<T>(
   }
 }
 
+/** @throws ConfigError where a file can't be read */
 async function authentication(credentials: NatsCredentials): Promise<NodeConnectionOptions> {
   const { credsFile, nkeySeedFile, tokenFile, tls } = credentials;
+  const inUse = [credsFile, nkeySeedFile, tokenFile].filter((file) => file !== undefined);
+  if (inUse.length > 1) {
+    throw new ConfigError(`${inUse.join(' and ')} can't both say who this is to NATS: name one of them`);
+  }
   return {
-    ...(credsFile === undefined ? {} : { authenticator: credsAuthenticator(await readFile(credsFile)) }),
-    ...(nkeySeedFile === undefined
-      ? {}
-      : { authenticator: nkeyAuthenticator(new TextEncoder().encode((await readFile(nkeySeedFile, 'utf8')).trim())) }),
-    ...(tokenFile === undefined ? {} : { token: (await readFile(tokenFile, 'utf8')).trim() }),
+    ...(credsFile === undefined ? {} : { authenticator: credsAuthenticator(await secretIn(credsFile)) }),
+    ...(nkeySeedFile === undefined ? {} : { authenticator: nkeyAuthenticator(await secretIn(nkeySeedFile)) }),
+    ...(tokenFile === undefined ? {} : { token: new TextDecoder().decode(await secretIn(tokenFile)) }),
     ...(tls === undefined ? {} : { tls }),
   };
+}
+
+async function secretIn(file: string): Promise<Uint8Array> {
+  try {
+    return new TextEncoder().encode((await readFile(file, 'utf8')).trim());
+  } catch (cause) {
+    throw new ConfigError(`the NATS credentials in ${file} can't be read: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -27,7 +27,7 @@ interface Marked {
 
 /**
  * Records in a JetStream KV bucket: its stream's sequences are the revisions. The bucket's own layout is kept, so that
- * `nats kv` shows it; writes go to the stream itself, where a repeat after a lost answer is known by its id.
+ * `nats kv` shows it; writes go to the stream itself, so that one that is sent again after a lost answer counts once.
  */
 export class NatsStateStore implements StateStore {
   readonly #stream: string;
@@ -137,13 +137,13 @@ export class NatsStateStore implements StateStore {
   async #write(
     key: string,
     data: Uint8Array,
-    expectedLastSubjectSequence: number,
+    lastSubjectSequence: number,
     headers: Record<string, string> = {},
   ): Promise<number | undefined> {
     const subject = this.#prefix + subjectOfKey(key);
     try {
-      const options = { expectedLastSubjectSequence, headers };
-      return (await this.link.publish(`store the record ${key}`, subject, data, options)).seq;
+      const expect = { stream: this.#stream, lastSubjectSequence };
+      return await this.link.publish(`store the record ${key}`, subject, data, { expect, headers });
     } catch (thrown) {
       if (isWrongLastSequence(thrown)) return undefined;
       throw thrown;
