@@ -20,11 +20,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
     augmented: recipe.mix.augmentedShare,
     cvae: recipe.mix.cvaeShare,
   };
-  const customised =
-    [training, synthesis.cvae, synthesis.source].some((part) => part && Object.keys(defined(part)).length > 0) ||
-    synthesis.shares !== undefined ||
-    synthesis.mixupAlpha !== undefined ||
-    synthesis.dropBelow !== undefined;
+  const changed = Object.keys(defined(training)).length > 0;
   return {
     name: settings.name,
     teacher: settings.teacher,
@@ -45,7 +41,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
     },
     student: {
       network,
-      recipeName: customised ? `${recipe.name} (changed)` : recipe.name,
+      recipeName: changed ? `${recipe.name} (changed)` : recipe.name,
       recipe: { ...recipe.training, ...defined(training) },
     },
     evaluation: { ...evaluation },
@@ -55,7 +51,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
         moneyMicros: Math.round(budget.money * 1e6),
         _moneyMicros: 'moneyMicros' as const,
       }),
-    } as NonNullable<RunSpec__Output['budget']>,
+    },
     engine: settings.engine,
     seed: settings.seed,
   };

@@ -23,6 +23,8 @@ export type {
   ServiceName,
 } from './grpc/services.js';
 export { fromGrpcError, toGrpcStatus } from './grpc/status.js';
+export { DEFAULT_DRAIN_MS, startJobService } from './job-service.js';
+export type { JobServiceOptions, ListenOptions, RunningService } from './job-service.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './logger.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { JobClient, connect, startGrpcServer, systemClock } from '@bbdistill/common';
+import { DEFAULT_DRAIN_MS, JobClient, connect, startGrpcServer, systemClock } from '@bbdistill/common';
 import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
 import { DatasetStore } from './datasets.js';
 import { RunDriver } from './driver.js';
@@ -7,8 +7,6 @@ import { blobSlicer } from './evaluation-shards.js';
 import { finishRun } from './finish.js';
 import { RunStore } from './run-record.js';
 import { distillationService } from './service.js';
-
-export const DEFAULT_DRAIN_MS = 5_000;
 
 export interface OrchestratorOptions {
   stores: Stores;

@@ -26,7 +26,7 @@ describe('checkedSpec', () => {
     ['more classes than can be', { classes: 1001 }, /classes is 1001/],
     ['another number of names than classes', { classNames: ['a'] }, /1 names and classes is 10/],
     ['a negative seed', { seed: -1 }, /seed is -1/],
-    ['an engine that does not exist', { engine: 'abacus' as never }, /abacus/],
+    ['an engine that does not exist', { engine: 'abacus' }, /abacus/],
     [
       'teacher images without test images',
       { test: '', evaluation: { teacherImages: 5, standardKd: false } },

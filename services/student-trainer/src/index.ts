@@ -9,7 +9,7 @@ export type { TrainedStudent, TrainingData, TrainingHooks, TrainingPlan } from '
 export { trainerJobs } from './jobs.js';
 export type { TrainerJobHandlers, TrainerJobOptions } from './jobs.js';
 export { startStudentTrainer } from './server.js';
-export type { RunningTrainer, TrainerServerOptions } from './server.js';
+export type { TrainerServerOptions } from './server.js';
 export { tasksInThisThread as trainerTasksInThisThread } from './tasks.js';
 export type { TrainerTasks } from './tasks.js';
 export { tasksInWorkerThreads as trainerTasksInWorkerThreads } from './worker-tasks.js';

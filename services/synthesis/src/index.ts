@@ -6,7 +6,7 @@ export type { Generator } from './generator.js';
 export { synthesisJobs } from './jobs.js';
 export type { SynthesisJobHandlers, SynthesisJobOptions } from './jobs.js';
 export { startSynthesis } from './server.js';
-export type { RunningSynthesis, SynthesisServerOptions } from './server.js';
+export type { SynthesisServerOptions } from './server.js';
 export { mixImages, previewMix } from './synthesise.js';
 export type { MixedImages, WorkHooks } from './synthesise.js';
 export { tasksInThisThread as synthesisTasksInThisThread } from './tasks.js';

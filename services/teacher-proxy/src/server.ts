@@ -1,6 +1,13 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { JobClient, RandomStream, runJobWorker, startGrpcServer, systemClock } from '@bbdistill/common';
+import {
+  DEFAULT_DRAIN_MS,
+  JobClient,
+  RandomStream,
+  runJobWorker,
+  startGrpcServer,
+  systemClock,
+} from '@bbdistill/common';
 import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { EmbeddedAnswerCache } from './cache.js';
@@ -12,7 +19,6 @@ import { teacherService } from './service.js';
 
 /** Shards in hand at once; how many calls are in flight is the teacher's own limit. */
 export const DEFAULT_JOB_CONCURRENCY = 4;
-export const DEFAULT_DRAIN_MS = 5_000;
 const RANDOM_SEEDS = 2 ** 31;
 
 export interface TeacherProxyServerOptions {

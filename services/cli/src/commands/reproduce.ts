@@ -155,14 +155,15 @@ const SERVED = {
 };
 
 function printSummary(reports: readonly Report[], options: ReproduceOptions, output: Output): void {
-  const percent = (value: number | null | undefined) => (value == null ? '–' : `${(value * 100).toFixed(2)} %`);
+  const percent = (value: number | null | undefined) =>
+    typeof value !== 'number' ? '–' : `${(value * 100).toFixed(2)} %`;
   for (const { run, accuracy, queries } of reports) {
     output.stdout(
       `seed ${run.seed}: accuracy ${percent(accuracy)}, asked ${queries.asked}, cached ${queries.cached}, ` +
         `coalesced ${queries.coalesced}, billed ${queries.billed}`,
     );
   }
-  const accuracies = reports.flatMap(({ accuracy }) => (accuracy == null ? [] : [accuracy]));
+  const accuracies = reports.flatMap(({ accuracy }) => (accuracy === null ? [] : [accuracy]));
   const paper = PAPER_ACCURACY[options.network];
   if (accuracies.length > 1) {
     const mean = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length;
