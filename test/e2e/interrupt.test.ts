@@ -64,7 +64,8 @@ describe('Ctrl-C', () => {
     await waitFor('word of the first', () => cli.child.errorOutput().includes('nothing more is asked'));
     const secondAtMs = performance.now();
     cli.child.kill('SIGINT');
-    expect(await cli.exitCode()).toBe(130);
+    // As any program that Ctrl-C ends; a shell shows 130.
+    expect(await cli.exitCode()).toBe('SIGINT');
     expect(performance.now() - secondAtMs).toBeLessThan(1_000);
     expect((await teacher.meter()).images).toBe(8);
 

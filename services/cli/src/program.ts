@@ -1,4 +1,4 @@
-import { asBbdError } from '@bbdistill/common';
+import { asBbdError, leaveAtOnce } from '@bbdistill/common';
 import { Command, CommanderError } from 'commander';
 import { checkConfigCommand } from './commands/check-config.js';
 import { datasetCommand } from './commands/dataset.js';
@@ -30,7 +30,7 @@ export async function main(argv: readonly string[], output: Output = processOutp
   let exitCode: number = EXIT.ok;
   const interrupt = new AbortController();
   const onSignal = () => {
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+    if (interrupt.signal.aborted) return leaveAtOnce();
     interrupt.abort();
   };
   process.on('SIGINT', onSignal);

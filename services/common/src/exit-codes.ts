@@ -29,3 +29,13 @@ export function exitCodeOfError(thrown: unknown): number {
       return EXIT.internal;
   }
 }
+
+/**
+ * Ends this process the way an unhandled Ctrl-C does; a shell reports it as 130. `process.exit` would first wait for the
+ * thread pool, and a database write in the middle there may wait for JavaScript that no longer runs: for ever. Whatever
+ * is stored survives a kill.
+ */
+export function leaveAtOnce(): void {
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
+}

@@ -5,7 +5,7 @@ import { describeDefaults } from './config-values.js';
 import { configFaults } from './config.js';
 import type { Config, ConfigTable, ConfigValues } from './config.js';
 import { asBbdError } from './errors.js';
-import { EXIT, exitCodeOfError } from './exit-codes.js';
+import { EXIT, exitCodeOfError, leaveAtOnce } from './exit-codes.js';
 import type { Logger } from './logger.js';
 import { createLogger } from './logging.js';
 import type { ServiceSettings } from './service-settings.js';
@@ -70,7 +70,7 @@ export async function runServiceProcess(program: ServiceProgram): Promise<number
   const argv = process.argv.slice(2);
   const stop = new AbortController();
   const onSignal = () => {
-    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    if (stop.signal.aborted) return leaveAtOnce();
     stop.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
