@@ -164,7 +164,8 @@ function printSummary(reports: readonly Report[], options: ReproduceOptions, out
     );
   }
   const accuracies = reports.flatMap(({ accuracy }) => (accuracy === null ? [] : [accuracy]));
-  const paper = PAPER_ACCURACY[options.network];
+  const asInPaper = options.images === PAPER.images && options.synthetic === PAPER.synthetic;
+  const paper = asInPaper ? PAPER_ACCURACY[options.network] : undefined;
   if (accuracies.length > 1) {
     const mean = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length;
     output.stdout(
