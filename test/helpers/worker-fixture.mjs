@@ -1,6 +1,8 @@
-// The thread's side of the worker task tests: does what its input says.
+// The task's side of the worker task tests: does what its input says.
 import { setImmediate, setInterval } from 'node:timers';
-import { BbdError, TransferredResult, serveWorkerTask } from '@bbdistill/common';
+// Not from the package as a whole, which takes a second to load.
+import { BbdError } from '../../services/common/dist/errors.js';
+import { TransferredResult, serveWorkerTask } from '../../services/common/dist/worker-task.js';
 
 serveWorkerTask(async (input, { post, signal }) => {
   switch (input.do) {
@@ -18,6 +20,16 @@ serveWorkerTask(async (input, { post, signal }) => {
     case 'exit':
       process.exit(3);
       break;
+    case 'abort':
+      process.abort();
+      break;
+    case 'interrupt-itself':
+      process.kill(process.pid, 'SIGINT');
+      process.kill(process.pid, 'SIGTERM');
+      // Signals are delivered between turns of the event loop.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      post('interrupted');
+      return 'still here';
     case 'double':
       return new TransferredResult(
         input.values.map((value) => value * 2),

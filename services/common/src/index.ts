@@ -52,5 +52,6 @@ export type { NatsCredentials } from './stores/nats/nats-link.js';
 export * from './stores/state-store.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
+export type { TaskIsolation } from './task-transport.js';
 export * from './telemetry.js';
 export * from './worker-task.js';

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { BbdError, CancelledError } from './errors.js';
+import type { TaskIsolation } from './task-transport.js';
 import { runWorkerTask, serveWorkerTask } from './worker-task.js';
 
 const script = new URL('../../../test/helpers/worker-fixture.mjs', import.meta.url);
 const never = new AbortController().signal;
-const run = <Result>(input: object, more: object = {}) =>
-  runWorkerTask<object, Result, unknown>({ script, input, signal: never, ...more });
 
-describe('worker tasks', () => {
+describe.each(['thread', 'process'] as const)('worker tasks in a %s', (isolation) => {
+  const run = <Result>(input: object, more: object = {}) =>
+    runWorkerTask<object, Result, unknown>({ script, input, isolation, signal: never, ...more });
+
   it('worker task - gives the result and the messages in order', async () => {
     const messages: unknown[] = [];
     const result = await run<number>(
@@ -37,12 +39,12 @@ describe('worker tasks', () => {
     });
   });
 
-  it('worker task - an error outside the task fails it instead of the process', async () => {
-    await expect(run({ do: 'crash' })).rejects.toMatchObject({ kind: 'internal', message: 'outside the promise' });
-  });
-
-  it('worker task - a thread that ends without a word is an error', async () => {
-    await expect(run({ do: 'exit' })).rejects.toMatchObject({ code: 'WORKER_DIED', retryable: true });
+  it('worker task - one that ends without a word is an error', async () => {
+    await expect(run({ do: 'exit' })).rejects.toMatchObject({
+      code: 'WORKER_DIED',
+      retryable: true,
+      message: expect.stringMatching(`^the ${isolation} of .*worker-fixture.mjs ended with exit code 3 `) as unknown,
+    });
   });
 
   it('worker task - results come over by copy or hand over their buffers', async () => {
@@ -50,10 +52,10 @@ describe('worker tasks', () => {
     expect(await run({ do: 'make', length: 3 })).toEqual(Float32Array.of(1, 1, 1));
   });
 
-  it('worker task - buffers of the input are handed over when asked', async () => {
+  it('worker task - buffers of the input are handed over to a thread when asked, and copied to a process', async () => {
     const buffer = new ArrayBuffer(1000);
     expect(await run({ do: 'size', buffer }, { transfer: [buffer] })).toBe(1000);
-    expect(buffer.byteLength).toBe(0);
+    expect(buffer.byteLength).toBe(isolation === 'thread' ? 0 : 1000);
   });
 
   it('worker task - an abort lets the task clean up', async () => {
@@ -90,8 +92,35 @@ describe('worker tasks', () => {
       message: expect.stringMatching(/dist\/no-such-task\.js is not there.*npm run build/) as unknown,
     });
   });
+});
 
-  it('worker task - serving outside a worker is refused', () => {
-    expect(() => serveWorkerTask(async () => 1)).toThrow(/outside a worker/);
+describe('worker tasks that go wrong', () => {
+  const run = (isolation: TaskIsolation, input: object, more: object = {}) =>
+    runWorkerTask<object, unknown, unknown>({ script, input, isolation, signal: never, ...more });
+
+  it('worker task - an error outside the task fails it instead of the service', async () => {
+    const inThread = run('thread', { do: 'crash' });
+    await expect(inThread).rejects.toMatchObject({ kind: 'internal', message: 'outside the promise' });
+    // What an uncaught error was is on the process's standard error only.
+    await expect(run('process', { do: 'crash' })).rejects.toMatchObject({ code: 'WORKER_DIED' });
+  });
+
+  it('worker task - a process that crashes names its signal and takes nobody along', async () => {
+    await expect(run('process', { do: 'abort' })).rejects.toMatchObject({
+      code: 'WORKER_DIED',
+      retryable: true,
+      message: expect.stringContaining('ended with signal SIGABRT') as unknown,
+    });
+  });
+
+  it('worker task - Ctrl-C in a terminal reaches the process too and is left to whoever started it', async () => {
+    const messages: unknown[] = [];
+    const onMessage = (message: unknown) => messages.push(message);
+    expect(await run('process', { do: 'interrupt-itself' }, { onMessage })).toBe('still here');
+    expect(messages).toEqual(['interrupted']);
+  });
+
+  it('worker task - serving outside a task is refused', () => {
+    expect(() => serveWorkerTask(async () => 1)).toThrow(/outside a task/);
   });
 });

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { TransferListItem } from 'node:worker_threads';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { CancelledError, ConfigError, FailedPreconditionError, asBbdError, errorOfKind } from './errors.js';
 import type { BbdError, ErrorKind } from './errors.js';
+import { startProcess, startThread, taskPort } from './task-transport.js';
+import type { TaskIsolation } from './task-transport.js';
 
-/** How long a task may take to stop by itself after an abort, before its thread is ended. */
+/** How long a task may take to stop by itself after an abort, before its thread or process is ended. */
 export const DEFAULT_STOP_GRACE_MS = 5_000;
 
 export interface WorkerTaskOptions<Input, Message> {
@@ -15,9 +16,11 @@ export interface WorkerTaskOptions<Input, Message> {
   script: URL;
   /** Anything that structured cloning copies. */
   input: Input;
-  /** Buffers of the input to hand over instead of copying. */
+  /** Default `thread`. */
+  isolation?: TaskIsolation;
+  /** Buffers of the input to hand over instead of copying; to another process everything is copied. */
   transfer?: readonly TransferListItem[];
-  /** Asks the task to stop, and ends its thread when it doesn't within the grace. */
+  /** Asks the task to stop, and ends it when it doesn't within the grace. */
   signal: AbortSignal;
   onMessage?: (message: Message) => void;
   /** Default {@link DEFAULT_STOP_GRACE_MS}. */
@@ -54,41 +57,39 @@ type FromTask<Message, Result> =
   { type: 'message'; message: Message } | { type: 'result'; result: Result } | { type: 'error'; error: SentError };
 
 const STOP = 'stop';
-const TASK_MARK = 'bbdistill-task';
 
 /**
- * Runs heavy work in a thread of its own, so that the server beside it keeps answering.
- * @throws BbdError as the task threw it; CancelledError after an abort; FailedPreconditionError where the thread died
+ * Runs heavy work in a thread or a process of its own, so that the server beside it keeps answering.
+ * @throws BbdError as the task threw it; CancelledError after an abort; FailedPreconditionError where it died
  */
 export async function runWorkerTask<Input, Result, Message = never>(
   options: WorkerTaskOptions<Input, Message>,
 ): Promise<Result> {
   if (options.signal.aborted) throw new CancelledError('cancelled before the task began');
-  const worker = new Worker(builtScript(options.script), {
-    workerData: { [TASK_MARK]: options.input },
-    ...(options.transfer && { transferList: [...options.transfer] }),
-  });
+  const { isolation = 'thread', input, transfer } = options;
+  const script = builtScript(options.script);
+  const host = isolation === 'process' ? startProcess(script, input) : startThread(script, input, transfer);
   const ended = new AbortController();
   const stop = async () => {
-    worker.postMessage(STOP);
+    host.send(STOP);
     await (options.clock ?? systemClock).sleep(options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS, ended.signal);
-    await worker.terminate();
+    await host.end();
   };
   const onAbort = () => void stop().catch(() => undefined);
   options.signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await new Promise<Result>((resolve, reject) => {
-      worker.on('message', (sent: FromTask<Message, Result>) => {
+      host.onMessage((message) => {
+        const sent = message as FromTask<Message, Result>;
         if (sent.type === 'message') options.onMessage?.(sent.message);
         else if (sent.type === 'result') resolve(sent.result);
         else reject(received(sent.error));
       });
-      worker.on('error', (error) => reject(asBbdError(error)));
-      worker.on('messageerror', (error) => reject(asBbdError(error)));
-      worker.on('exit', (code) => {
+      host.onFailure((error) => reject(asBbdError(error)));
+      host.onExit((how) => {
         if (options.signal.aborted) reject(new CancelledError('the task was stopped'));
         else {
-          const message = `the thread of ${options.script.pathname} ended with ${code} before its task: look at its log`;
+          const message = `the ${isolation} of ${script.pathname} ended with ${how} before its task: look at its log`;
           reject(new FailedPreconditionError(message, { code: 'WORKER_DIED', retryable: true }));
         }
       });
@@ -96,31 +97,31 @@ export async function runWorkerTask<Input, Result, Message = never>(
   } finally {
     ended.abort();
     options.signal.removeEventListener('abort', onAbort);
-    await worker.terminate();
+    await host.end();
   }
 }
 
-/** The worker's side: does the one task that its thread was started for. Call it at the end of the task's module. */
+/**
+ * The task's side: does the one task that its thread or process was started for. Call it at the end of the task's
+ * module.
+ */
 export function serveWorkerTask<Input, Result, Message = never>(
   task: (input: Input, context: WorkerTaskContext<Message>) => Promise<Result | TransferredResult<Result>>,
 ): void {
-  const port = parentPort;
-  const data = workerData as Record<string, unknown> | undefined;
-  if (isMainThread || !port || !data || !(TASK_MARK in data)) {
-    throw new ConfigError('a task module was loaded outside a worker: start it with runWorkerTask');
-  }
+  const port = taskPort();
+  if (!port) throw new ConfigError('a task module was loaded outside a task: start it with runWorkerTask');
   const send = (message: FromTask<Message, Result>, transfer: readonly TransferListItem[] = []) =>
-    port.postMessage(message, transfer);
+    port.send(message, transfer);
   const stop = new AbortController();
-  port.on('message', (message) => {
+  port.onMessage((message) => {
     if (message === STOP) stop.abort();
   });
   const context: WorkerTaskContext<Message> = {
     post: (message, transfer) => send({ type: 'message', message }, transfer),
     signal: stop.signal,
   };
-  Promise.resolve()
-    .then(() => task(data[TASK_MARK] as Input, context))
+  port.input
+    .then((input) => task(input as Input, context))
     .then((result) => {
       if (result instanceof TransferredResult) send({ type: 'result', result: result.result }, result.transfer);
       else send({ type: 'result', result });
@@ -129,7 +130,7 @@ export function serveWorkerTask<Input, Result, Message = never>(
     .finally(() => port.close());
 }
 
-/** Threads run built JavaScript: of a script under `src/`, as in tests, the one under `dist/`. */
+/** Tasks run built JavaScript: of a script under `src/`, as in tests, the one under `dist/`. */
 function builtScript(script: URL): URL {
   const built = new URL(script);
   if (built.pathname.endsWith('.ts')) {
@@ -152,7 +153,7 @@ function received({ kind, code, message, retryable, retryAfterMs, stack }: SentE
     retryable,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
-  // Where it went wrong is in the thread, not here.
+  // Where it went wrong is in the task, not here.
   if (stack !== undefined) error.stack = stack;
   return error;
 }
