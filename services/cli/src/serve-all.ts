@@ -1,5 +1,5 @@
-import { defineConfig, listenOptions, listensSafely, serviceSettings } from '@bbdistill/common';
-import type { ServiceProgram } from '@bbdistill/common';
+import { STORE_SETTINGS, defineConfig, listenOptions, listensSafely, serviceSettings } from '@bbdistill/common';
+import type { ConfigRule, ServiceProgram } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { CHECKPOINT_SETTINGS } from '@bbdistill/student-trainer';
 import { TEACHERS_SETTINGS } from '@bbdistill/teacher-proxy';
@@ -8,15 +8,26 @@ import { DEFAULT_STATE_FOLDER } from './session.js';
 
 export const DEFAULT_LISTEN = '127.0.0.1:7700';
 
+/** Somebody who sets both believes that the services share their stores. */
+const keepsItsStores: ConfigRule<Pick<typeof STORE_SETTINGS, 'natsUrl'>> = {
+  name: 'one-process-one-folder',
+  check: ({ natsUrl }) =>
+    natsUrl === undefined
+      ? undefined
+      : 'natsUrl is set, but "all" keeps its stores in the folder state: leave natsUrl (NATS_URL) out, or start the ' +
+        'services one by one (bbdistill serve orchestrator, ...)',
+};
+
 /** The settings of all services in one process; only the orchestrator is reached from outside. */
 export const serveAllConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    natsUrl: { ...STORE_SETTINGS.natsUrl, meaning: 'not to be set here: one process keeps its stores in a folder' },
     ...TEACHERS_SETTINGS,
     ...ENGINE_SETTINGS,
     ...CHECKPOINT_SETTINGS,
   },
-  [listensSafely, engineFitsGpu],
+  [listensSafely, keepsItsStores, engineFitsGpu],
 );
 
 /** Everything that a run needs, in one process, for many callers; goes on with the runs of the process before. */

@@ -11,6 +11,7 @@ export type { CallOptions, ConnectOptions, ServiceClient } from './grpc/client.j
 export { implementService } from './grpc/handlers.js';
 export type { CallContext, ServiceHandlers, ServiceImplementation } from './grpc/handlers.js';
 export { jobMethods, jobToMessage } from './grpc/job-methods.js';
+export { DEAD_LOOP_AGE_MS, LIVENESS, MAX_LOOP_AGE_MS } from './grpc/health.js';
 export { DEFAULT_MAX_MESSAGE_BYTES, isLoopback, startGrpcServer } from './grpc/server.js';
 export type { GrpcServerOptions, RunningGrpcServer } from './grpc/server.js';
 export type {
@@ -34,6 +35,7 @@ export * from './requests.js';
 export * from './safetensors.js';
 export * from './service-program.js';
 export * from './service-settings.js';
+export * from './service-stores.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
 export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
@@ -46,10 +48,11 @@ export {
   DEFAULT_NATS_PATIENCE_MS,
   openNatsStores,
 } from './stores/nats/open-nats-stores.js';
-export type { NatsHealth, NatsStores, NatsStoresOptions } from './stores/nats/open-nats-stores.js';
+export type { NatsStores, NatsStoresOptions } from './stores/nats/open-nats-stores.js';
 export { StoreFullError } from './stores/nats/nats-errors.js';
 export type { NatsCredentials } from './stores/nats/nats-link.js';
 export * from './stores/state-store.js';
+export * from './stores/store-settings.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
 export type { TaskIsolation } from './task-transport.js';

@@ -54,6 +54,7 @@ export async function startJobService(options: JobServiceOptions): Promise<Runni
     services: [options.service(new JobClient(stores, clock), () => jobsRunning)],
     logger,
     clock,
+    stores,
   });
   const kinds = Object.keys(options.handlers);
   const stopping = new AbortController();

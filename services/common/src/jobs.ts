@@ -5,7 +5,6 @@ import { decodeJson, encodeJson, hashOf } from './json.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateEntry, StateStore } from './stores/state-store.js';
 import type { Stores } from './stores/stores.js';
-import { DEFAULT_ACK_WAIT_MS } from './stores/work-queue.js';
 import type { Delivery } from './stores/work-queue.js';
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
@@ -49,7 +48,8 @@ export interface JobRecord<Request = unknown, Result = unknown> {
 /** Attempts of a job whose worker died, before it is given up as poison. */
 export const MAX_JOB_ATTEMPTS = 5;
 export const PROGRESS_INTERVAL_MS = 500;
-const WORKING_INTERVAL_MS = DEFAULT_ACK_WAIT_MS / 3;
+/** How often within the ack wait a worker says that it is alive. */
+const SIGNS_OF_LIFE = 3;
 
 export function isEnded(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
@@ -202,7 +202,7 @@ export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
 }
 
 async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<void> {
-  const { state } = options.stores;
+  const { state, queue } = options.stores;
   const { id, kind } = delivery.message;
   const nowMs = () => options.clock.nowMs();
   const heldBy = `${options.stores.soleSession ?? ''}/${randomUUID()}`;
@@ -224,7 +224,7 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
       state: 'running',
       attempts: record.attempts + 1,
       startedAtMs: nowMs(),
-      heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS,
+      heldUntilMs: nowMs() + queue.ackWaitMs,
       heldBy,
     };
   }).catch((error: unknown) => {
@@ -245,9 +245,9 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   const watching = watchForCancel(state, id, heldBy, stop, over.signal).catch((error: unknown) =>
     options.onError(asBbdError(error)),
   );
-  const keeping = keepHold(options.clock, over.signal, async () => {
+  const keeping = keepHold(options.clock, queue.ackWaitMs / SIGNS_OF_LIFE, over.signal, async () => {
     await delivery.working();
-    await changeMine((record) => ({ ...record, heldUntilMs: nowMs() + DEFAULT_ACK_WAIT_MS }));
+    await changeMine((record) => ({ ...record, heldUntilMs: nowMs() + queue.ackWaitMs }));
   });
   const reporter = new ProgressReporter(changeMine, options.clock);
   try {
@@ -299,10 +299,15 @@ function ended(record: JobRecord, state: JobState, endedAtMs: number): JobRecord
   return { ...letGo(record), state, endedAtMs };
 }
 
-async function keepHold(clock: Clock, signal: AbortSignal, extend: () => Promise<void>): Promise<void> {
+async function keepHold(
+  clock: Clock,
+  intervalMs: number,
+  signal: AbortSignal,
+  extend: () => Promise<void>,
+): Promise<void> {
   try {
     for (;;) {
-      await clock.sleep(WORKING_INTERVAL_MS, signal);
+      await clock.sleep(intervalMs, signal);
       // An extension that is lost is made up for by the next one; losing all of them is what the ack wait is for.
       await extend().catch(() => undefined);
     }

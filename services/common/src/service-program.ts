@@ -1,6 +1,5 @@
 import { bearerToken } from './grpc/auth.js';
 import type { TokenVerifier } from './grpc/auth.js';
-import { systemClock } from './clock.js';
 import { describeDefaults } from './config-values.js';
 import { configFaults } from './config.js';
 import type { Config, ConfigTable, ConfigValues } from './config.js';
@@ -9,8 +8,6 @@ import { EXIT, exitCodeOfError, leaveAtOnce } from './exit-codes.js';
 import type { Logger } from './logger.js';
 import { createLogger } from './logging.js';
 import type { ServiceSettings } from './service-settings.js';
-import { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
-import type { Stores } from './stores/stores.js';
 
 export interface RunningService {
   /** `host:port` that the service really listens on. */
@@ -85,30 +82,6 @@ export async function runServiceProcess(program: ServiceProgram): Promise<number
     return exitCodeOfError(thrown);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  }
-}
-
-/** Starts a service on stores of its own and closes them after it. */
-export async function startOnEmbeddedStores(
-  folder: string,
-  start: (stores: Stores) => Promise<RunningService>,
-): Promise<RunningService> {
-  const stores = await openEmbeddedStores({ folder, clock: systemClock });
-  try {
-    const service = await start(stores);
-    return {
-      address: service.address,
-      async stop() {
-        try {
-          await service.stop();
-        } finally {
-          await stores.close();
-        }
-      },
-    };
-  } catch (error) {
-    await stores.close();
-    throw error;
   }
 }
 

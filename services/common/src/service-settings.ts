@@ -16,9 +16,7 @@ export function serviceSettings(defaults: { listen: string; state: string }) {
       env: 'BBDISTILL_STATE',
       parse: text,
       default: defaults.state,
-      meaning:
-        'folder of the embedded stores, for one process at a time: services that are started apart share no work ' +
-        '(stores that they share, by NATS_URL, come with the cluster)',
+      meaning: 'folder of the embedded stores, for one process at a time; services on one NATS (natsUrl) share theirs',
     },
     logLevel: {
       env: 'BBDISTILL_LOG_LEVEL',

@@ -1,4 +1,4 @@
-import { defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
 import type { Parser } from '@bbdistill/common';
 
 export const DEFAULT_LISTEN = '127.0.0.1:7700';
@@ -15,6 +15,7 @@ const addressToCall: Parser<string> = (raw) => {
 export const orchestratorConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    ...STORE_SETTINGS,
     teacherProxyAddress: {
       env: 'BBDISTILL_TEACHER_PROXY_ADDRESS',
       parse: addressToCall,
@@ -31,6 +32,7 @@ export const orchestratorConfig = defineConfig(
   },
   [
     listensSafely,
+    ...STORE_RULES,
     {
       name: 'teacher-proxy-is-elsewhere',
       check: ({ listen, teacherProxyAddress }) =>

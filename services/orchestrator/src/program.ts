@@ -1,4 +1,4 @@
-import { listenOptions, startOnEmbeddedStores } from '@bbdistill/common';
+import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
 import { orchestratorConfig } from './config.js';
 import { startOrchestrator } from './server.js';
@@ -9,7 +9,7 @@ export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table
   config: orchestratorConfig,
   start(values, logger) {
     const { teacherProxyAddress, teacherProxyToken } = values;
-    return startOnEmbeddedStores(values.state, (stores) =>
+    return startOnStores(values, logger, (stores) =>
       startOrchestrator({
         ...listenOptions(values),
         stores,

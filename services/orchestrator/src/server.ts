@@ -61,6 +61,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     services: [distillationService({ runs, datasets, blobs: stores.blobs, jobs, driver, teacher, clock })],
     logger,
     clock,
+    stores,
     ...(options.auth && { auth: options.auth }),
     ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
   });

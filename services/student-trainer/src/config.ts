@@ -1,4 +1,4 @@
-import { defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 import { DEFAULT_CHECKPOINT_INTERVAL_MS } from './train.js';
@@ -23,6 +23,7 @@ export const CHECKPOINT_SETTINGS = {
 export const trainerConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    ...STORE_SETTINGS,
     ...ENGINE_SETTINGS,
     jobConcurrency: {
       env: 'BBDISTILL_JOB_CONCURRENCY',
@@ -33,5 +34,5 @@ export const trainerConfig = defineConfig(
     },
     ...CHECKPOINT_SETTINGS,
   },
-  [listensSafely, engineFitsGpu],
+  [listensSafely, ...STORE_RULES, engineFitsGpu],
 );

@@ -1,4 +1,4 @@
-import { listenOptions, startOnEmbeddedStores } from '@bbdistill/common';
+import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
 import { trainerConfig } from './config.js';
 import { startStudentTrainer } from './server.js';
@@ -9,7 +9,7 @@ export const trainerProgram: ServiceProgram<typeof trainerConfig.table> = {
   config: trainerConfig,
   start(values, logger) {
     const { engine, gpu, jobConcurrency, checkpointIntervalMs } = values;
-    return startOnEmbeddedStores(values.state, (stores) =>
+    return startOnStores(values, logger, (stores) =>
       startStudentTrainer({
         ...listenOptions(values),
         stores,

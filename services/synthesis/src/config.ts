@@ -1,4 +1,4 @@
-import { defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 
@@ -10,6 +10,7 @@ const MAX_JOB_CONCURRENCY = 256;
 export const synthesisConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    ...STORE_SETTINGS,
     ...ENGINE_SETTINGS,
     jobConcurrency: {
       env: 'BBDISTILL_JOB_CONCURRENCY',
@@ -19,5 +20,5 @@ export const synthesisConfig = defineConfig(
       meaning: 'jobs in hand at once, each on a core of its own',
     },
   },
-  [listensSafely, engineFitsGpu],
+  [listensSafely, ...STORE_RULES, engineFitsGpu],
 );

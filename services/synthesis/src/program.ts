@@ -1,4 +1,4 @@
-import { listenOptions, startOnEmbeddedStores } from '@bbdistill/common';
+import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
 import { synthesisConfig } from './config.js';
 import { startSynthesis } from './server.js';
@@ -9,7 +9,7 @@ export const synthesisProgram: ServiceProgram<typeof synthesisConfig.table> = {
   config: synthesisConfig,
   start(values, logger) {
     const { engine, gpu, jobConcurrency } = values;
-    return startOnEmbeddedStores(values.state, (stores) =>
+    return startOnStores(values, logger, (stores) =>
       startSynthesis({ ...listenOptions(values), stores, logger, engine, gpu, jobConcurrency }),
     );
   },

@@ -1,4 +1,4 @@
-import { defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 import { teachersFile } from './teachers-file.js';
 
@@ -20,6 +20,7 @@ export const TEACHERS_SETTINGS = {
 export const teacherProxyConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
+    ...STORE_SETTINGS,
     ...TEACHERS_SETTINGS,
     jobConcurrency: {
       env: 'BBDISTILL_JOB_CONCURRENCY',
@@ -29,5 +30,5 @@ export const teacherProxyConfig = defineConfig(
       meaning: "shards in hand at once; how many calls are in flight is each teacher's own limit",
     },
   },
-  [listensSafely],
+  [listensSafely, ...STORE_RULES],
 );

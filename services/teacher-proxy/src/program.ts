@@ -1,4 +1,4 @@
-import { listenOptions, startOnEmbeddedStores } from '@bbdistill/common';
+import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
 import { teacherProxyConfig } from './config.js';
 import { startTeacherProxy } from './server.js';
@@ -9,7 +9,7 @@ export const teacherProxyProgram: ServiceProgram<typeof teacherProxyConfig.table
   config: teacherProxyConfig,
   start(values, logger) {
     const { state, jobConcurrency, teachers } = values;
-    return startOnEmbeddedStores(state, (stores) =>
+    return startOnStores(values, logger, (stores) =>
       startTeacherProxy({
         ...listenOptions(values),
         stores,

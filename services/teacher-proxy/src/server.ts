@@ -76,6 +76,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
       services: [teacherService(proxy, new JobClient(stores, clock), stores.blobs)],
       logger,
       clock,
+      stores,
       ...(options.auth && { auth: options.auth }),
       ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
     });

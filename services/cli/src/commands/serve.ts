@@ -14,8 +14,8 @@ export function serveCommand({ output, interrupt }: CommandContext): Command {
     .addHelpText(
       'after',
       '\n"bbdistill serve SERVICE --help" lists its settings, "bbdistill check-config --service SERVICE" checks them.\n' +
-        '"all" serves runs of others: bbdistill run FILE --orchestrator HOST:PORT. A service alone works on stores of\n' +
-        'its own; stores that services share come with the cluster (NATS_URL).\n' +
+        '"all" serves runs of others: bbdistill run FILE --orchestrator HOST:PORT. Services that are started one by\n' +
+        'one work together by the NATS that NATS_URL names.\n' +
         'Prints one line with the address when ready; --json prints it as JSON. Exit codes: 0 stopped in order,\n' +
         '2 wrong settings, 5 the address can not be had, 130 ended at once by a second Ctrl-C.',
     )

@@ -1,14 +1,15 @@
 import * as grpc from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { ConfigError, UnavailableError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { Stores } from '../stores/stores.js';
 import { authInterceptor } from './auth.js';
 import type { TokenVerifier } from './auth.js';
 import { OpenCalls } from './handlers.js';
 import type { ServiceImplementation } from './handlers.js';
+import { ServerHealth } from './health.js';
 import { packageDefinition } from './proto.js';
 
 /** Largest message either way; pixels travel in pieces of at most 3 MiB. */
@@ -33,6 +34,8 @@ export interface GrpcServerOptions {
   reflection?: boolean;
   /** After which connections are renewed, so that clients find new replicas. Default: never. */
   maxConnectionAgeMs?: number;
+  /** Whose link to the stores decides whether the server is ready. */
+  stores?: Pick<Stores, 'health'>;
   clock?: Clock;
 }
 
@@ -81,20 +84,28 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     );
   }
   const names = options.services.map((service) => service.name);
-  const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'SERVING'])));
-  health.addToServer(server);
   if (options.reflection ?? true) {
     new ReflectionService(packageDefinition(), { services: names }).addToServer(server);
   }
 
-  const port = await listen(server, address);
+  const clock = options.clock ?? systemClock;
+  const storeHealth = options.stores?.health && (() => options.stores!.health!());
+  const health = new ServerHealth({ names, storeHealth, clock, logger });
+  health.addTo(server);
+  let port: number;
+  try {
+    port = await listen(server, address);
+  } catch (error) {
+    health.stop();
+    throw error;
+  }
   const bound = `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
   logger.info({ address: bound, services: names }, 'listening');
   return {
     address: bound,
     async drain(graceMs) {
-      for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING');
-      await shutDown(server, calls, graceMs, options.clock ?? systemClock);
+      health.stop();
+      await shutDown(server, calls, graceMs, clock);
       logger.info({ address: bound }, 'stopped');
     },
   };

@@ -3,6 +3,13 @@ import type { EventLog } from './event-log.js';
 import type { StateStore } from './state-store.js';
 import type { WorkQueue } from './work-queue.js';
 
+/** How the link to the stores does. */
+export interface StoreHealth {
+  connected: boolean;
+  /** The watch or consume loop that has gone longest without a sign of life; a few seconds are normal. */
+  oldestLoop: { name: string; ageMs: number } | undefined;
+}
+
 /** Everything a service keeps outside itself. */
 export interface Stores {
   blobs: BlobStore;
@@ -11,5 +18,7 @@ export interface Stores {
   events: EventLog;
   /** Set where one process at a time can have the stores: names this opening. What earlier ones held is free. */
   readonly soleSession?: string;
+  /** Absent where there is no link that could be lost. */
+  health?(): StoreHealth;
   close(): Promise<void>;
 }

@@ -31,6 +31,8 @@ export interface ConsumeOptions {
  * delivered again, also after a crash of the process.
  */
 export interface WorkQueue {
+  /** After which a message that is neither ended nor kept alive is delivered again. */
+  readonly ackWaitMs: number;
   /** @returns once the message is durable. The same kind and id may be published more than once. */
   publish(message: QueueMessage): Promise<void>;
   /** Deliveries until the signal aborts (which ends the loop without an error). */

@@ -36,7 +36,7 @@ export class LmdbWorkQueue implements WorkQueue {
     root: RootDatabase,
     private readonly folder: string,
     private readonly clock: Clock,
-    private readonly ackWaitMs: number,
+    readonly ackWaitMs: number,
   ) {
     this.#journal = root.openDB<StoredMessage, number>({ name: 'queue', encoding: 'json' });
     for (const { key, value } of this.#journal.getRange()) {

@@ -1,6 +1,6 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { errors } from '@nats-io/transport-node';
-import { BbdError, UnavailableError, asBbdError } from '../../errors.js';
+import { BbdError, ConfigError, UnavailableError, asBbdError } from '../../errors.js';
 
 /** NATS has no room left within the limits of the server, the account or the stream. Nothing stored before is lost. */
 export class StoreFullError extends BbdError {
@@ -53,7 +53,7 @@ const isFull = (thrown: unknown): boolean => FULL.includes(apiCode(thrown) ?? 0)
 
 /** Whether the server may carry out the same request a moment later: it is away, starts, or elects a leader. */
 export function isPassing(thrown: unknown): boolean {
-  if (isFull(thrown) || isRefused(thrown)) return false;
+  if (isFull(thrown) || isRefused(thrown) || tlsFault(thrown) !== undefined) return false;
   return causes(thrown).some(
     (cause) =>
       cause instanceof ConnectionRenewedError ||
@@ -74,6 +74,13 @@ export function natsError(thrown: unknown, what: string): BbdError {
       code: 'NATS_CREDENTIALS',
       cause: thrown,
     });
+  }
+  const tls = tlsFault(thrown);
+  if (tls !== undefined) {
+    return new ConfigError(
+      `no TLS with NATS: ${tls}; check natsUrl, natsCaFile (who signed the certificate of NATS), natsCertFile and natsKeyFile`,
+      { code: 'NATS_TLS', cause: thrown },
+    );
   }
   for (const cause of causes(thrown)) {
     if (cause instanceof errors.ClosedConnectionError || cause instanceof errors.DrainingConnectionError) {
@@ -96,3 +103,16 @@ const isRefused = (thrown: unknown): boolean =>
   causes(thrown).some(
     (cause) => cause instanceof errors.AuthorizationError || cause instanceof errors.UserAuthenticationExpiredError,
   );
+
+/** Codes of Node and OpenSSL for certificates and keys that don't do. */
+const TLS_CODE = /^(ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/;
+const NO_TLS_THERE = "server does not support 'tls'";
+
+/** What is wrong with the certificates or the server's TLS: nothing that passes by waiting. */
+function tlsFault(thrown: unknown): string | undefined {
+  for (const cause of causes(thrown)) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if ((typeof code === 'string' && TLS_CODE.test(code)) || message === NO_TLS_THERE) return message;
+  }
+  return undefined;
+}

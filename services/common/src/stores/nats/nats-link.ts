@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, headers, nkeyAuthenticator, nuid } from '@nats-io/transport-node';
-import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, NodeConnectionOptions, TlsOptions } from '@nats-io/transport-node';
 import type { Clock } from '../../clock.js';
 import { ConfigError, InvalidArgumentError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
@@ -236,7 +236,7 @@ function attemptTimeoutMs({ patienceMs }: NatsLinkOptions): number {
 }
 
 async function retrying<T>(
-  { clock, patienceMs, servers }: NatsLinkOptions,
+  { clock, patienceMs, servers, credentials }: NatsLinkOptions,
   what: string,
   request: () => Promise<T>,
   isClosed: () => boolean = () => false,
@@ -249,7 +249,7 @@ async function retrying<T>(
       if (!isPassing(thrown) || isClosed()) throw natsError(thrown, what);
       if (clock.monotonicMs() + waitMs > giveUpAtMs) {
         throw new UnavailableError(
-          `NATS (${servers.join(', ')}) did not ${what} within ${patienceMs} ms: is it up, with JetStream on?`,
+          `NATS (${servers.join(', ')}) did not ${what} within ${patienceMs} ms: is it up, with JetStream on?${mutualTlsHint(credentials)}`,
           { code: 'NATS_UNAVAILABLE', cause: thrown },
         );
       }
@@ -269,7 +269,22 @@ async function authentication(credentials: NatsCredentials): Promise<NodeConnect
     ...(credsFile === undefined ? {} : { authenticator: credsAuthenticator(await secretIn(credsFile)) }),
     ...(nkeySeedFile === undefined ? {} : { authenticator: nkeyAuthenticator(await secretIn(nkeySeedFile)) }),
     ...(tokenFile === undefined ? {} : { token: new TextDecoder().decode(await secretIn(tokenFile)) }),
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: await tlsOptions(tls) }),
+  };
+}
+
+/** A server that misses a client's certificate just falls silent. */
+function mutualTlsHint({ tls }: NatsCredentials = {}): string {
+  return tls ? ' Does it know the certificate that natsCertFile shows it?' : '';
+}
+
+/** The files are read here, so that one that can't be read is named at once. */
+async function tlsOptions({ caFile, certFile, keyFile }: NonNullable<NatsCredentials['tls']>): Promise<TlsOptions> {
+  const pem = async (file: string) => new TextDecoder().decode(await secretIn(file));
+  return {
+    ...(caFile !== undefined && { ca: await pem(caFile) }),
+    ...(certFile !== undefined && { cert: await pem(certFile) }),
+    ...(keyFile !== undefined && { key: await pem(keyFile) }),
   };
 }
 

@@ -39,7 +39,7 @@ export class NatsWorkQueue implements WorkQueue {
     private readonly link: NatsLink,
     private readonly loops: LoopAges,
     private readonly namespace: string,
-    private readonly ackWaitMs: number,
+    readonly ackWaitMs: number,
   ) {
     this.#stream = `${namespace}-queue`;
     this.#holdStream = `${namespace}-holds`;

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { ConfigError, asBbdError } from '../../errors.js';
 import { silentLogger } from '../../logger.js';
 import type { Logger } from '../../logger.js';
-import type { Stores } from '../stores.js';
+import type { StoreHealth, Stores } from '../stores.js';
 import { DEFAULT_ACK_WAIT_MS } from '../work-queue.js';
 import { LoopAges } from './loop-ages.js';
 import { NatsBlobStore, ORPHAN_AGE_MS } from './nats-blob-store.js';
@@ -39,14 +39,8 @@ export interface NatsStoresOptions {
   maxBytes?: Partial<Record<'blobs' | 'state' | 'queue' | 'events', number>>;
 }
 
-export interface NatsHealth {
-  connected: boolean;
-  /** The watch or consume loop that has gone longest without a sign of life from NATS; a few seconds are normal. */
-  oldestLoop: { name: string; ageMs: number } | undefined;
-}
-
 export interface NatsStores extends Stores {
-  health(): NatsHealth;
+  health(): StoreHealth;
 }
 
 /**
@@ -103,9 +97,14 @@ export async function openNatsStores(options: NatsStoresOptions): Promise<NatsSt
 function check({ servers, replicas }: NatsStoresOptions, namespace: string): void {
   if (servers.length === 0) throw new ConfigError('no NATS server is named: give at least one, e.g. nats://nats:4222');
   if (!REPLICAS.includes(replicas)) throw new ConfigError(`${replicas} replicas can't be kept: choose 1, 3 or 5`);
-  if (!NAMESPACE.test(namespace)) {
+  if (!isNamespace(namespace)) {
     throw new ConfigError(`"${namespace}" is no namespace: it takes 1 to 32 letters, digits, "-" and "_"`);
   }
+}
+
+/** Whether the names of streams may begin with it. */
+export function isNamespace(text: string): boolean {
+  return NAMESPACE.test(text);
 }
 
 /** Takes away what killed writers and deleted records leave. Any number of processes may do so at once. */
