@@ -51,7 +51,7 @@ class TimedTeacher extends FakeTeacher {
     await new Promise((resolve) => setTimeout(resolve, 5));
     const answers = Array.from({ length: images.count }, () => ({
       ok: true as const,
-      values: new Float32Array(10).fill(0.1),
+      raw: new Float32Array(10).fill(0.1),
     }));
     this.times.push({ beganMs, endedMs: performance.now() });
     return { kind: 'answered', answers };

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.js';
 import type { TemporaryFolder } from '../helpers/temporary-folder.js';
 
 const key = (name: string) => Buffer.from(sha256Hex(name), 'hex');
-const answer = (...values: number[]) => ({ values: Float32Array.from(values), unit: 'unit', callId: 'call.1' });
+const answer = (...values: number[]) => ({ raw: Float32Array.from(values), unit: 'unit', callId: 'call.1' });
 
 /** What every implementation of the answer cache promises. */
 function answerCacheContract(name: string, open: (folder: string) => AnswerCache): void {
@@ -39,27 +39,27 @@ function answerCacheContract(name: string, open: (folder: string) => AnswerCache
         { key: key('b'), answer: answer(2) },
       ]);
       const found = await cache.getMany([key('b'), key('c'), key('a'), key('b')]);
-      expect(found.map((entry) => entry?.values[0])).toEqual([2, undefined, 1, 2]);
+      expect(found.map((entry) => entry?.raw[0])).toEqual([2, undefined, 1, 2]);
     });
 
     it('putMany - replaces what is there', async () => {
       await cache.putMany([{ key: key('a'), answer: answer(1) }]);
       await cache.putMany([{ key: key('a'), answer: answer(2) }]);
-      expect((await cache.get(key('a')))?.values).toEqual(Float32Array.of(2));
+      expect((await cache.get(key('a')))?.raw).toEqual(Float32Array.of(2));
     });
 
     it('answers - are copies that no later write changes', async () => {
       await cache.putMany([{ key: key('a'), answer: answer(1) }]);
       const found = await cache.get(key('a'));
       await cache.putMany(Array.from({ length: 500 }, (_, n) => ({ key: key(`${n}`), answer: answer(n) })));
-      expect(found?.values).toEqual(Float32Array.of(1));
+      expect(found?.raw).toEqual(Float32Array.of(1));
     });
 
     it('close, open - keeps the answers', async () => {
       await cache.putMany([{ key: key('a'), answer: answer(1, 2, 3) }]);
       await cache.close();
       cache = open(folder.path);
-      expect((await cache.get(key('a')))?.values).toEqual(Float32Array.of(1, 2, 3));
+      expect((await cache.get(key('a')))?.raw).toEqual(Float32Array.of(1, 2, 3));
     });
   });
 }

@@ -183,8 +183,8 @@ describe('open inference server over HTTP - answers', () => {
       expect(outcome).toMatchObject({
         kind: 'answered',
         answers: [
-          { ok: true, values: new Float32Array([0, 1]) },
-          { ok: true, values: new Float32Array([1, 0]) },
+          { ok: true, raw: new Float32Array([0, 1]) },
+          { ok: true, raw: new Float32Array([1, 0]) },
         ],
       });
       expect(model.stats.inferenceCount).toBe(2);

@@ -36,7 +36,7 @@ function rows(teacher: Teacher, outcome: QueryOutcome): number[][] {
   return outcome.answers.map((answer) => {
     if (!answer.ok) throw new Error(answer.message);
     const target = new Float32Array(CLASSES);
-    expect(normaliseAnswer(answer.values, target, teacher.answer)).toEqual({ ok: true });
+    expect(normaliseAnswer(answer.raw, target, teacher.answer)).toEqual({ ok: true });
     return Array.from(target);
   });
 }
@@ -213,7 +213,7 @@ describe('teacher adapter - fake', () => {
 describe('teacher adapter - open-inference-http failures', () => {
   it.each([
     ['throttle', { mode: 'throttle', retryAfter: '3' }, { kind: 'throttled', retryAfterMs: 3000 }],
-    ['unavailable', { mode: 'unavailable' }, { kind: 'throttled' }],
+    ['unavailable', { mode: 'unavailable' }, { kind: 'throttled', reason: 'overloaded' }],
     ['fail', { mode: 'fail' }, { kind: 'failed' }],
     ['refuse', { mode: 'refuse' }, { kind: 'refused', code: 'HTTP_400' }],
     ['drop', { mode: 'drop' }, { kind: 'lost' }],
@@ -247,7 +247,9 @@ describe('teacher adapter - open-inference-http failures', () => {
     await using opened = await http({ mode: 'nan' });
     const outcome = await opened.teacher.query(someImages(2), signal());
     if (outcome.kind !== 'answered') throw new Error(outcome.kind);
-    const values = outcome.answers.map((answer) => (answer.ok ? Array.from(answer.values) : []));
+    const values = outcome.answers.map((answer) =>
+      answer.ok && typeof answer.raw !== 'string' ? Array.from(answer.raw) : [],
+    );
     expect(values[0]).toEqual(Array<number>(CLASSES).fill(Number.NaN));
     expect(values[1]!.every(Number.isFinite)).toBe(true);
   });
@@ -257,7 +259,7 @@ describe('teacher adapter - open-inference-http failures', () => {
     await using right = await http({ token: 'Bearer abc' }, { auth }, { TEACHER_TOKEN: 'abc' });
     expect(await right.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
     await using wrong = await http({ token: 'Bearer abc' }, { auth }, { TEACHER_TOKEN: 'xyz' });
-    expect(await wrong.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'refused', code: 'HTTP_401' });
+    expect(await wrong.teacher.query(someImages(1), signal())).toMatchObject({ kind: 'refused', code: 'TEACHER_AUTH' });
     await using none = await http({ token: 'Bearer abc' }, { auth }, {});
     await expect(none.teacher.query(someImages(1), signal())).rejects.toThrow('TEACHER_TOKEN');
   });

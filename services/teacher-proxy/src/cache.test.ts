@@ -31,7 +31,7 @@ describe('answer keys', () => {
 });
 
 describe('cache entries', () => {
-  const answer = { values: Float32Array.of(0.25, 0.75), unit: 'unit', callId: 'call.1' };
+  const answer = { raw: Float32Array.of(0.25, 0.75), unit: 'unit', callId: 'call.1' };
 
   it('encode, decode - gives the same answer', () => {
     expect(decodeEntry(encodeEntry(answer))).toEqual(answer);

@@ -4,14 +4,14 @@ import { crc32 } from 'node:zlib';
 import { storageError } from '@bbdistill/common';
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
-import type { CanonicalRequests } from './teacher.js';
+import type { CanonicalRequests, RawAnswer } from './teacher.js';
 
 /** SHA-256 of one image's canonical request and the teacher's cache identity. */
 export type AnswerKey = Buffer;
 
 /** A raw answer, and what it was paid for. */
 export interface CachedAnswer {
-  values: Float32Array;
+  raw: RawAnswer;
   /** The unit of work (run, phase, images) that paid for the query. */
   unit: string;
   /** The call in which it came; recovery tells by it what a lost call had brought home. */
@@ -92,16 +92,18 @@ export class EmbeddedAnswerCache implements AnswerCache {
   }
 }
 
-// Entry: format (1 byte) | CRC-32 of the rest (4) | length of the text (2) | text "unit\ncall" | values, float32 LE.
-const FORMAT = 1;
+// Entry: format (1 byte) | CRC-32 of the rest (4) | length of the text (2) | text "unit\ncall" | the raw answer.
+const NUMBERS = 1; // float32, little-endian
+const TEXT = 2; // UTF-8
 const HEAD_BYTES = 7;
 
 /** The bytes that a cache stores for an answer, with a checksum. */
 export function encodeEntry(answer: CachedAnswer): Buffer {
   const text = Buffer.from(`${answer.unit}\n${answer.callId}`);
-  const values = Buffer.from(answer.values.buffer, answer.values.byteOffset, answer.values.byteLength);
-  const entry = Buffer.concat([Buffer.alloc(HEAD_BYTES), text, values]);
-  entry.writeUInt8(FORMAT, 0);
+  const { raw } = answer;
+  const body = typeof raw === 'string' ? Buffer.from(raw) : Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  const entry = Buffer.concat([Buffer.alloc(HEAD_BYTES), text, body]);
+  entry.writeUInt8(typeof raw === 'string' ? TEXT : NUMBERS, 0);
   entry.writeUInt16LE(text.length, 5);
   entry.writeUInt32LE(crc32(entry.subarray(5)), 1);
   return entry;
@@ -109,14 +111,16 @@ export function encodeEntry(answer: CachedAnswer): Buffer {
 
 /** @returns undefined where the entry is damaged or of a format that isn't known here */
 export function decodeEntry(entry: Buffer): CachedAnswer | undefined {
-  if (entry.length < HEAD_BYTES || entry[0] !== FORMAT) return undefined;
+  const format = entry[0];
+  if (entry.length < HEAD_BYTES || (format !== NUMBERS && format !== TEXT)) return undefined;
   if (crc32(entry.subarray(5)) !== entry.readUInt32LE(1)) return undefined;
-  const valuesAt = HEAD_BYTES + entry.readUInt16LE(5);
-  if (valuesAt > entry.length || (entry.length - valuesAt) % 4 !== 0) return undefined;
-  const text = entry.toString('utf8', HEAD_BYTES, valuesAt);
+  const bodyAt = HEAD_BYTES + entry.readUInt16LE(5);
+  if (bodyAt > entry.length || (format === NUMBERS && (entry.length - bodyAt) % 4 !== 0)) return undefined;
+  const text = entry.toString('utf8', HEAD_BYTES, bodyAt);
   const split = text.indexOf('\n');
   if (split < 0) return undefined;
   // A copy: float32 needs an aligned start, and lmdb reuses its buffer.
-  const values = new Float32Array(new Uint8Array(entry.subarray(valuesAt)).buffer);
-  return { values, unit: text.slice(0, split), callId: text.slice(split + 1) };
+  const numbers = () => new Float32Array(new Uint8Array(entry.subarray(bodyAt)).buffer);
+  const raw = format === TEXT ? entry.toString('utf8', bodyAt) : numbers();
+  return { raw, unit: text.slice(0, split), callId: text.slice(split + 1) };
 }

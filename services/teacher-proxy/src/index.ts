@@ -31,15 +31,18 @@ export type { AdapterName, TeacherConfig } from './registry.js';
 export { startTeacherProxy } from './server.js';
 export type { RunningTeacherProxy, TeacherProxyServerOptions } from './server.js';
 export type { Labelled, LabelOptions, LabelTask } from './session.js';
-export { ANSWER_KINDS } from './teacher.js';
+export { ANSWER_KINDS, TEACHER_AUTH, TEACHER_TLS, TEACHER_TOO_LARGE } from './teacher.js';
 export type {
   AnswerForm,
   AnswerKind,
   CanonicalRequests,
   ImageAnswer,
+  LimitHint,
   QueryOutcome,
+  RawAnswer,
   Teacher,
   TeacherFacts,
+  ThrottleReason,
 } from './teacher.js';
 export { UsageBook, usageLines } from './usage.js';
 export type { QueryCounts, UsageLine } from './usage.js';

@@ -191,7 +191,7 @@ describe('label', () => {
 
   it('throttled - is tried again after the wait that the teacher asked for, unpaid', async () => {
     const outcomeOf = (call: number): QueryOutcome | undefined =>
-      call === 1 ? { kind: 'throttled', message: 'slow down', retryAfterMs: 7000 } : undefined;
+      call === 1 ? { kind: 'throttled', reason: 'rate', message: 'slow down', retryAfterMs: 7000 } : undefined;
     const { label, clock, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
     const { counts } = await label(range(10));
     expect(counts).toMatchObject({ asked: 10, settled: 10, retried: 1, failed: 0, unknown: 0 });
@@ -299,7 +299,7 @@ describe('label', () => {
         query: async (images: ImageBatch, signal: AbortSignal) => {
           const outcome = await fake.query(images, signal);
           if (outcome.kind === 'answered' && fake.asked.calls === 1) {
-            outcome.answers[0] = { ok: true, values: new Float32Array(CLASSES).fill(Number.NaN) };
+            outcome.answers[0] = { ok: true, raw: new Float32Array(CLASSES).fill(Number.NaN) };
           }
           return outcome;
         },
@@ -315,7 +315,7 @@ describe('label', () => {
   });
 
   it('only useless answers - end the work before all is paid for', async () => {
-    const answers = range(10).map(() => ({ ok: true as const, values: Float32Array.of(9, 9, 9, 9) }));
+    const answers = range(10).map(() => ({ ok: true as const, raw: Float32Array.of(9, 9, 9, 9) }));
     const outcomeOf = (): QueryOutcome => ({ kind: 'answered', answers: [...answers] });
     const { label, teacher } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
     const labelling = label(range(100));
@@ -330,7 +330,7 @@ describe('label', () => {
       kind: 'answered',
       answers: Array.from({ length: images.count }, () => ({
         ok: true as const,
-        values: mended ? Float32Array.of(1, 0, 0, 0) : Float32Array.of(9, 9, 9, 9),
+        raw: mended ? Float32Array.of(1, 0, 0, 0) : Float32Array.of(9, 9, 9, 9),
       })),
     });
     const { label, teacher, lines } = setUp({ fake: { outcomeOf }, limits: { concurrency: 1 } });
@@ -443,11 +443,11 @@ describe('recovery', () => {
     await open('b');
     await calls.write({ teacher: 'fake', unit: 'u', callId: 'b', state: 'asked', keys: hexes.slice(0, 10) });
     await ledger.dispatch('b');
-    const values = Float32Array.of(1, 0, 0, 0);
+    const raw = Float32Array.of(1, 0, 0, 0);
     await cache.putMany([
-      ...keys.slice(0, 4).map(([, key]) => ({ key, answer: { values, unit: 'u', callId: 'b' } })),
+      ...keys.slice(0, 4).map(([, key]) => ({ key, answer: { raw, unit: 'u', callId: 'b' } })),
       // Of another call: it doesn't tell that this one was answered.
-      { key: keys[4]![1], answer: { values, unit: 'v', callId: 'z' } },
+      { key: keys[4]![1], answer: { raw, unit: 'v', callId: 'z' } },
     ]);
     await calls.write({ teacher: 'fake', unit: 'u', callId: 'settled', state: 'asked', keys: [] });
 

@@ -16,7 +16,7 @@ import {
 } from './retry.js';
 import { Session } from './session.js';
 import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
-import type { QueryOutcome, Teacher } from './teacher.js';
+import type { QueryOutcome, RawAnswer, Teacher } from './teacher.js';
 import { noCounts } from './usage.js';
 import type { UsageBook } from './usage.js';
 
@@ -116,7 +116,10 @@ export class Labeller {
       const others: Promise<void>[] = [];
       for (const question of session.open) {
         const answer = coalescer.waitFor(question.hex);
-        if (answer) others.push(answer.then((values) => values && this.#take(session, question, 'coalesced', values)));
+        if (answer)
+          others.push(
+            answer.then((raw) => (raw === undefined ? undefined : this.#take(session, question, 'coalesced', raw))),
+          );
         else {
           coalescer.claim(question.hex);
           mine.push(question);
@@ -124,7 +127,7 @@ export class Labeller {
       }
       if (mine.length === 0 && others.length === 0) return;
       const asking = this.#askAll(session, mine).finally(() => {
-        for (const question of mine) coalescer.settle(question.hex, question.values);
+        for (const question of mine) coalescer.settle(question.hex, question.raw);
       });
       try {
         await Promise.all([asking, session.unlessStopped(Promise.all(others))]);
@@ -140,23 +143,18 @@ export class Labeller {
    */
   async #readCache(session: Session, questions: readonly Question[]): Promise<void> {
     const found = await this.options.cache.getMany(questions.map(({ key }) => key));
-    if (!session.hasUsable && !found.some((entry) => entry && session.isUsable(entry.values))) return;
+    if (!session.hasUsable && !found.some((entry) => entry && session.isUsable(entry.raw))) return;
     found.forEach((entry, index) => {
       if (!entry) return;
       // Paid for by this very work, in a delivery that didn't reach its end.
       const standing = entry.unit === session.unit ? 'settled' : 'cached';
-      this.#take(session, questions[index]!, standing, entry.values);
+      this.#take(session, questions[index]!, standing, entry.raw);
     });
   }
 
-  #take(
-    session: Session,
-    question: Question,
-    standing: 'cached' | 'coalesced' | 'settled',
-    values: Float32Array,
-  ): void {
-    session.judge(values);
-    session.resolve(question, standing, values);
+  #take(session: Session, question: Question, standing: 'cached' | 'coalesced' | 'settled', raw: RawAnswer): void {
+    session.judge(raw);
+    session.resolve(question, standing, raw);
   }
 
   /** Keeps calls in flight until each image is settled or something ends the work. */
@@ -277,13 +275,14 @@ export class Labeller {
   #judge(session: Session, outcome: QueryOutcome): void {
     if (outcome.kind === 'refused') {
       const message = `teacher "${this.options.config.name}" refuses: ${outcome.message}`;
-      session.stop(new FailedPreconditionError(message, { code: 'TEACHER_REFUSED' }));
+      const code = outcome.code.startsWith('TEACHER_') ? outcome.code : 'TEACHER_REFUSED';
+      session.stop(new FailedPreconditionError(message, { code }));
     }
     if (outcome.kind === 'throttled') this.options.limiter.holdOff(outcome.retryAfterMs ?? BACKOFF_BASE_MS);
     if (outcome.kind !== 'answered') return;
     for (const answer of outcome.answers) {
-      if (answer.ok) session.judge(answer.values);
-      else session.judgeUnreadable(answer.message);
+      if (answer.ok) session.judge(answer.raw);
+      else if (!answer.retryable) session.judgeUnreadable(answer.message);
     }
     session.stopIfUnusable();
   }
@@ -310,18 +309,19 @@ export class Labeller {
           if (!answer.ok) {
             const charged = answer.charged || billsFailures;
             if (!charged) failed++;
-            standings.push(() => session.setAside(question, charged ? 'charged' : 'failed', answer.message));
-          } else if (!answer.values.every(Number.isFinite)) {
-            const shown = Array.from(answer.values.subarray(0, 8)).join(', ');
+            if (answer.retryable) standings.push(() => session.fail([question], charged, answer.message));
+            else standings.push(() => session.setAside(question, charged ? 'charged' : 'failed', answer.message));
+          } else if (typeof answer.raw !== 'string' && !answer.raw.every(Number.isFinite)) {
+            const shown = Array.from(answer.raw.subarray(0, 8)).join(', ');
             standings.push(() =>
               session.setAside(question, 'charged', `the answer's values are no numbers: [${shown}]`),
             );
           } else {
             entries.push({
               key: question.key,
-              answer: { values: answer.values, unit: call.unit, callId: call.callId },
+              answer: { raw: answer.raw, unit: call.unit, callId: call.callId },
             });
-            standings.push(() => session.resolve(question, 'settled', answer.values));
+            standings.push(() => session.resolve(question, 'settled', answer.raw));
           }
         });
         await cache.putMany(entries);

@@ -1,4 +1,4 @@
-import type { AnswerForm, AnswerKind } from './teacher.js';
+import type { AnswerForm, AnswerKind, RawAnswer } from './teacher.js';
 
 /** How far a sum of probabilities may be from 1 and still be taken, renormalised. Float16 and JSON rounding fit in. */
 export const PROBABILITY_SUM_TOLERANCE = 1e-2;
@@ -6,7 +6,7 @@ export const PROBABILITY_SUM_TOLERANCE = 1e-2;
 export const NEGATIVE_TOLERANCE = 1e-6;
 
 /** Why an answer can't be used; `LENGTH` would be wrong for every image. */
-export type AnswerFault = 'LENGTH' | 'NAN' | 'NEGATIVE' | 'SUM' | 'LABEL';
+export type AnswerFault = 'LENGTH' | 'NAN' | 'NEGATIVE' | 'SUM' | 'LABEL' | 'TEXT';
 
 export type Normalised = { ok: true } | { ok: false; fault: AnswerFault; message: string };
 
@@ -21,10 +21,13 @@ const NORMALISERS: Record<AnswerKind, Normaliser> = {
 
 /**
  * Turns a raw answer into a target distribution.
- * @param values as the teacher gave them
+ * @param raw as the teacher gave it
  * @param target [K], filled with a row that sums to 1; left as it is where the answer can't be used
  */
-export function normaliseAnswer(values: Float32Array, target: Float32Array, form: AnswerForm): Normalised {
+export function normaliseAnswer(raw: RawAnswer, target: Float32Array, form: AnswerForm): Normalised {
+  if (typeof raw === 'string')
+    return fault('TEXT', `the answer is text where numbers are declared: ${raw.slice(0, 100)}`);
+  const values = raw;
   return NORMALISERS[form.kind](values, target, form);
 }
 

@@ -5,7 +5,7 @@ import type { AnswerKey } from './cache.js';
 import { normaliseAnswer } from './normalise.js';
 import type { AnswerFault } from './normalise.js';
 import { MAX_FAILED_ATTEMPTS } from './retry.js';
-import type { AnswerForm } from './teacher.js';
+import type { AnswerForm, RawAnswer } from './teacher.js';
 import { noCounts } from './usage.js';
 import type { QueryCounts } from './usage.js';
 
@@ -43,7 +43,7 @@ export interface Question {
   /** Its places in the batch; it is asked once for all. */
   places: number[];
   standing: Standing;
-  values?: Float32Array;
+  raw?: RawAnswer;
   losses: number;
   failures: number;
 }
@@ -124,20 +124,20 @@ export class Session {
     return this.#usable > 0;
   }
 
-  isUsable(values: Float32Array): boolean {
-    return normaliseAnswer(values, this.#scratch, this.form).ok;
+  isUsable(raw: RawAnswer): boolean {
+    return normaliseAnswer(raw, this.#scratch, this.form).ok;
   }
 
   /** Takes note of whether an answer is of use; said as soon as it is there, so that no further call starts in vain. */
-  judge(values: Float32Array): void {
-    const result = normaliseAnswer(values, this.#scratch, this.form);
+  judge(raw: RawAnswer): void {
+    const result = normaliseAnswer(raw, this.#scratch, this.form);
     if (result.ok) this.#usable++;
     else this.#complain(result);
   }
 
   /** The image has an answer, which was judged. */
-  resolve(question: Question, standing: 'cached' | 'coalesced' | 'settled', values: Float32Array): void {
-    question.values = values;
+  resolve(question: Question, standing: 'cached' | 'coalesced' | 'settled', raw: RawAnswer): void {
+    question.raw = raw;
     this.#close(question, standing);
   }
 
@@ -193,8 +193,8 @@ export class Session {
     const { classes, images } = this.task;
     const targets = new Float32Array(images.count * classes);
     const answered = new Uint8Array(images.count);
-    for (const { places, values } of this.questions) {
-      if (!values || !normaliseAnswer(values, this.#scratch, this.form).ok) continue;
+    for (const { places, raw } of this.questions) {
+      if (raw === undefined || !normaliseAnswer(raw, this.#scratch, this.form).ok) continue;
       for (const place of places) {
         targets.set(this.#scratch, place * classes);
         answered[place] = 1;

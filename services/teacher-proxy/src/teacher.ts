@@ -24,9 +24,15 @@ export interface TeacherFacts {
   detail: string;
 }
 
+/**
+ * What the teacher said about one image, as it said it; this is what is cached. Numbers: a row of scores, or the index
+ * of a class. Text: the image's part of a JSON answer, read by `normalise.ts` as the answer's form says.
+ */
+export type RawAnswer = Float32Array | string;
+
 /** One image's answer as the teacher gave it, or why there is none. */
 export type ImageAnswer =
-  | { ok: true; values: Float32Array }
+  | { ok: true; raw: RawAnswer }
   | {
       ok: false;
       /** Stable upper-case word, e.g. `ANSWER_UNREADABLE`. */
@@ -34,7 +40,37 @@ export type ImageAnswer =
       message: string;
       /** Whether the teacher charges for it all the same. */
       charged: boolean;
+      /** Whether asking about this image once more may help; default false. */
+      retryable?: boolean;
     };
+
+/** What a teacher says of its limits beside an answer. A hint: the operator's own limits still hold. */
+export interface LimitHint {
+  /** Where it was read, e.g. `RateLimit "burst"` or `X-RateLimit-Requests`. */
+  source: string;
+  unit: 'calls' | 'images' | 'bytes' | 'concurrent-calls' | 'unknown';
+  /** Units allowed in a window. */
+  limit?: number;
+  windowMs?: number;
+  /** Units that are left; with 0, nothing is to be sent before `resetMs`. */
+  remaining?: number;
+  /** From now until units are there again. */
+  resetMs?: number;
+}
+
+/** Codes of refusals that settings or an operator have to mend; work that waits is kept. */
+export const TEACHER_AUTH = 'TEACHER_AUTH';
+export const TEACHER_TLS = 'TEACHER_TLS';
+/** A call of more bytes or images than the teacher takes. */
+export const TEACHER_TOO_LARGE = 'TEACHER_TOO_LARGE';
+
+/**
+ * - `rate`: the limit of calls or images is reached.
+ * - `quota`: a longer quota (day, month, account) is used up.
+ * - `loading`: the model isn't in memory yet.
+ * - `overloaded`: the server has too much to do.
+ */
+export type ThrottleReason = 'rate' | 'quota' | 'loading' | 'overloaded';
 
 /**
  * What came of one call. The kinds differ in what is known about the bill:
@@ -45,11 +81,18 @@ export type ImageAnswer =
  * - `lost`: the request left and no answer came; whether it was billed can't be known.
  */
 export type QueryOutcome =
-  | { kind: 'answered'; answers: ImageAnswer[] }
-  | { kind: 'throttled'; message: string; retryAfterMs?: number }
+  | { kind: 'answered'; answers: ImageAnswer[]; limits?: readonly LimitHint[] }
+  | {
+      kind: 'throttled';
+      reason: ThrottleReason;
+      message: string;
+      /** From now; a floor for everyone who asks this teacher. */
+      retryAfterMs?: number;
+      limits?: readonly LimitHint[];
+    }
   | { kind: 'unreachable'; message: string; cause?: unknown }
   | { kind: 'refused'; code: string; message: string }
-  | { kind: 'failed'; message: string; retryAfterMs?: number }
+  | { kind: 'failed'; message: string; retryAfterMs?: number; limits?: readonly LimitHint[] }
   | { kind: 'lost'; message: string; cause?: unknown };
 
 /** The canonical request of every image of a batch: what the answer cache keys by. */

@@ -82,9 +82,9 @@ function readAnswer(
   classes: number | undefined,
 ): TeacherCheck['answers'][number] {
   if (!answer.ok) return { problem: `${answer.code}: ${answer.message}` };
-  const length = classes ?? (form.kind === 'hard-label' ? undefined : answer.values.length);
-  const values = Array.from(answer.values);
+  const length = classes ?? (form.kind === 'hard-label' ? undefined : answer.raw.length);
+  const values = typeof answer.raw === 'string' ? [] : Array.from(answer.raw);
   if (length === undefined) return { values };
-  const normalised = normaliseAnswer(answer.values, new Float32Array(length), form);
+  const normalised = normaliseAnswer(answer.raw, new Float32Array(length), form);
   return normalised.ok ? { values, classes: length } : { values, problem: normalised.message };
 }

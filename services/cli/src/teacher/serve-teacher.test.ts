@@ -110,7 +110,7 @@ describe('a served teacher', () => {
         if (outcome.kind !== 'answered') throw new Error(`${adapter}: ${outcome.message}`);
         outcome.answers.forEach((answer, n) => {
           const expected = referenceAnswer(Array.from(imageOf(images, n), (pixel) => pixel / 255));
-          expected.forEach((value, k) => expect(answer.ok && answer.values[k]).toBeCloseTo(value, 5));
+          expected.forEach((value, k) => expect(answer.ok && answer.raw[k]).toBeCloseTo(value, 5));
         });
       }
       expect(served.stats).toMatchObject({ inferenceCount: 6, executionCount: 2, failureCount: 0 });

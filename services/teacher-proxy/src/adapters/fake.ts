@@ -69,7 +69,7 @@ export class FakeTeacher implements Teacher {
     const size = pixelsPerImage(images.shape);
     const answers = Array.from({ length: images.count }, (_, image) => ({
       ok: true as const,
-      values: this.#answer(images.pixels.subarray(image * size, (image + 1) * size)),
+      raw: this.#answer(images.pixels.subarray(image * size, (image + 1) * size)),
     }));
     return { kind: 'answered', answers };
   }

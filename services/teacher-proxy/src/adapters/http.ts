@@ -1,3 +1,4 @@
+import { TEACHER_TLS } from '../teacher.js';
 import type { QueryOutcome } from '../teacher.js';
 
 /** An answer is a few kilobytes; more than this is no answer. */
@@ -55,6 +56,10 @@ export async function exchange(request: HttpRequest): Promise<HttpReply | Unansw
     return new HttpReply(response.status, response.headers, await readBounded(response));
   } catch (cause) {
     const reason = reasonOf(cause);
+    if (!answering && isTlsFailure(cause)) {
+      const message = `${new URL(url).origin} is not the server that its certificate should prove: ${reason}; nothing was sent`;
+      return { kind: 'refused', code: TEACHER_TLS, message };
+    }
     if (!answering && isBeforeSending(cause)) {
       return { kind: 'unreachable', message: `no connection to ${new URL(url).origin}: ${reason}`, cause };
     }
@@ -88,7 +93,16 @@ const BEFORE_SENDING = new Set([
 
 function isBeforeSending(thrown: unknown): boolean {
   const code = codeOf(thrown);
-  return code !== undefined && (BEFORE_SENDING.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('CERT_'));
+  return code !== undefined && BEFORE_SENDING.has(code);
+}
+
+// OpenSSL's verify results and Node's TLS errors, all before a byte of the request leaves.
+const TLS_CODE =
+  /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|CRL_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$)/;
+
+/** No second try mends a certificate. */
+function isTlsFailure(thrown: unknown): boolean {
+  return TLS_CODE.test(codeOf(thrown) ?? '');
 }
 
 function codeOf(thrown: unknown): string | undefined {

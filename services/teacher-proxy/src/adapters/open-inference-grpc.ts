@@ -3,6 +3,7 @@ import type { ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/commo
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
+import { TEACHER_AUTH } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalTensors, declaredAnswer, declaredInput, identityOf } from './declared.js';
 import type { Environment } from './declared.js';
@@ -176,8 +177,16 @@ function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { ki
   if (BROKE_OFF.test(error.message)) return { kind: 'lost', message, cause: thrown };
   switch (error.kind) {
     case 'unavailable':
+      return { kind: 'throttled', reason: 'overloaded', message, ...wait };
     case 'resource-exhausted':
-      return { kind: 'throttled', message, ...wait };
+      return { kind: 'throttled', reason: 'rate', message, ...wait };
+    case 'unauthenticated':
+    case 'permission-denied':
+      return {
+        kind: 'refused',
+        code: TEACHER_AUTH,
+        message: `${message} (renew the secret that auth names, then resume)`,
+      };
     case 'cancelled':
     case 'deadline-exceeded':
       return { kind: 'lost', message: `${address} gave no answer in time; it may have been charged`, cause: thrown };

@@ -3,11 +3,13 @@ import type { Clock, ImageBatch, ImageShape } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
-import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
+import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalTensors, declaredAnswer, declaredInput, identityOf } from './declared.js';
 import type { Environment } from './declared.js';
 import { exchange } from './http.js';
+import { describeStatus, failureOf } from './http-failures.js';
 import type { HttpReply } from './http.js';
+import { limitHints } from './limit-headers.js';
 import { answerRows, readRaw, unreadable } from './rows.js';
 
 const BINARY_EXTENSION = 'binary_tensor_data';
@@ -117,6 +119,11 @@ export class OpenInferenceHttpTeacher implements Teacher {
   #read(reply: HttpReply, count: number): QueryOutcome {
     const refusal = failureOf(reply, this.clock);
     if (refusal) return refusal;
+    const answered = (answers: ImageAnswer[]): QueryOutcome => ({
+      kind: 'answered',
+      answers,
+      limits: limitHints(reply.headers, this.clock.nowMs()),
+    });
     try {
       const headLength = Number(reply.headers.get(BINARY_HEADER) ?? Number.NaN);
       const binary = Number.isSafeInteger(headLength) ? reply.body.subarray(headLength) : undefined;
@@ -182,10 +189,6 @@ export class OpenInferenceHttpTeacher implements Teacher {
   }
 }
 
-function answered(answers: ReturnType<typeof unreadable>): QueryOutcome {
-  return { kind: 'answered', answers };
-}
-
 /** The tensor of that name, or the only one. */
 function pick<T extends TensorMetadata>(tensors: readonly T[], name: string | undefined): T | undefined {
   if (name !== undefined) return tensors.find((tensor) => tensor.name === name);
@@ -228,36 +231,4 @@ function flatten(data: unknown): Float32Array {
     if (typeof value === 'boolean') return value ? 1 : 0;
     return typeof value === 'number' ? value : Number.NaN;
   });
-}
-
-function describeStatus(reply: HttpReply): string {
-  return `it answers HTTP ${reply.status}: ${reply.text().slice(0, 200)}`;
-}
-
-const TOO_MANY_REQUESTS = 429;
-const BAD_GATEWAY = 502;
-const UNAVAILABLE = 503;
-const GATEWAY_TIMEOUT = 504;
-
-/** What an HTTP status that isn't 200 says about the bill; undefined for 2xx. */
-export function failureOf(reply: HttpReply, clock: Clock): (QueryOutcome & { message: string }) | undefined {
-  const { status } = reply;
-  if (status >= 200 && status < 300) return undefined;
-  const message = describeStatus(reply);
-  const retryAfterMs = retryAfter(reply.headers.get('retry-after'), clock.nowMs());
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-  if (status === TOO_MANY_REQUESTS || status === UNAVAILABLE) return { kind: 'throttled', message, ...wait };
-  // A gateway speaks here: the teacher behind it may have done the work.
-  if (status === BAD_GATEWAY || status === GATEWAY_TIMEOUT) return { kind: 'lost', message };
-  if (status >= 500) return { kind: 'failed', message, ...wait };
-  return { kind: 'refused', code: `HTTP_${status}`, message };
-}
-
-/** Seconds, or an HTTP date. */
-export function retryAfter(header: string | null, nowMs: number): number | undefined {
-  if (header === null) return undefined;
-  const seconds = Number(header);
-  if (header.trim() !== '' && Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
-  const dateMs = Date.parse(header);
-  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }

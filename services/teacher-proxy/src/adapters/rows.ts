@@ -12,7 +12,7 @@ export function answerRows(values: Float32Array, count: number, shape: readonly 
   const length = values.length / count;
   return Array.from({ length: count }, (_, row) => ({
     ok: true,
-    values: values.slice(row * length, (row + 1) * length),
+    raw: values.slice(row * length, (row + 1) * length),
   }));
 }
 

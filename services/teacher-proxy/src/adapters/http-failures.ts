@@ -1,0 +1,106 @@
+import type { Clock } from '@bbdistill/common';
+import { TEACHER_AUTH, TEACHER_TOO_LARGE } from '../teacher.js';
+import type { QueryOutcome, ThrottleReason } from '../teacher.js';
+import type { HttpReply } from './http.js';
+import { durationMs, limitHints, longest, retryAfterOf } from './limit-headers.js';
+
+const MAX_SHOWN_CHARACTERS = 200;
+const STATUS_REASON: Record<number, ThrottleReason> = { 429: 'rate', 503: 'overloaded', 529: 'overloaded' };
+// Gateways: the teacher behind may have done the work.
+const OF_GATEWAYS = new Set([502, 504]);
+/** Statuses under which vendors also hide "slow down"; the code in the answer tells. */
+const MAY_HIDE_THROTTLING = new Set([400, 403, 429, 500, 503]);
+const RATE_CODE =
+  /Throttl|ProvisionedThroughputExceeded|RequestLimitExceeded|TooManyRequests|SlowDown|RateLimitExceeded|RESOURCE_EXHAUSTED/i;
+const QUOTA_CODE = /LimitExceededException|ServiceQuotaExceeded|quotaExceeded|dailyLimitExceeded|insufficient_quota/i;
+
+type Failure = Exclude<QueryOutcome, { kind: 'answered' }>;
+
+/** What an HTTP status that isn't 200 says about the bill and about waiting; undefined for 2xx. */
+export function failureOf(reply: HttpReply, clock: Clock): Failure | undefined {
+  const { status } = reply;
+  if (status >= 200 && status < 300) return undefined;
+  const message = describeStatus(reply);
+  const said = readBody(reply);
+  const nowMs = clock.nowMs();
+  const retryAfterMs = longest([retryAfterOf(reply.headers, nowMs), said.retryAfterMs]);
+  const wait = { limits: limitHints(reply.headers, nowMs), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  const reason = throttleReason(status, said);
+  if (reason) return { kind: 'throttled', reason, message, ...wait };
+  if (OF_GATEWAYS.has(status)) return { kind: 'lost', message };
+  if (status >= 500 || status === 408) return { kind: 'failed', message, ...wait };
+  if (status === 401 || status === 403) {
+    const hint = 'renew the secret that auth names, or its rights, then resume: nothing was charged and all is kept';
+    return { kind: 'refused', code: TEACHER_AUTH, message: `${message} (${hint})` };
+  }
+  if (status === 413) {
+    return { kind: 'refused', code: TEACHER_TOO_LARGE, message: `${message} (lower limits.imagesPerCall)` };
+  }
+  if (status >= 300 && status < 400) {
+    const to = reply.headers.get('location') ?? 'nowhere';
+    return {
+      kind: 'refused',
+      code: `HTTP_${status}`,
+      message: `it redirects to ${to}, which is not followed: set url`,
+    };
+  }
+  return { kind: 'refused', code: `HTTP_${status}`, message };
+}
+
+export function describeStatus(reply: HttpReply): string {
+  return `it answers HTTP ${reply.status}: ${reply.text().slice(0, MAX_SHOWN_CHARACTERS)}`;
+}
+
+interface Said {
+  /** All that may be a vendor's code, as one text. */
+  codes: string;
+  retryAfterMs?: number;
+  loading: boolean;
+}
+
+function throttleReason(status: number, said: Said): ThrottleReason | undefined {
+  if (status === 503 && said.loading) return 'loading';
+  if (MAY_HIDE_THROTTLING.has(status)) {
+    if (QUOTA_CODE.test(said.codes)) return 'quota';
+    if (RATE_CODE.test(said.codes)) return 'rate';
+  }
+  return STATUS_REASON[status];
+}
+
+/** Codes and waits in the places where the vendors put them. */
+function readBody(reply: HttpReply): Said {
+  const codes = [reply.headers.get('x-amzn-errortype') ?? ''];
+  const waits: (number | undefined)[] = [];
+  let loading = false;
+  const body = parsed(reply);
+  for (const part of [body, body.error, ...list(body.errors), ...list(record(body.error).errors)]) {
+    const { __type, code, status, reason, type, estimated_time: estimatedSeconds, details } = record(part);
+    codes.push(...[__type, code, status, reason, type].filter((each) => typeof each === 'string'));
+    if (typeof estimatedSeconds === 'number' && Number.isFinite(estimatedSeconds)) {
+      loading = true;
+      waits.push(durationMs(`${Math.max(0, estimatedSeconds).toFixed(3)}s`));
+    }
+    for (const detail of list(details)) {
+      const { retryDelay } = record(detail);
+      if (typeof retryDelay === 'string') waits.push(durationMs(retryDelay));
+    }
+  }
+  const retryAfterMs = longest(waits);
+  return { codes: codes.join(' '), loading, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function parsed(reply: HttpReply): Record<string, unknown> {
+  try {
+    return record(reply.json());
+  } catch {
+    return {};
+  }
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {};
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
