@@ -1,5 +1,5 @@
 import { RandomStream } from '@bbdistill/common';
-import { DEFAULT_ADAM, createEngine, networkByName } from '@bbdistill/compute';
+import { DEFAULT_ADAM, PAPER_DENSE_CVAE, createEngine, networkByName } from '@bbdistill/compute';
 import type { Engine, EngineName } from '@bbdistill/compute';
 import type { Case, Contestant, Stint } from './contestant.js';
 
@@ -47,15 +47,14 @@ function measure(step: () => void, seconds: number): Stint {
 function compile(engine: Engine, name: Case): () => void {
   if (name === 'cvae') {
     const batch = 256;
-    const hidden = [256, 128, 64];
     const cvae = engine.createCvae({
       shape: SHAPE,
       classes: CLASSES,
       latent: 2,
-      hidden,
+      architecture: PAPER_DENSE_CVAE,
       batch,
       seed: 1,
-      adam: DEFAULT_ADAM,
+      optimiser: DEFAULT_ADAM,
     });
     fillUniform(cvae.images, 'images');
     fillUniform(cvae.noise, 'noise');
@@ -68,7 +67,7 @@ function compile(engine: Engine, name: Case): () => void {
     batch,
     seed: 1,
     loss: { balance: 0, temperature: 1 },
-    adam: DEFAULT_ADAM,
+    optimiser: DEFAULT_ADAM,
   });
   fillUniform(classifier.images, 'images');
   fillOneHot(classifier.targets);

@@ -1,24 +1,10 @@
-import { InvalidArgumentError } from '@bbdistill/common';
-import { BbdError } from '@bbdistill/common';
+import { BbdError, InvalidArgumentError } from '@bbdistill/common';
 import type { ImageShape } from '@bbdistill/common';
+import type { LayerSpec } from './layers.js';
 
-export type Activation = 'linear' | 'relu' | 'sigmoid';
+export * from './layers.js';
 
-/** One layer; a network is a list of them. Names are those of the exported model. */
-export type LayerSpec =
-  | {
-      kind: 'conv2d';
-      name: string;
-      filters: number;
-      kernelSize: number;
-      padding: 'valid' | 'same';
-      activation: Activation;
-    }
-  | { kind: 'max-pool2d'; name: string; poolSize: number }
-  | { kind: 'flatten'; name: string }
-  | { kind: 'dense'; name: string; units: number; activation: Activation };
-
-/** A classifier as data: the last layer gives logits [N,K]. */
+/** A classifier as data; the last layer gives logits [N,K] (flat, of `classes` channels). */
 export interface NetworkSpec {
   name: string;
   input: ImageShape;
@@ -26,15 +12,19 @@ export interface NetworkSpec {
   layers: readonly LayerSpec[];
 }
 
-/** One trainable tensor in Keras layout: conv kernels [kh,kw,in,out], dense kernels [in,out], biases [out]. */
+/**
+ * One tensor in Keras layout: conv kernels [kh,kw,in,out], transposed ones [kh,kw,out,in], dense kernels [in,out],
+ * biases [out]; batch norm's four [channels], of which the moving ones are state that no optimiser touches.
+ */
 export interface WeightTensor {
-  /** `<layer>/kernel` or `<layer>/bias` */
+  /** `<layer>/kernel`, `/bias`, `/gamma`, `/beta`, `/moving_mean` or `/moving_variance` */
   name: string;
   shape: readonly number[];
   data: Float32Array;
 }
 
 export interface AdamOptions {
+  kind: 'adam';
   beta1: number;
   beta2: number;
   epsilon: number;
@@ -42,11 +32,23 @@ export interface AdamOptions {
   weightDecay: number;
 }
 
-export const DEFAULT_ADAM: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+/** v ← momentum·v + g; w ← w − rate·(v, or g + momentum·v with nesterov) − rate·weightDecay·w */
+export interface SgdOptions {
+  kind: 'sgd';
+  momentum: number;
+  nesterov: boolean;
+  /** Decoupled, as AdamW's. */
+  weightDecay: number;
+}
+
+export type OptimiserOptions = AdamOptions | SgdOptions;
+
+export const DEFAULT_ADAM: AdamOptions = { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weightDecay: 0 };
+export const DEFAULT_SGD: SgdOptions = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 };
 
 /**
- * A training step met a loss that isn't a number. The step changed nothing: weights and moments are those of the step
- * before.
+ * A training step met a loss or a gradient that isn't a number. The step changed nothing: weights, moments and moving
+ * statistics are those of the step before.
  */
 export class NanLossError extends BbdError {
   constructor(
@@ -54,30 +56,49 @@ export class NanLossError extends BbdError {
     /** Counted from 1. */
     readonly step: number,
     readonly loss: number,
+    /** Where it first showed: a layer's name, `image` or `targets`; undefined where the engine can't tell. */
+    readonly layer?: string,
   ) {
+    const where = layer === undefined ? '' : `, first in ${layer}`;
     super(
       'failed-precondition',
-      `the loss of ${network} became ${loss} at step ${step}; look for images or answers that aren't finite, ` +
+      `the loss of ${network} became ${loss} at step ${step}${where}; look for images or answers that aren't finite, ` +
         'or lower the learning rate',
       { code: 'NAN_LOSS' },
     );
   }
 }
 
-/** balance·CE(hard) + (1−balance)·T²·KL(soft at T); the paper trains with balance 0, T 1. */
-export interface LossOptions {
-  balance: number;
-  temperature: number;
+/**
+ * What a classifier is trained on, as a mean over the images. Targets are the teacher's answers [N,K]; `hard` is their
+ * largest class. An image whose targets are all zero counts nothing. The layers' l2 is added.
+ */
+export type LossOptions =
+  /** balance·CE(hard) + (1−balance)·T²·KL(soft ‖ student, both at T); the paper trains with balance 0, T 1. */
+  | { kind?: 'distillation'; balance: number; temperature: number }
+  /** −Σ soft·log(student): the gradient of KL at T = 1, and larger by the answers' entropy. */
+  | { kind: 'soft-cross-entropy' }
+  /** T²·KL(soft ‖ student, both at T) */
+  | { kind: 'kl'; temperature: number }
+  /** −log(student[hard]) */
+  | { kind: 'hard-cross-entropy' };
+
+/** Running average of the weights: average ← decay·average + (1 − decay)·weights after every step. */
+export interface EmaOptions {
+  /** 0 < decay < 1. The average is of the steps so far, min(decay, (1 + step) / (10 + step)), so that it starts well. */
+  decay: number;
 }
 
 export interface ClassifierOptions {
   network: NetworkSpec;
   /** Most images a training step takes. */
   batch: number;
-  /** Of the initial weights (Glorot uniform, zero biases). */
+  /** Of the initial weights (each layer's initializer, zero biases) and of dropout. */
   seed: number;
   loss: LossOptions;
-  adam: AdamOptions;
+  optimiser: OptimiserOptions;
+  /** Default: none, and `averagedWeights` gives the weights themselves. */
+  ema?: EmaOptions;
 }
 
 /**
@@ -86,6 +107,7 @@ export interface ClassifierOptions {
  */
 export interface Classifier {
   readonly network: NetworkSpec;
+  /** Trainable numbers. */
   readonly parameterCount: number;
   /** To be filled before `trainStep`: [batch,H,W,C], values 0..1. Get it anew for every step. */
   readonly images: Float32Array;
@@ -99,11 +121,13 @@ export interface Classifier {
   trainStep(count: number, learningRate: number): number;
   /** Softmax [N,K] of uint8 images [N,H,W,C]; any N. Doesn't touch the training state. */
   predict(images: Uint8Array, count: number): Float32Array;
-  /** Copies, in the order of the layers. */
+  /** Copies, in the order of the layers, moving statistics included. */
   weights(): WeightTensor[];
+  /** As `weights`, with the running averages of the trainable tensors. */
+  averagedWeights(): WeightTensor[];
   /** @throws InvalidArgumentError where a name or a shape doesn't fit */
   setWeights(weights: readonly WeightTensor[]): void;
-  /** Weights, optimiser moments and step count, for `restore`. */
+  /** Weights, moving statistics, optimiser moments, averages and step count, for `restore`. */
   checkpoint(): Uint8Array;
   restore(checkpoint: Uint8Array): void;
   /** Bytes that the engine holds for this network; flat over the steps. */
@@ -111,20 +135,48 @@ export interface Classifier {
   dispose(): void;
 }
 
-/** The dense CVAE of the paper: (pixels + classes) → hidden… → z → …hidden → pixels, ReLU, sigmoid out. */
+/**
+ * A classifier whose step comes in two halves, for training one batch on several workers: each computes the gradients
+ * of its part, the parts are summed in a fixed order into every worker's `gradients`, every worker applies them.
+ */
+export interface SplitStepClassifier extends Classifier {
+  /** The flat gradient [parameterCount] of `computeGradients`; `applyGradients` reads it. Get it anew for every step. */
+  readonly gradients: Float32Array;
+  /** Batch norm's moving statistics, flat; empty without batch norm. `applyGradients` moves them by this worker's part. */
+  readonly statistics: Float32Array;
+  /**
+   * Forward and backward of the first `count` images of the buffers; changes no weights.
+   * @param firstImage place of the first of them in the whole batch: dropout goes by it
+   * @returns their mean loss
+   * @throws NanLossError naming step and layer
+   */
+  computeGradients(count: number, firstImage: number): number;
+  /** The optimiser's step with `gradients`; counts as one step. */
+  applyGradients(learningRate: number): void;
+}
+
+/**
+ * The conditional VAEs of the paper, ReLU inside, sigmoid out; `cvae-networks.ts` has their layers.
+ * dense: (pixels + classes) → hidden… → z → …hidden → pixels, where hidden are the encoder's sizes (paper: 256, 128, 64).
+ * convolutional: 4x4 convolutions of stride 2 with these filters (paper: 32, 64, 128, 256, 512), dense hidden… (paper:
+ * 32, 16), z, and the mirror of it.
+ */
+export type CvaeArchitecture =
+  | { kind: 'dense'; hidden: readonly number[] }
+  | { kind: 'convolutional'; filters: readonly number[]; hidden: readonly number[] };
+
 export interface CvaeOptions {
   shape: ImageShape;
   classes: number;
   /** Size of z. */
   latent: number;
-  /** Encoder's hidden sizes; the decoder mirrors them. Paper: 256, 128, 64. */
-  hidden: readonly number[];
+  architecture: CvaeArchitecture;
   batch: number;
   seed: number;
-  adam: AdamOptions;
+  optimiser: OptimiserOptions;
 }
 
-/** A conditional VAE compiled with its loss (sum of binary cross-entropy over the pixels + KL) and Adam. */
+/** A conditional VAE compiled with its loss (Bernoulli reconstruction summed over the pixels + KL) and optimiser. */
 export interface Cvae {
   /** [batch, H·W·C], values 0..1. Get it anew for every step. */
   readonly images: Float32Array;

@@ -1,4 +1,6 @@
 export * from './augment/index.js';
+export * from './cvae-networks.js';
+export * from './dropout.js';
 export * from './engine-settings.js';
 export * from './engine.js';
 export * from './engines/select.js';

@@ -3,6 +3,7 @@ import type { LayerSpec, NetworkSpec } from './engine.js';
 import { parameterCount, shapedLayers } from './network-shapes.js';
 import { networkByName } from './networks.js';
 
+const RGB_32 = { height: 32, width: 32, channels: 3 };
 const GREY_28 = { height: 28, width: 28, channels: 1 };
 
 describe("networks - the paper's students", () => {
@@ -11,7 +12,24 @@ describe("networks - the paper's students", () => {
     ['lenet5', GREY_28, 10, 156 + 2416 + 69240 + 10164 + 850],
     // 5·5·1·3+3, 5·5·3·8+8, 288·120+120, 120·84+84, 84·10+10
     ['lenet5-half', GREY_28, 10, 78 + 608 + 34680 + 10164 + 850],
-    ['lenet5', { height: 32, width: 32, channels: 3 }, 100, 456 + 2416 + 784 * 120 + 120 + 10164 + 8500],
+    // 5·5·3·24+24, 5·5·24·64+64, 9·64·96+96, 9·96·96+96, 9·96·64+64; 3·3·64 = 576 flat; twice the channels of each norm
+    [
+      'alexnet-half',
+      RGB_32,
+      10,
+      1824 + 38464 + 55392 + 83040 + 55360 + 147712 + 32896 + 1290 + 2 * (24 + 64 + 96 + 96 + 64 + 256 + 128),
+    ],
+    [
+      'alexnet',
+      RGB_32,
+      10,
+      3648 + 153728 + 221376 + 331968 + 221312 + 590336 + 131328 + 2570 + 2 * (48 + 128 + 192 + 192 + 128 + 512 + 256),
+    ],
+    // as Keras counts the trainable parameters of its example's ResNet20v1 and ResNet32v1 for ten classes
+    ['resnet20', RGB_32, 10, 273_066],
+    ['resnet20', RGB_32, 100, 273_066 + 90 * 65],
+    ['resnet32', RGB_32, 10, 467_946],
+    ['lenet5', RGB_32, 100, 456 + 2416 + 784 * 120 + 120 + 10164 + 8500],
     ['lenet5-half', { height: 12, width: 13, channels: 1 }, 2, 78 + 608 + 32 * 120 + 120 + 10164 + 170],
   ] as const)('%s for %j has the right number of parameters', (name, shape, classes, expected) => {
     expect(parameterCount(networkByName(name, shape, classes))).toBe(expected);
@@ -57,11 +75,11 @@ describe('networks - layers that can not be', () => {
     [[logits], /needs a flat input/],
     [[flatten, conv, logits], /a convolution needs an image/],
     [[flatten, pool, logits], /a pool needs an image/],
-    [[conv, conv, flatten, logits], /another layer has this name/],
-    [[flatten], /must end with a linear dense layer of 3 units/],
-    [[flatten, { ...logits, activation: 'sigmoid' }], /must end with a linear dense layer/],
-    [[flatten, { ...logits, units: 4 }], /must end with a linear dense layer of 3 units/],
-    [[flatten, ...Array.from({ length: 64 }, (_, i) => ({ ...logits, name: `d${i}` }))], /at most 64/],
+    [[conv, conv, flatten, logits], /another layer or input has this name/],
+    [[flatten], /must end with 3 flat linear values/],
+    [[flatten, { ...logits, activation: 'sigmoid' }], /must end with 3 flat linear values/],
+    [[flatten, { ...logits, units: 4 }], /must end with 3 flat linear values/],
+    [[flatten, ...Array.from({ length: 500 }, (_, i) => ({ ...logits, name: `d${i}` }))], /at most 500/],
   ] as [LayerSpec[], RegExp][])('%# is refused with its name', (layers, message) => {
     const network: NetworkSpec = { name: 'odd', input: { height: 8, width: 8, channels: 1 }, classes: 3, layers };
     expect(() => shapedLayers(network)).toThrow(message);

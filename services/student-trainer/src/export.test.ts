@@ -16,7 +16,7 @@ beforeAll(async () => {
   const engine = await createEngine('wasm', 'never');
   const network = networkByName('lenet5-half', shape, 5);
   const loss = { balance: 0, temperature: 1 };
-  const student = engine.createClassifier({ network, batch: 1, seed: 4, loss, adam: DEFAULT_ADAM });
+  const student = engine.createClassifier({ network, batch: 1, seed: 4, loss, optimiser: DEFAULT_ADAM });
   const weights = student.weights();
   weights.forEach(({ name, data }) => {
     // Zero biases would hide that one is in the wrong place.

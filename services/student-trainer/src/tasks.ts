@@ -99,7 +99,7 @@ export const tasksInThisThread: TrainerTasks = {
     const trained = decodeWeights(weights);
     const network = networkByName(trained.network, trained.shape, trained.classes);
     const loss = { balance: 0, temperature: 1 };
-    const student = engine.createClassifier({ network, batch: 1, seed: 0, loss, adam: DEFAULT_ADAM });
+    const student = engine.createClassifier({ network, batch: 1, seed: 0, loss, optimiser: DEFAULT_ADAM });
     try {
       student.setWeights(trained.weights);
       const probabilities = student.predict(images.pixels, images.count);

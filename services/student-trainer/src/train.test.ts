@@ -52,7 +52,7 @@ describe('training - learning', () => {
       batch: 1,
       seed: 0,
       loss: { balance: 0, temperature: 1 },
-      adam: DEFAULT_ADAM,
+      optimiser: DEFAULT_ADAM,
     });
     student.setWeights(trained.weights);
     const named = argmaxRows(student.predict(unseen.pixels, 60), 3);

@@ -71,7 +71,7 @@ export async function trainStudent(
     batch,
     seed,
     loss: { balance: recipe.balance, temperature: recipe.temperature },
-    adam: { ...DEFAULT_ADAM, weightDecay: recipe.weightDecay },
+    optimiser: { ...DEFAULT_ADAM, weightDecay: recipe.weightDecay },
   });
   try {
     if (resumeFrom) classifier.restore(resumeFrom.classifier);

@@ -52,10 +52,10 @@ export async function fitGenerator(
     shape,
     classes,
     latent: options.latent,
-    hidden: DENSE_HIDDEN,
+    architecture: { kind: 'dense', hidden: DENSE_HIDDEN },
     batch,
     seed: options.seed,
-    adam: DEFAULT_ADAM,
+    optimiser: DEFAULT_ADAM,
   });
   try {
     const conditions = argmaxRows(data.targets, classes);

@@ -26,7 +26,15 @@ export async function generateImages(
   hooks: WorkHooks,
 ): Promise<void> {
   const { shape, classes, latent, hidden, weights } = generator;
-  const cvae = engine.createCvae({ shape, classes, latent, hidden, batch: 1, seed, adam: DEFAULT_ADAM });
+  const cvae = engine.createCvae({
+    shape,
+    classes,
+    latent,
+    architecture: { kind: 'dense', hidden },
+    batch: 1,
+    seed,
+    optimiser: DEFAULT_ADAM,
+  });
   try {
     // Decoding needs no encoder, and none was stored: it stays as it was initialised.
     const encoder = cvae.weights().filter(({ name }) => !isDecoderWeight(name));

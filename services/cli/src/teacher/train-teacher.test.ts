@@ -60,7 +60,7 @@ describe('teacher training', () => {
       batch: 1,
       seed: 0,
       loss,
-      adam: DEFAULT_ADAM,
+      optimiser: DEFAULT_ADAM,
     });
     classifier.setWeights(teacher.weights);
     const expected = classifier.predict(test.pixels, test.count);

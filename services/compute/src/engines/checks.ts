@@ -1,5 +1,5 @@
 import { BbdError, InvalidArgumentError } from '@bbdistill/common';
-import type { AdamOptions, LossOptions } from '../engine.js';
+import type { EmaOptions, LossOptions, OptimiserOptions } from '../engine.js';
 
 /** Of one compiled network. Addresses beyond 2 GiB would be negative numbers on their way out of the kernels. */
 export const MAX_NETWORK_BYTES = 1.5 * 2 ** 30;
@@ -58,22 +58,46 @@ export function requireLength(what: string, length: number, expected: number): v
 }
 
 /** @throws InvalidArgumentError naming the option out of range */
-export function requireAdam(adam: AdamOptions): void {
+export function requireOptimiser(optimiser: OptimiserOptions): void {
   const inUnit = (value: number) => value >= 0 && value < 1;
-  if (!inUnit(adam.beta1)) throw new InvalidArgumentError(`adam.beta1 must be in [0, 1), not ${adam.beta1}`);
-  if (!inUnit(adam.beta2)) throw new InvalidArgumentError(`adam.beta2 must be in [0, 1), not ${adam.beta2}`);
-  if (!(adam.epsilon > 0)) throw new InvalidArgumentError(`adam.epsilon must be above 0, not ${adam.epsilon}`);
-  if (!(adam.weightDecay >= 0)) {
-    throw new InvalidArgumentError(`adam.weightDecay must be 0 or more, not ${adam.weightDecay}`);
-  }
+  const refuse = (name: string, value: number, range: string) => {
+    throw new InvalidArgumentError(`${optimiser.kind}.${name} must be ${range}, not ${value}`);
+  };
+  if (optimiser.kind === 'adam') {
+    const { beta1, beta2, epsilon } = optimiser;
+    if (!inUnit(beta1)) refuse('beta1', beta1, 'in [0, 1)');
+    if (!inUnit(beta2)) refuse('beta2', beta2, 'in [0, 1)');
+    if (!(epsilon > 0)) refuse('epsilon', epsilon, 'above 0');
+  } else if (!inUnit(optimiser.momentum)) refuse('momentum', optimiser.momentum, 'in [0, 1)');
+  if (!(optimiser.weightDecay >= 0)) refuse('weightDecay', optimiser.weightDecay, '0 or more');
 }
 
 /** @throws InvalidArgumentError naming the option out of range */
-export function requireLoss(loss: LossOptions): void {
-  if (!(loss.balance >= 0 && loss.balance <= 1)) {
-    throw new InvalidArgumentError(`loss.balance must be in 0..1, not ${loss.balance}`);
+export function requireEma(ema: EmaOptions | undefined): void {
+  if (ema && !(ema.decay > 0 && ema.decay < 1)) {
+    throw new InvalidArgumentError(`ema.decay must be above 0 and below 1, not ${ema.decay}`);
   }
-  if (!(loss.temperature > 0 && Number.isFinite(loss.temperature))) {
-    throw new InvalidArgumentError(`loss.temperature must be above 0, not ${loss.temperature}`);
+}
+
+/** Every loss as the distillation mixture. */
+export interface ResolvedLoss {
+  balance: number;
+  temperature: number;
+  /** Adds the entropy of the answers, which makes KL a cross-entropy. */
+  withEntropy: boolean;
+}
+
+/** @throws InvalidArgumentError naming the option out of range */
+export function resolvedLoss(loss: LossOptions): ResolvedLoss {
+  const resolved = {
+    balance: loss.kind === 'hard-cross-entropy' ? 1 : 'balance' in loss ? loss.balance : 0,
+    temperature: 'temperature' in loss ? loss.temperature : 1,
+    withEntropy: loss.kind === 'soft-cross-entropy',
+  };
+  const { balance, temperature } = resolved;
+  if (!(balance >= 0 && balance <= 1)) throw new InvalidArgumentError(`loss.balance must be in 0..1, not ${balance}`);
+  if (!(temperature > 0 && Number.isFinite(temperature))) {
+    throw new InvalidArgumentError(`loss.temperature must be above 0, not ${temperature}`);
   }
+  return resolved;
 }

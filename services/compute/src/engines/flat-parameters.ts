@@ -29,9 +29,9 @@ export class FlatParameters {
 
   /** Glorot uniform kernels, zero biases (Keras' defaults). Each tensor has a random stream of its own. */
   initialise(seed: number): void {
-    for (const [{ name, fanIn, fanOut }, view] of this.#views(this.state.values)) {
-      if (fanIn === 0) {
-        view.fill(0);
+    for (const [{ name, initial, fanIn, fanOut }, view] of this.#views(this.state.values)) {
+      if (typeof initial === 'number') {
+        view.fill(initial);
         continue;
       }
       const limit = Math.sqrt(6 / (fanIn + fanOut));

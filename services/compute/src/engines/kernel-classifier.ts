@@ -1,15 +1,22 @@
-import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
-import { NanLossError } from '../engine.js';
-import type { Classifier, ClassifierOptions, NetworkSpec, WeightTensor } from '../engine.js';
+import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
+import { NanLossError, pairOf } from '../engine.js';
+import type {
+  AdamOptions,
+  Classifier,
+  ClassifierOptions,
+  NetworkSpec,
+  OptimiserOptions,
+  WeightTensor,
+} from '../engine.js';
 import { elementsOfAll, networkTensors, shapedLayers } from '../network-shapes.js';
 import {
   allocating,
-  requireAdam,
   requireLength,
-  requireLoss,
   requireMemory,
   requireNatural,
+  requireOptimiser,
   requireStep,
+  resolvedLoss,
 } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
 import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt } from './kernels.js';
@@ -36,10 +43,11 @@ export class KernelClassifier implements Classifier {
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option or the layer that can't be */
-  constructor({ network, batch, seed, loss, adam }: ClassifierOptions, instantiate: KernelFactory) {
+  constructor({ network, batch, seed, loss, optimiser }: ClassifierOptions, instantiate: KernelFactory) {
     requireNatural('batch', batch);
-    requireLoss(loss);
-    requireAdam(adam);
+    requireOptimiser(optimiser);
+    const { balance, temperature } = resolvedLoss(loss);
+    const adam = adamOf(optimiser);
     const layout = networkTensors(network);
     this.network = network;
     this.parameterCount = elementsOfAll(layout);
@@ -50,15 +58,7 @@ export class KernelClassifier implements Classifier {
     const kernels = instantiate();
     const self = addLayers(kernels, network, batch);
     allocating(owner, () =>
-      kernels.classifier_finish(
-        self,
-        loss.balance,
-        loss.temperature,
-        adam.beta1,
-        adam.beta2,
-        adam.epsilon,
-        adam.weightDecay,
-      ),
+      kernels.classifier_finish(self, balance, temperature, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay),
     );
     const state = flatStateAt(kernels, kernels.classifier_parameters(self), this.parameterCount);
     const parameters = new FlatParameters(`network ${network.name}`, layout, state);
@@ -109,6 +109,10 @@ export class KernelClassifier implements Classifier {
     return this.#alive().parameters.tensors();
   }
 
+  averagedWeights(): WeightTensor[] {
+    return this.weights();
+  }
+
   setWeights(weights: readonly WeightTensor[]): void {
     this.#alive().parameters.setTensors(weights);
   }
@@ -148,11 +152,16 @@ export class KernelClassifier implements Classifier {
   }
 }
 
+function adamOf(optimiser: OptimiserOptions): AdamOptions {
+  if (optimiser.kind === 'adam') return optimiser;
+  throw new InvalidArgumentError(`the kernels have no optimiser ${optimiser.kind} yet`);
+}
+
 /** About what the kernels allocate: activations with their frames, gradients and maps, weights and moments. */
 function floatsOf(network: NetworkSpec, batch: number): number {
   const perImage = shapedLayers(network).reduce(
     (sum, { spec, input, output }) => {
-      const frame = spec.kind === 'conv2d' && spec.padding === 'same' ? spec.kernelSize - 1 : 0;
+      const frame = spec.kind === 'conv2d' && spec.padding === 'same' ? pairOf(spec.kernelSize)[0] - 1 : 0;
       const framed = (input.height + frame) * (input.width + frame) * input.channels;
       return sum + 2 * framed + pixelsPerImage(output);
     },
@@ -170,13 +179,13 @@ function addLayers(kernels: Kernels, network: NetworkSpec, batch: number): Point
         kernels.classifier_add_conv(
           self,
           layer.filters,
-          layer.kernelSize,
+          pairOf(layer.kernelSize)[0],
           layer.padding === 'same' ? 1 : 0,
           ACTIVATION_CODES[layer.activation],
         );
         break;
       case 'max-pool2d':
-        kernels.classifier_add_pool(self, layer.poolSize);
+        kernels.classifier_add_pool(self, pairOf(layer.poolSize)[0]);
         break;
       case 'dense':
         kernels.classifier_add_dense(self, layer.units, ACTIVATION_CODES[layer.activation]);
@@ -184,6 +193,10 @@ function addLayers(kernels: Kernels, network: NetworkSpec, batch: number): Point
       case 'flatten':
         // NHWC in memory is the flat vector already.
         break;
+      default:
+        throw new InvalidArgumentError(
+          `network ${network.name}, layer ${layer.name}: the kernels have no ${layer.kind} yet`,
+        );
     }
   }
   return self;

@@ -1,9 +1,10 @@
 import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
 import { NanLossError } from '../engine.js';
 import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';
-import { MAX_LAYERS, denseTensors, elementsOfAll } from '../network-shapes.js';
+import { cvaeGraphs } from '../cvae-networks.js';
+import { MAX_LAYERS, elementsOfAll, shapedGraph, tensorsOf } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';
-import { allocating, requireAdam, requireLength, requireMemory, requireNatural, requireStep } from './checks.js';
+import { allocating, requireOptimiser, requireLength, requireMemory, requireNatural, requireStep } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
 import { ACTIVATION_CODES, flatStateAt, floatsAt } from './kernels.js';
 import type { KernelFactory, Kernels, Pointer } from './kernels.js';
@@ -33,7 +34,12 @@ export class KernelCvae implements Cvae {
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option that can't be */
-  constructor({ shape, classes, latent, hidden, batch, seed, adam }: CvaeOptions, instantiate: KernelFactory) {
+  constructor(options: CvaeOptions, instantiate: KernelFactory) {
+    const { shape, classes, latent, architecture, batch, seed, optimiser: adam } = options;
+    if (architecture.kind !== 'dense' || adam.kind !== 'adam') {
+      throw new InvalidArgumentError(`${OWNER} can't be ${architecture.kind} with ${adam.kind} yet`);
+    }
+    const { hidden } = architecture;
     requireNatural('batch', batch);
     requireNatural('classes', classes);
     requireNatural('latent', latent);
@@ -44,12 +50,12 @@ export class KernelCvae implements Cvae {
         `${OWNER} has ${hidden.length} hidden layers; at most ${MAX_LAYERS - 1} are possible`,
       );
     }
-    requireAdam(adam);
+    requireOptimiser(adam);
     this.#batch = batch;
     this.#pixels = pixelsPerImage(shape);
     this.#classes = classes;
     this.#latent = latent;
-    const layout = cvaeTensors(this.#pixels, classes, latent, hidden);
+    const layout = cvaeTensors(options);
     this.#parameterCount = elementsOfAll(layout);
     const widths = 2 * (hidden.reduce((a, b) => a + b, 0) + this.#pixels + classes + 2 * latent);
     requireMemory(OWNER, 2 * batch * (widths + this.#pixels) + 4 * this.#parameterCount);
@@ -163,19 +169,7 @@ export class KernelCvae implements Cvae {
 }
 
 /** `encoder/latent` gives the mean in its first columns and the log-variance in its last. */
-function cvaeTensors(pixels: number, classes: number, latent: number, hidden: readonly number[]): TensorLayout[] {
-  const tensors: TensorLayout[] = [];
-  let inputs = pixels + classes;
-  hidden.forEach((units, i) => {
-    tensors.push(...denseTensors(`encoder/dense${i + 1}`, inputs, units));
-    inputs = units;
-  });
-  tensors.push(...denseTensors('encoder/latent', inputs, 2 * latent));
-  inputs = latent + classes;
-  [...hidden].reverse().forEach((units, i) => {
-    tensors.push(...denseTensors(`decoder/dense${i + 1}`, inputs, units));
-    inputs = units;
-  });
-  tensors.push(...denseTensors('decoder/pixels', inputs, pixels));
-  return tensors;
+function cvaeTensors(options: CvaeOptions): TensorLayout[] {
+  const { encoder, decoder } = cvaeGraphs(options);
+  return [...tensorsOf(shapedGraph(encoder)), ...tensorsOf(shapedGraph(decoder))];
 }

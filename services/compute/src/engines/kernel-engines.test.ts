@@ -59,7 +59,7 @@ function makersFor(engine: Engine) {
         batch: 10,
         seed: 1,
         loss: { balance: 0, temperature: 1 },
-        adam: DEFAULT_ADAM,
+        optimiser: DEFAULT_ADAM,
         ...change,
       }),
     newCvae: (change: Partial<CvaeOptions> = {}): Cvae =>
@@ -67,10 +67,10 @@ function makersFor(engine: Engine) {
         shape: SHAPE,
         classes: CLASSES,
         latent: 3,
-        hidden: [20, 9],
+        architecture: { kind: 'dense', hidden: [20, 9] },
         batch: 10,
         seed: 1,
-        adam: DEFAULT_ADAM,
+        optimiser: DEFAULT_ADAM,
         ...change,
       }),
   };
@@ -258,7 +258,7 @@ describe.each(kernelFamilies())('$name engine', ({ engine }) => {
     });
 
     it('decoupled weight decay shrinks weights that get no gradient', () => {
-      const classifier = newClassifier({ adam: { ...DEFAULT_ADAM, weightDecay: 0.5 } });
+      const classifier = newClassifier({ optimiser: { ...DEFAULT_ADAM, weightDecay: 0.5 } });
       const before = classifier.weights();
       classifier.targets.fill(0);
       classifier.trainStep(10, 0.1);
@@ -356,10 +356,10 @@ describe.each(kernelFamilies())('$name engine', ({ engine }) => {
       [{ batch: 0 }, /batch .* not 0/],
       [{ loss: { balance: 1.5, temperature: 1 } }, /balance .* not 1.5/],
       [{ loss: { balance: 0, temperature: 0 } }, /temperature .* not 0/],
-      [{ adam: { ...DEFAULT_ADAM, beta1: 1 } }, /beta1 .* not 1/],
-      [{ adam: { ...DEFAULT_ADAM, beta2: -1 } }, /beta2 .* not -1/],
-      [{ adam: { ...DEFAULT_ADAM, epsilon: 0 } }, /epsilon .* not 0/],
-      [{ adam: { ...DEFAULT_ADAM, weightDecay: NaN } }, /weightDecay .* not NaN/],
+      [{ optimiser: { ...DEFAULT_ADAM, beta1: 1 } }, /beta1 .* not 1/],
+      [{ optimiser: { ...DEFAULT_ADAM, beta2: -1 } }, /beta2 .* not -1/],
+      [{ optimiser: { ...DEFAULT_ADAM, epsilon: 0 } }, /epsilon .* not 0/],
+      [{ optimiser: { ...DEFAULT_ADAM, weightDecay: NaN } }, /weightDecay .* not NaN/],
     ] as [Partial<ClassifierOptions>, RegExp][])('%j is refused', (change, message) => {
       expect(() => newClassifier(change)).toThrow(InvalidArgumentError);
       expect(() => newClassifier(change)).toThrow(message);
@@ -369,9 +369,9 @@ describe.each(kernelFamilies())('$name engine', ({ engine }) => {
       { batch: 1.5 },
       { latent: 0 },
       { classes: 0 },
-      { hidden: [4, 0] },
-      { hidden: new Array<number>(64).fill(1) },
-    ])('a CVAE with %j is refused', (change) => {
+      { architecture: { kind: 'dense', hidden: [4, 0] } },
+      { architecture: { kind: 'dense', hidden: new Array<number>(600).fill(1) } },
+    ] as Partial<CvaeOptions>[])('a CVAE with %j is refused', (change) => {
       expect(() => newCvae(change)).toThrow(InvalidArgumentError);
     });
 

@@ -49,7 +49,10 @@ function gradientsOf(family: KernelFamily, seed: number) {
   const network = randomNetwork(random);
   const batch = 1 + random.integer(9);
   const count = 1 + random.integer(batch);
-  const classifier = new KernelClassifier({ network, batch, seed, loss: LOSS, adam: DEFAULT_ADAM }, family.instantiate);
+  const classifier = new KernelClassifier(
+    { network, batch, seed, loss: LOSS, optimiser: DEFAULT_ADAM },
+    family.instantiate,
+  );
   // Sums of such numbers are exact, fused or not: every build lets the same pixels through its pools and ReLUs.
   classifier.setWeights(
     classifier
@@ -98,7 +101,7 @@ describe.each(kernelFamilies())('$name engine - over 10 000 steps', ({ engine })
         { kind: 'dense', name: 'logits', units: 2, activation: 'linear' },
       ],
     };
-    const classifier = engine.createClassifier({ network, batch: 3, seed: 1, loss: LOSS, adam: DEFAULT_ADAM });
+    const classifier = engine.createClassifier({ network, batch: 3, seed: 1, loss: LOSS, optimiser: DEFAULT_ADAM });
     classifier.images.fill(1e-40);
     classifier.targets.fill(0.5);
     const train = (steps: number) => {

@@ -1,9 +1,12 @@
 import { RandomStream } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { kernelFamilies } from '../../../../test/helpers/kernel-families.js';
-import type { CvaeOptions, LossOptions, NetworkSpec, WeightTensor } from '../engine.js';
-import { DEFAULT_ADAM } from '../engine.js';
-import { shapedLayers } from '../network-shapes.js';
+import { referenceForward, referencePenalty } from '../../../../test/helpers/reference-network.js';
+import type { Weights } from '../../../../test/helpers/reference-network.js';
+import { CONDITION_INPUT, LATENT_INPUT, cvaeGraphs } from '../cvae-networks.js';
+import type { CvaeOptions, NetworkSpec, WeightTensor } from '../engine.js';
+import { DEFAULT_ADAM, IMAGE_INPUT } from '../engine.js';
+import { graphOf } from '../network-shapes.js';
 import { KernelClassifier } from './kernel-classifier.js';
 import { KernelCvae } from './kernel-cvae.js';
 import type { KernelFactory } from './kernels.js';
@@ -13,68 +16,9 @@ import type { KernelFactory } from './kernels.js';
 
 const DIFFERENCE = 1e-6;
 const TOLERANCE = 2e-5;
+const SEED = 3;
 /** Differentiated numbers of one tensor, spread over it: the oracle is slow. */
 const SAMPLES = 24;
-
-type Weights = Map<string, Float64Array>;
-
-function sigmoid(x: number): number {
-  return 1 / (1 + Math.exp(-x));
-}
-
-function activate(activation: 'linear' | 'relu' | 'sigmoid', x: number): number {
-  return activation === 'relu' ? Math.max(x, 0) : activation === 'sigmoid' ? sigmoid(x) : x;
-}
-
-function dense(x: number[], weights: Weights, name: string, activation: 'linear' | 'relu' | 'sigmoid'): number[] {
-  const kernel = weights.get(`${name}/kernel`)!;
-  const bias = weights.get(`${name}/bias`)!;
-  return Array.from(bias, (b, j) =>
-    activate(
-      activation,
-      x.reduce((sum, value, i) => sum + value * kernel[i * bias.length + j]!, b),
-    ),
-  );
-}
-
-function referenceLogits(network: NetworkSpec, weights: Weights, image: number[]): number[] {
-  let x = image;
-  for (const { spec, input, output } of shapedLayers(network)) {
-    const at = (y: number, column: number, c: number) =>
-      y < 0 || column < 0 || y >= input.height || column >= input.width
-        ? 0
-        : x[(y * input.width + column) * input.channels + c]!;
-    if (spec.kind === 'dense') x = dense(x, weights, spec.name, spec.activation);
-    if (spec.kind !== 'conv2d' && spec.kind !== 'max-pool2d') continue;
-    const next: number[] = [];
-    const kernel = weights.get(`${spec.name}/kernel`);
-    const bias = weights.get(`${spec.name}/bias`);
-    for (let y = 0; y < output.height; y++) {
-      for (let column = 0; column < output.width; column++) {
-        for (let f = 0; f < output.channels; f++) {
-          if (spec.kind === 'max-pool2d') {
-            let best = -Infinity;
-            for (let dy = 0; dy < spec.poolSize; dy++)
-              for (let dx = 0; dx < spec.poolSize; dx++)
-                best = Math.max(best, at(y * spec.poolSize + dy, column * spec.poolSize + dx, f));
-            next.push(best);
-          } else {
-            const before = spec.padding === 'same' ? Math.floor((spec.kernelSize - 1) / 2) : 0;
-            let sum = bias![f]!;
-            let tap = 0;
-            for (let ky = 0; ky < spec.kernelSize; ky++)
-              for (let kx = 0; kx < spec.kernelSize; kx++)
-                for (let c = 0; c < input.channels; c++)
-                  sum += at(y + ky - before, column + kx - before, c) * kernel![tap++ * spec.filters + f]!;
-            next.push(activate(spec.activation, sum));
-          }
-        }
-      }
-    }
-    x = next;
-  }
-  return x;
-}
 
 function softmax(logits: number[], temperature: number): number[] {
   const maximum = Math.max(...logits);
@@ -83,7 +27,12 @@ function softmax(logits: number[], temperature: number): number[] {
   return powers.map((power) => power / sum);
 }
 
-function referenceLoss(logits: number[], target: number[], { balance, temperature }: LossOptions): number {
+interface Mixture {
+  balance: number;
+  temperature: number;
+}
+
+function referenceLoss(logits: number[], target: number[], { balance, temperature }: Mixture): number {
   const hard = target.indexOf(Math.max(...target));
   const powers = target.map((p) => Math.pow(p, 1 / temperature));
   const sum = powers.reduce((a, b) => a + b, 0);
@@ -101,7 +50,7 @@ function rows(flat: Float32Array, width: number, count: number): number[][] {
 
 /** Largest difference between the kernels' gradients and central differences, relative to the largest gradient. */
 function gradientError(loss: (weights: Weights) => number, tensors: WeightTensor[], gradients: Float32Array): number {
-  const weights: Weights = new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]));
+  const weights = new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]));
   let at = 0;
   let largest = 0;
   let error = 0;
@@ -146,12 +95,12 @@ function fillTargets(target: Float32Array, classes: number): void {
 function checkGradients(
   instantiate: KernelFactory,
   network: NetworkSpec,
-  loss: LossOptions = { balance: 0, temperature: 1 },
+  loss: Mixture = { balance: 0, temperature: 1 },
 ): void {
   const batch = 5;
   // Fewer than the batch, so that rows left over from nobody would show.
   const count = 3;
-  const classifier = new KernelClassifier({ network, batch, seed: 3, loss, adam: DEFAULT_ADAM }, instantiate);
+  const classifier = new KernelClassifier({ network, batch, seed: SEED, loss, optimiser: DEFAULT_ADAM }, instantiate);
   const random = new RandomStream(9, 'biases');
   classifier.setWeights(
     classifier
@@ -164,11 +113,15 @@ function checkGradients(
   fillTargets(classifier.targets, network.classes);
   const images = rows(classifier.images, classifier.images.length / batch, count);
   const targets = rows(classifier.targets, network.classes, count);
-  const reference = (weights: Weights) =>
-    images.reduce(
-      (sum, image, n) => sum + referenceLoss(referenceLogits(network, weights, image), targets[n]!, loss),
-      0,
-    ) / count;
+  const graph = graphOf(network);
+  const reference = (weights: Weights) => {
+    const values = referenceForward(graph, weights, new Map([[IMAGE_INPUT, images]]), {
+      training: { seed: SEED, step: 0 },
+    });
+    const logits = values.get(network.layers.at(-1)!.name)!;
+    const total = logits.reduce((sum, row, n) => sum + referenceLoss(row, targets[n]!, loss), 0);
+    return total / count + referencePenalty(graph, weights);
+  };
   const { loss: measured, gradients } = classifier.gradients(count);
   const tensors = classifier.weights();
   expect(measured).toBeCloseTo(reference(new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]))), 5);
@@ -187,7 +140,7 @@ const conv = (
 ) => ({ kind: 'conv2d', name, filters, kernelSize, padding, activation }) as const;
 
 describe.each(kernelFamilies())('$name engine - gradients against central differences', ({ instantiate }) => {
-  const checkClassifier = (network: NetworkSpec, loss?: LossOptions) => checkGradients(instantiate, network, loss);
+  const checkClassifier = (network: NetworkSpec, loss?: Mixture) => checkGradients(instantiate, network, loss);
 
   it.each(['linear', 'relu', 'sigmoid'] as const)('dense layer with %s', (activation) => {
     checkClassifier({
@@ -282,10 +235,10 @@ describe.each(kernelFamilies())('$name engine - gradients against central differ
       shape: { height: 3, width: 3, channels: 1 },
       classes: 3,
       latent: 2,
-      hidden: [7, 5],
+      architecture: { kind: 'dense', hidden: [7, 5] },
       batch: 5,
       seed: 3,
-      adam: DEFAULT_ADAM,
+      optimiser: DEFAULT_ADAM,
     };
     const count = 3;
     const cvae = new KernelCvae(options, instantiate);
@@ -296,21 +249,32 @@ describe.each(kernelFamilies())('$name engine - gradients against central differ
     const noise = rows(cvae.noise, options.latent, count);
     const conditions = rows(cvae.conditions, options.classes, count);
     const reference = (weights: Weights) => {
+      const { encoder, decoder } = cvaeGraphs(options);
+      const encoded = new Map([
+        [IMAGE_INPUT, images],
+        [CONDITION_INPUT, conditions],
+      ]);
+      const heads = referenceForward(encoder, weights, encoded).get(encoder.layers.at(-1)!.name)!;
+      const { latent } = options;
       let total = 0;
-      images.forEach((image, n) => {
-        let x = [...image, ...conditions[n]!];
-        x = dense(x, weights, 'encoder/dense1', 'relu');
-        x = dense(x, weights, 'encoder/dense2', 'relu');
-        const heads = dense(x, weights, 'encoder/latent', 'linear');
-        const mean = heads.slice(0, 2);
-        const logVariance = heads.slice(2);
-        const z = mean.map((m, j) => m + Math.exp(logVariance[j]! / 2) * noise[n]![j]!);
-        x = dense([...z, ...conditions[n]!], weights, 'decoder/dense1', 'relu');
-        x = dense(x, weights, 'decoder/dense2', 'relu');
-        const pixels = dense(x, weights, 'decoder/pixels', 'sigmoid');
-        pixels.forEach((p, i) => (total -= image[i]! * Math.log(p) + (1 - image[i]!) * Math.log(1 - p)));
-        mean.forEach((m, j) => (total -= 0.5 * (1 + logVariance[j]! - m * m - Math.exp(logVariance[j]!))));
-      });
+      const z = heads.map((head, n) =>
+        Array.from({ length: latent }, (_, j) => {
+          const [mean, logVariance] = [head[j]!, head[latent + j]!];
+          total -= 0.5 * (1 + logVariance - mean * mean - Math.exp(logVariance));
+          return mean + Math.exp(logVariance / 2) * noise[n]![j]!;
+        }),
+      );
+      const decoded = new Map([
+        [LATENT_INPUT, z],
+        [CONDITION_INPUT, conditions],
+      ]);
+      const logits = referenceForward(decoder, weights, decoded).get(decoder.layers.at(-1)!.name)!;
+      logits.forEach((row, n) =>
+        row.forEach((l, i) => {
+          const p = 1 / (1 + Math.exp(-l));
+          total -= images[n]![i]! * Math.log(p) + (1 - images[n]![i]!) * Math.log(1 - p);
+        }),
+      );
       return total / count;
     };
     const { loss, gradients } = cvae.gradients(count);

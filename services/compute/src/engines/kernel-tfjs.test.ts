@@ -72,7 +72,7 @@ describe.each(kernelFamilies())('$name engine - 30 Adam steps as TensorFlow.js t
     };
     const batch = 6;
     const loss = { balance: 0, temperature: 1 };
-    const classifier = new KernelClassifier({ network, batch, seed: 1, loss, adam: DEFAULT_ADAM }, instantiate);
+    const classifier = new KernelClassifier({ network, batch, seed: 1, loss, optimiser: DEFAULT_ADAM }, instantiate);
     const images = uniform(batch * 144, 'images');
     const targets = answers(batch, 5);
     const variables = variablesOf(classifier.weights());
@@ -115,10 +115,10 @@ describe.each(kernelFamilies())('$name engine - 30 Adam steps as TensorFlow.js t
         shape: { height: 4, width: 4, channels: 1 },
         classes,
         latent,
-        hidden: [12, 8],
+        architecture: { kind: 'dense', hidden: [12, 8] },
         batch,
         seed: 1,
-        adam: DEFAULT_ADAM,
+        optimiser: DEFAULT_ADAM,
       },
       instantiate,
     );

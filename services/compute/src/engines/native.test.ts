@@ -14,7 +14,7 @@ function newClassifier(batch = 256) {
     batch,
     seed: 1,
     loss: { balance: 0, temperature: 1 },
-    adam: DEFAULT_ADAM,
+    optimiser: DEFAULT_ADAM,
   });
 }
 

@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from '@bbdistill/common';
+import { paddingOf, pairOf, stridesOf } from '../engine.js';
 import type { Activation, LayerSpec, NetworkSpec, WeightTensor } from '../engine.js';
 import { ATTRIBUTE_INT, ATTRIBUTE_INTS, DATA_TYPE_FLOAT, encodeOnnxModel } from './onnx-schema.js';
 import type { OnnxAttribute, OnnxNode, OnnxTensor, OnnxValueInfo } from './onnx-schema.js';
@@ -58,15 +60,15 @@ class GraphBuilder {
 function addLayer(graph: GraphBuilder, layer: LayerSpec): void {
   switch (layer.kind) {
     case 'conv2d': {
-      const before = layer.padding === 'same' ? Math.floor((layer.kernelSize - 1) / 2) : 0;
-      const after = layer.padding === 'same' ? layer.kernelSize - 1 - before : 0;
+      const [edge] = pairOf(layer.kernelSize);
+      const [before, after] = paddingOf(layer.padding, edge, edge, 1);
       const kernel = graph.constant(`${layer.name}/kernel`, outputsFirst);
       const bias = graph.constant(`${layer.name}/bias`, asStored);
       graph.add(
         layer.name,
         'Conv',
         [kernel, bias],
-        [ints('kernel_shape', [layer.kernelSize, layer.kernelSize]), ints('pads', [before, before, after, after])],
+        [ints('kernel_shape', [edge, edge]), ints('pads', [before, before, after, after])],
       );
       addActivation(graph, layer.name, layer.activation);
       return;
@@ -76,7 +78,7 @@ function addLayer(graph: GraphBuilder, layer: LayerSpec): void {
         layer.name,
         'MaxPool',
         [],
-        [ints('kernel_shape', [layer.poolSize, layer.poolSize]), ints('strides', [layer.poolSize, layer.poolSize])],
+        [ints('kernel_shape', [...pairOf(layer.poolSize)]), ints('strides', [...stridesOf(layer)])],
       );
       return;
     case 'flatten':
@@ -88,7 +90,10 @@ function addLayer(graph: GraphBuilder, layer: LayerSpec): void {
       const bias = graph.constant(`${layer.name}/bias`, asStored);
       graph.add(layer.name, 'Gemm', [kernel, bias], []);
       addActivation(graph, layer.name, layer.activation);
+      return;
     }
+    default:
+      throw new InvalidArgumentError(`layer ${layer.name}: ${layer.kind} can't be exported to ONNX yet`);
   }
 }
 

@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from '@bbdistill/common';
+import { pairOf, stridesOf } from '../engine.js';
 import type { LayerSpec, NetworkSpec, WeightTensor } from '../engine.js';
 import { weightNamed } from './weights.js';
 
@@ -22,7 +24,7 @@ export function encodeTfjs(network: NetworkSpec, weights: readonly WeightTensor[
     weightNamed(weights, `${layer.name}/bias`),
   ]);
   const layers = network.layers.map((layer, at) => ({
-    class_name: CLASS_NAMES[layer.kind],
+    class_name: CLASS_NAMES[layer.kind] ?? '',
     config: {
       ...configOf(layer, at === network.layers.length - 1),
       ...(at === 0 ? { batch_input_shape: [null, height, width, channels] } : {}),
@@ -48,7 +50,7 @@ export function encodeTfjs(network: NetworkSpec, weights: readonly WeightTensor[
   return { modelJson: new TextEncoder().encode(JSON.stringify(model)), weightsBin: joined(ordered) };
 }
 
-const CLASS_NAMES: Record<LayerSpec['kind'], string> = {
+const CLASS_NAMES: Partial<Record<LayerSpec['kind'], string>> = {
   conv2d: 'Conv2D',
   'max-pool2d': 'MaxPooling2D',
   flatten: 'Flatten',
@@ -62,7 +64,7 @@ function configOf(layer: LayerSpec, isLast: boolean): Record<string, unknown> {
       return {
         ...common,
         filters: layer.filters,
-        kernel_size: [layer.kernelSize, layer.kernelSize],
+        kernel_size: pairOf(layer.kernelSize),
         strides: [1, 1],
         padding: layer.padding,
         data_format: 'channels_last',
@@ -73,8 +75,8 @@ function configOf(layer: LayerSpec, isLast: boolean): Record<string, unknown> {
     case 'max-pool2d':
       return {
         ...common,
-        pool_size: [layer.poolSize, layer.poolSize],
-        strides: [layer.poolSize, layer.poolSize],
+        pool_size: pairOf(layer.poolSize),
+        strides: stridesOf(layer),
         padding: 'valid',
         data_format: 'channels_last',
       };
@@ -82,6 +84,8 @@ function configOf(layer: LayerSpec, isLast: boolean): Record<string, unknown> {
       return common;
     case 'dense':
       return { ...common, units: layer.units, activation: isLast ? 'softmax' : layer.activation, use_bias: true };
+    default:
+      throw new InvalidArgumentError(`layer ${layer.name}: ${layer.kind} can't be exported to tfjs yet`);
   }
 }
 
