@@ -1,6 +1,6 @@
 import { DataLossError } from './errors.js';
 import { decodeTensors, encodeTensors } from './safetensors.js';
-import type { Dtype, NamedTensor } from './safetensors.js';
+import type { Dtype, NamedTensor, TensorFile } from './safetensors.js';
 
 /** A unit of label work. */
 export const MAX_IMAGES_PER_SHARD = 1024;
@@ -27,6 +27,20 @@ export interface AnswerBatch {
   targets: Float32Array;
   /** [N], 1 = answered */
   answered: Uint8Array;
+  /** Absent where it isn't known. */
+  provenance?: AnswerProvenance;
+}
+
+/** How the targets came from what the teacher said. */
+export interface AnswerProvenance {
+  /** The rules by which answers became targets, in words. */
+  form: string;
+  /** [N], part of the target's mass 1 that the teacher didn't give and that was filled in. */
+  completed: Float32Array;
+  /** [N], part of the teacher's mass 1 that was left out, e.g. of labels that are no class of the student. */
+  dropped: Float32Array;
+  /** [N], 1 = the teacher worked and named no class; such an image is not answered. */
+  abstained: Uint8Array;
 }
 
 export function pixelsPerImage(shape: ImageShape): number {
@@ -52,29 +66,59 @@ export function encodeImages(batch: ImageBatch): Uint8Array {
 
 /** @throws DataLossError */
 export function decodeImages(bytes: Uint8Array): ImageBatch {
-  const { shape, data } = required(bytes, 'images', 'U8', 4);
+  const { shape, data } = required(decodeTensors(bytes), 'images', 'U8', 4);
   const [count, height, width, channels] = shape as [number, number, number, number];
   if (height * width * channels === 0) throw damaged(`its images are ${height}x${width}x${channels}`);
   return { count, shape: { height, width, channels }, pixels: data as Uint8Array };
 }
 
-export function encodeAnswers(batch: AnswerBatch): Uint8Array {
+export function encodeAnswers({ count, classes, targets, answered, provenance }: AnswerBatch): Uint8Array {
   return encodeTensors({
-    metadata: {},
+    metadata: provenance ? { form: provenance.form } : {},
     tensors: {
-      targets: { dtype: 'F32', shape: [batch.count, batch.classes], data: batch.targets },
-      answered: { dtype: 'U8', shape: [batch.count], data: batch.answered },
+      targets: { dtype: 'F32', shape: [count, classes], data: targets },
+      answered: { dtype: 'U8', shape: [count], data: answered },
+      ...(provenance && {
+        completed: { dtype: 'F32', shape: [count], data: provenance.completed },
+        dropped: { dtype: 'F32', shape: [count], data: provenance.dropped },
+        abstained: { dtype: 'U8', shape: [count], data: provenance.abstained },
+      }),
     },
   });
 }
 
 /** @throws DataLossError */
 export function decodeAnswers(bytes: Uint8Array): AnswerBatch {
-  const targets = required(bytes, 'targets', 'F32', 2);
-  const answered = required(bytes, 'answered', 'U8', 1);
+  const file = decodeTensors(bytes);
+  const targets = required(file, 'targets', 'F32', 2);
+  const answered = required(file, 'answered', 'U8', 1);
   const [count, classes] = targets.shape as [number, number];
   if (answered.shape[0] !== count) throw damaged(`it has ${count} targets and ${answered.shape[0]} flags`);
-  return { count, classes, targets: targets.data as Float32Array, answered: answered.data as Uint8Array };
+  const provenance = decodeProvenance(file, count);
+  return {
+    count,
+    classes,
+    targets: targets.data as Float32Array,
+    answered: answered.data as Uint8Array,
+    ...(provenance && { provenance }),
+  };
+}
+
+function decodeProvenance(file: TensorFile, count: number): AnswerProvenance | undefined {
+  if (!Object.hasOwn(file.tensors, 'abstained')) return undefined;
+  const [completed, dropped, abstained] = [
+    required(file, 'completed', 'F32', 1),
+    required(file, 'dropped', 'F32', 1),
+    required(file, 'abstained', 'U8', 1),
+  ];
+  const wrong = [completed, dropped, abstained].find(({ shape }) => shape[0] !== count);
+  if (wrong) throw damaged(`it has ${count} targets and the provenance of ${wrong.shape[0]}`);
+  return {
+    form: file.metadata.form ?? '',
+    completed: completed.data as Float32Array,
+    dropped: dropped.data as Float32Array,
+    abstained: abstained.data as Uint8Array,
+  };
 }
 
 /** @param labels true class per image, -1 = not known */
@@ -84,11 +128,10 @@ export function encodeLabels(labels: Int32Array): Uint8Array {
 
 /** @throws DataLossError */
 export function decodeLabels(bytes: Uint8Array): Int32Array {
-  return required(bytes, 'labels', 'I32', 1).data as Int32Array;
+  return required(decodeTensors(bytes), 'labels', 'I32', 1).data as Int32Array;
 }
 
-function required(bytes: Uint8Array, name: string, dtype: Dtype, rank: number): NamedTensor {
-  const { tensors } = decodeTensors(bytes);
+function required({ tensors }: TensorFile, name: string, dtype: Dtype, rank: number): NamedTensor {
   const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
   if (!tensor || tensor.dtype !== dtype || tensor.shape.length !== rank) {
     throw damaged(`no tensor "${name}" of ${dtype} with ${rank} axes`);

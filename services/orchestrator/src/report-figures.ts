@@ -76,18 +76,26 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
       total: (endedAtMs - (record.startedAtMs ?? endedAtMs)) / 1000,
     },
     peakRssBytes: process.resourceUsage().maxRSS * BYTES_PER_KIB,
-    notes: notesOn(outcome),
+    notes: notesOn(outcome, countsOf(training)),
   };
 }
 
 /** What a reader of the figures has to know. */
-function notesOn({ seeds, mixed, generated }: RunOutcome): string[] {
+function notesOn({ seeds, mixed, generated }: RunOutcome, { abstained, completed, dropped }: Counts): string[] {
   const shards = [...seeds, ...mixed, ...generated];
   const unanswered = shards.reduce((sum, { answers }) => sum + (answers?.unanswered ?? 0), 0);
   const images = imagesIn(shards);
-  return unanswered === 0
-    ? []
-    : [`the teacher gave no usable answer for ${unanswered} of ${images} images: the student learnt without them`];
+  const notes: string[] = [];
+  if (unanswered > 0) {
+    const said = abstained > 0 ? ` (of ${abstained} it said that they are no class)` : '';
+    notes.push(
+      `the teacher gave no usable answer for ${unanswered} of ${images} images${said}: the student learnt without them`,
+    );
+  }
+  if (completed > 0)
+    notes.push(`of ${completed} answers the teacher gave a part only: the rest was filled in as declared`);
+  if (dropped > 0) notes.push(`of ${dropped} answers a part was left out: it was of labels that are no class here`);
+  return notes;
 }
 
 function imagesIn(shards: RunOutcome['mixed']): number {
@@ -104,6 +112,9 @@ const COUNTS = [
   'unresolved',
   'unknown',
   'reasked',
+  'abstained',
+  'completed',
+  'dropped',
 ] as const;
 type Counts = Record<(typeof COUNTS)[number], number>;
 

@@ -1,6 +1,7 @@
+import { RandomStream } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
-import { normaliseAnswer } from './normalise.js';
-import type { AnswerForm } from './teacher.js';
+import { describeForm, normaliseAnswer } from './normalise.js';
+import type { AnswerForm, NamedScores } from './teacher.js';
 
 const probabilities: AnswerForm = { kind: 'probabilities', temperature: 1 };
 const logits: AnswerForm = { kind: 'logits', temperature: 1 };
@@ -76,5 +77,250 @@ describe('normalise', () => {
     ['a whole row', [0, 0, 1], 'LENGTH'],
   ])('hard label - %s is refused', (_, values, fault) => {
     expect(normalise(values, hardLabel)).toMatchObject({ ok: false, fault });
+  });
+});
+
+const pets = new Map<string, number | null>([
+  ['cat', 0],
+  ['tabby', 0],
+  ['dog', 1],
+  ['bird', 2],
+  ['car', null],
+]);
+
+/** An answer of labels with scores, as a text that reads itself. */
+function named(labels: string[], scores: number[] | undefined, form: Partial<AnswerForm>, classes = 3) {
+  const target = new Float32Array(classes);
+  const said: NamedScores = { labels, ...(scores && { scores }) };
+  const result = normaliseAnswer('text', target, { kind: 'top-k', temperature: 1, readText: () => said, ...form });
+  const row = Array.from(target, (value) => Number(value.toFixed(6)));
+  return { ...result, row };
+}
+
+const sum = (row: number[]) => row.reduce((total, value) => total + value, 0);
+
+describe('normalise - percent', () => {
+  it('is divided by 100', () => {
+    expect(normalise([50, 25, 25], { kind: 'percent', temperature: 1 }).row).toEqual([0.5, 0.25, 0.25]);
+  });
+
+  it.each([
+    ['percentages where fractions are declared', [50, 30, 20], 'probabilities', 'declare answer.kind: percent'],
+    ['fractions where percentages are declared', [0.5, 0.3, 0.2], 'percent', 'sum to 1 instead of 100'],
+  ] as const)('%s are refused with what to declare', (_, values, kind, message) => {
+    const result = normalise([...values], { kind, temperature: 1 });
+    expect('message' in result && result.message).toContain(message);
+  });
+});
+
+describe('normalise - a part of a softmax', () => {
+  it('top-k - what is left of 1 is spread over the classes that were not named, and noted', () => {
+    const { row, ...result } = named(['0', '2'], [0.6, 0.3], {}, 4);
+    expect(row).toEqual([0.6, 0.05, 0.3, 0.05]);
+    expect(result).toMatchObject({ ok: true, kind: 'target' });
+    expect('completed' in result && result.completed).toBeCloseTo(0.1, 6);
+  });
+
+  it('top-k - no class gets more than the lowest that was named: the rest belongs to labels that are not here', () => {
+    const { row, ...result } = named(['0', '1'], [0.3, 0.1], {}, 3);
+    expect(row).toEqual([0.6, 0.2, 0.2]);
+    expect('completed' in result && result.completed).toBeCloseTo(0.1, 6);
+    expect('dropped' in result && result.dropped).toBeCloseTo(0.5, 6);
+  });
+
+  it('top-k - dropped instead of spread, where that is declared', () => {
+    const { row, ...result } = named(['0', '2'], [0.6, 0.2], { rest: 'drop' }, 3);
+    expect(row).toEqual([0.75, 0, 0.25]);
+    expect(result).toMatchObject({ completed: 0 });
+    expect('dropped' in result && result.dropped).toBeCloseTo(0.2, 6);
+  });
+
+  it('top-k - in percent', () => {
+    expect(named(['1'], [99], { percent: true }, 3).row).toEqual([0.005, 0.99, 0.005]);
+  });
+
+  it('thresholded - no class that was left out gets more than the threshold', () => {
+    const { row, ...result } = named(['0'], [0.5], { kind: 'thresholded', threshold: 0.1 }, 3);
+    expect(sum(row)).toBeCloseTo(1, 5);
+    expect(row[1]! / row[0]!).toBeCloseTo(0.1 / 0.5, 5);
+    expect('dropped' in result && result.dropped).toBeCloseTo(0.3, 6);
+  });
+
+  it('thresholded - nothing above it is an abstention', () => {
+    const result = named([], [], { kind: 'thresholded', threshold: 0.5 });
+    expect(result).toMatchObject({ ok: true, kind: 'abstained', why: 'empty', row: [0, 0, 0] });
+  });
+
+  it('label with its confidence - the rest is spread over the others', () => {
+    expect(named(['2'], [0.8], { kind: 'label-confidence' }, 3).row).toEqual([0.1, 0.1, 0.8]);
+    expect(normalise([2, 0.8], { kind: 'label-confidence', temperature: 1 }).row[2]).toBeCloseTo(0.8, 6);
+  });
+
+  it.each([
+    ['a sum above 1', ['0', '1'], [0.9, 0.9], 'SUM', 'sum to 1.8 instead of 1'],
+    ['a percentage where none is declared', ['0'], [87], 'SUM', 'answer.percent: true'],
+    ['a negative score', ['0', '1'], [0.5, -0.5], 'NEGATIVE', 'below 0'],
+    ['a score that is no number', ['0'], [Number.NaN], 'NAN', '"0" is NaN'],
+    ['fewer scores than labels', ['0', '1'], [0.5], 'LENGTH', '2 labels and 1 scores'],
+    ['labels without scores', ['0'], undefined, 'TEXT', 'labels without scores'],
+    ['an index beyond the classes', ['7'], [0.5], 'LABEL', 'label 7 is not a class in 0..2'],
+    ['a name without answer.labels', ['cat'], [0.5], 'LABEL', 'declare answer.labels'],
+  ])('%s is refused', (_, labels, scores, fault, message) => {
+    const result = named(labels, scores, {});
+    expect(result).toMatchObject({ ok: false, fault, row: [0, 0, 0] });
+    expect('message' in result && result.message).toContain(message);
+  });
+});
+
+describe('normalise - sigmoids', () => {
+  it('odds - are the softmax of the logits behind them', () => {
+    const logitsBehind = [2, 0, -1];
+    const scores = logitsBehind.map((z) => 1 / (1 + Math.exp(-z)));
+    const { row } = normalise(scores, { kind: 'sigmoids', temperature: 1 });
+    const expected = normalise(logitsBehind, logits).row;
+    row.forEach((value, k) => expect(value).toBeCloseTo(expected[k]!, 4));
+  });
+
+  it('shares - are the scores over their sum', () => {
+    const { row } = normalise([0.5, 0.25, 0.25], { kind: 'sigmoids', temperature: 1, sigmoids: 'shares' });
+    expect(row).toEqual([0.5, 0.25, 0.25]);
+  });
+
+  it('scores of 0 and 1 stay finite', () => {
+    const { row } = normalise([1, 0, 1], { kind: 'sigmoids', temperature: 1 });
+    expect(row[0]).toBeCloseTo(0.5, 5);
+    expect(row.every(Number.isFinite)).toBe(true);
+  });
+
+  it('nothing above the threshold is an abstention', () => {
+    const form: AnswerForm = { kind: 'sigmoids', temperature: 1, threshold: 0.6 };
+    expect(normalise([0.5, 0.1, 0], form)).toMatchObject({ ok: true, kind: 'abstained', why: 'empty' });
+    expect(normalise([0, 0, 0], { kind: 'sigmoids', temperature: 1 })).toMatchObject({ kind: 'abstained' });
+  });
+
+  it('of two labels of one class the higher counts', () => {
+    const { row } = named(['cat', 'tabby', 'dog'], [0.5, 0.2, 0.5], {
+      kind: 'sigmoids',
+      labels: pets,
+      sigmoids: 'shares',
+    });
+    expect(row).toEqual([0.5, 0.5, 0]);
+  });
+
+  it('a score above 1 is refused', () => {
+    expect(normalise([2, 0, 0], { kind: 'sigmoids', temperature: 1 })).toMatchObject({ ok: false, fault: 'SUM' });
+  });
+});
+
+describe('normalise - labels of an open set', () => {
+  it('labels of one class add up; others are dropped and the rest scaled up', () => {
+    const { row, ...result } = named(['tabby', 'cat', 'dog', 'car', 'house'], [0.2, 0.2, 0.1, 0.3, 0.2], {
+      kind: 'probabilities',
+      labels: pets,
+    });
+    expect(row).toEqual([0.8, 0.2, 0]);
+    expect('dropped' in result && result.dropped).toBeCloseTo(0.5, 6);
+  });
+
+  it('other: spread - their mass goes to all classes alike', () => {
+    const { row, ...result } = named(['cat', 'car'], [0.7, 0.3], {
+      kind: 'probabilities',
+      labels: pets,
+      other: 'spread',
+    });
+    expect(row).toEqual([0.8, 0.1, 0.1]);
+    expect('completed' in result && result.completed).toBeCloseTo(0.3, 6);
+  });
+
+  it('other: abstain - where such a label is the highest', () => {
+    const abstain = { kind: 'probabilities', labels: pets, other: 'abstain' } as const;
+    expect(named(['cat', 'car'], [0.4, 0.6], abstain)).toMatchObject({ kind: 'abstained', why: 'outside' });
+    expect(named(['cat', 'car'], [0.6, 0.4], abstain)).toMatchObject({ kind: 'target', row: [1, 0, 0] });
+  });
+
+  it('nothing that is a class is no target', () => {
+    const result = named(['car', 'house'], [0.5, 0.4], { labels: pets });
+    expect(result).toMatchObject({ ok: true, kind: 'abstained', why: 'outside' });
+    expect('message' in result && result.message).toContain('car, house');
+  });
+
+  it('a label by which the teacher says that it does not know is an abstention', () => {
+    const form = { kind: 'hard-label', labels: pets, abstain: new Set(['unsure']) } as const;
+    expect(named(['unsure'], undefined, form)).toMatchObject({ kind: 'abstained', why: 'declared' });
+    expect(named(['dog'], undefined, form).row).toEqual([0, 1, 0]);
+  });
+
+  it('a row of more classes than the student has is mapped by index', () => {
+    const few = new Map<string, number | null>([
+      ['1', 0],
+      ['3', 1],
+    ]);
+    const result = normalise([0.1, 0.3, 0.2, 0.3, 0.1], { kind: 'probabilities', temperature: 1, labels: few }, 2);
+    expect(result.row[0]).toBeCloseTo(0.5, 6);
+    expect('dropped' in result && result.dropped).toBeCloseTo(0.4, 6);
+  });
+
+  it('logits of more classes are softened before they are mapped', () => {
+    const few = new Map<string, number | null>([
+      ['0', 0],
+      ['1', 1],
+    ]);
+    const { row } = normalise([Math.log(3), 0, 5], { kind: 'logits', temperature: 1, labels: few }, 2);
+    expect(row[0]).toBeCloseTo(0.75, 5);
+  });
+
+  it('a class that the run does not have is refused', () => {
+    expect(named(['bird'], [0.9], { labels: pets }, 2)).toMatchObject({ ok: false, fault: 'LABEL' });
+  });
+
+  it('hard label - of labels with scores only the highest counts', () => {
+    expect(named(['dog', 'cat'], [0.4, 0.6], { kind: 'hard-label', labels: pets }).row).toEqual([1, 0, 0]);
+  });
+});
+
+describe('normalise - text', () => {
+  it('that can not be read is refused, not thrown', () => {
+    const readText = () => {
+      throw new Error('no list at labels');
+    };
+    const result = normaliseAnswer('{"x":1}', new Float32Array(3), { kind: 'top-k', temperature: 1, readText });
+    expect(result).toMatchObject({ ok: false, fault: 'TEXT' });
+    expect('message' in result && result.message).toContain('no list at labels');
+  });
+
+  it('where numbers are declared is refused', () => {
+    expect(normaliseAnswer('cat', new Float32Array(3), hardLabel)).toMatchObject({ ok: false, fault: 'TEXT' });
+  });
+});
+
+describe('normalise - every target is a distribution', () => {
+  it.each(['top-k', 'thresholded', 'label-confidence', 'sigmoids', 'hard-label'] as const)('%s', (kind) => {
+    const random = new RandomStream(3, kind);
+    for (let round = 0; round < 200; round++) {
+      const classes = 2 + random.integer(6);
+      const count = kind === 'label-confidence' ? 1 : 1 + random.integer(classes);
+      const order = Array.from({ length: classes }, (_, k) => ({ k, at: random.uniform() })).sort(
+        (a, b) => a.at - b.at,
+      );
+      const labels = order.slice(0, count).map(({ k }) => String(k));
+      const raw = labels.map(() => random.uniform());
+      const scores = kind === 'sigmoids' ? raw : raw.map((value) => value / Math.max(1, sum(raw)));
+      const { row, ...result } = named(labels, scores, { kind }, classes);
+      expect(result.ok).toBe(true);
+      if (!('kind' in result) || result.kind !== 'target') continue;
+      expect(sum(row)).toBeCloseTo(1, 4);
+      expect(row.every((value) => value >= 0)).toBe(true);
+      const highest = labels[scores.indexOf(Math.max(...scores))]!;
+      expect(row[Number(highest)]).toBe(Math.max(...row));
+    }
+  });
+});
+
+describe('normalise - in words', () => {
+  it('says what was chosen', () => {
+    expect(describeForm({ kind: 'top-k', temperature: 1, percent: true, labels: pets })).toBe(
+      'top-k, rest spread over other classes, in percent, other labels: drop',
+    );
+    expect(describeForm({ kind: 'logits', temperature: 2 })).toBe('logits, temperature 2');
   });
 });

@@ -11,7 +11,7 @@ import {
 import type { StateStore } from '@bbdistill/common';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { ANSWER_KINDS } from './teacher.js';
+import { answerContradictions, answerSection } from './answer-config.js';
 
 export const ADAPTERS = ['onnx', 'open-inference-http', 'open-inference-grpc', 'fake'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
@@ -20,7 +20,6 @@ export const DEFAULT_IMAGES_PER_CALL = 64;
 export const DEFAULT_CONCURRENCY = 4;
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 export const DEFAULT_CURRENCY = 'USD';
-export const DEFAULT_TEMPERATURE = 1;
 export const DEFAULT_AUTH_HEADER = 'Authorization';
 /** A shard has no more images. */
 export const MAX_IMAGES_PER_CALL = 1024;
@@ -59,15 +58,6 @@ const inputSection = z.strictObject({
   size: z.tuple([wholePositive, wholePositive]).optional(),
   /** 1 or 3; grey images are shown as RGB and the other way round. */
   channels: z.union([z.literal(1), z.literal(3)]).optional(),
-});
-
-const answerSection = z.strictObject({
-  /** onnx: found out by a probe where it isn't given, else probabilities. */
-  kind: z.enum(ANSWER_KINDS).optional(),
-  /** Name of the output tensor; read from the model where it has only one. */
-  output: z.string().min(1).optional(),
-  /** Divides logits before the softmax. */
-  temperature: positive.default(DEFAULT_TEMPERATURE),
 });
 
 const authSection = z.strictObject({
@@ -148,6 +138,7 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
       'asks for grpcs://, but gRPC teachers are reached without TLS only: use open-inference-http with https://',
     );
   }
+  for (const [setting, message] of answerContradictions(teacher.answer)) issue(`answer.${setting}`, message);
   if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
 });
 

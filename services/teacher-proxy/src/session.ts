@@ -1,9 +1,9 @@
 import { CancelledError, FailedPreconditionError, UnavailableError, pixelsPerImage } from '@bbdistill/common';
-import type { AnswerBatch, ImageBatch } from '@bbdistill/common';
+import type { AnswerBatch, AnswerProvenance, ImageBatch } from '@bbdistill/common';
 import type { Budget, Phase } from './budget.js';
 import type { AnswerKey } from './cache.js';
-import { normaliseAnswer } from './normalise.js';
-import type { AnswerFault } from './normalise.js';
+import { describeForm, normaliseAnswer } from './normalise.js';
+import type { AnswerFault, Normalised } from './normalise.js';
 import { MAX_FAILED_ATTEMPTS } from './retry.js';
 import type { AnswerForm, RawAnswer } from './teacher.js';
 import { noCounts } from './usage.js';
@@ -124,15 +124,18 @@ export class Session {
     return this.#usable > 0;
   }
 
+  /** A teacher that names no class is none the worse for it: its answer is kept and never asked for again. */
   isUsable(raw: RawAnswer): boolean {
-    return normaliseAnswer(raw, this.#scratch, this.form).ok;
+    const result = normaliseAnswer(raw, this.#scratch, this.form);
+    return result.ok && !isMisnamed(result);
   }
 
   /** Takes note of whether an answer is of use; said as soon as it is there, so that no further call starts in vain. */
   judge(raw: RawAnswer): void {
     const result = normaliseAnswer(raw, this.#scratch, this.form);
-    if (result.ok) this.#usable++;
-    else this.#complain(result);
+    if (!result.ok) this.#complain(result);
+    else if (isMisnamed(result)) this.#complain({ fault: 'LABEL', message: result.message });
+    else if (result.kind === 'target') this.#usable++;
   }
 
   /** The image has an answer, which was judged. */
@@ -193,14 +196,27 @@ export class Session {
     const { classes, images } = this.task;
     const targets = new Float32Array(images.count * classes);
     const answered = new Uint8Array(images.count);
+    const provenance: AnswerProvenance = {
+      form: describeForm(this.form),
+      completed: new Float32Array(images.count),
+      dropped: new Float32Array(images.count),
+      abstained: new Uint8Array(images.count),
+    };
     for (const { places, raw } of this.questions) {
-      if (raw === undefined || !normaliseAnswer(raw, this.#scratch, this.form).ok) continue;
+      const result = raw === undefined ? undefined : normaliseAnswer(raw, this.#scratch, this.form);
+      if (!result?.ok) continue;
       for (const place of places) {
+        if (result.kind === 'abstained') {
+          provenance.abstained[place] = 1;
+          continue;
+        }
         targets.set(this.#scratch, place * classes);
         answered[place] = 1;
+        provenance.completed[place] = result.completed;
+        provenance.dropped[place] = result.dropped;
       }
     }
-    return { count: images.count, classes, targets, answered };
+    return { count: images.count, classes, targets, answered, provenance };
   }
 
   /** Each image in exactly one way; an image that is there twice is asked once, the copies share its query. */
@@ -225,6 +241,15 @@ export class Session {
           counts[standing] += places.length;
       }
     }
+    for (const { raw, places } of this.questions) {
+      const result = raw === undefined ? undefined : normaliseAnswer(raw, this.#scratch, this.form);
+      if (!result?.ok) continue;
+      if (result.kind === 'abstained') counts.abstained += places.length;
+      else {
+        if (result.completed > 0) counts.completed += places.length;
+        if (result.dropped > 0) counts.dropped += places.length;
+      }
+    }
     counts.asked = this.task.images.count;
     counts.billed = counts.settled + counts.unknown;
     counts.retried = this.retried;
@@ -242,4 +267,9 @@ export class Session {
     this.#done += question.places.length;
     this.options.onProgress?.(this.#done, this.task.images.count);
   }
+}
+
+/** Labels that are no class here: one such answer may be right, nothing but such answers is a wrong `answer.labels`. */
+function isMisnamed(result: Normalised): result is Extract<Normalised, { kind: 'abstained' }> {
+  return result.ok && result.kind === 'abstained' && result.why === 'outside';
 }

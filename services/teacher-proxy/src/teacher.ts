@@ -1,13 +1,52 @@
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 
-/** How the teacher's raw numbers are to be read. */
-export const ANSWER_KINDS = ['probabilities', 'logits', 'hard-label'] as const;
+/** How the teacher's raw answers are to be read; `normalise.ts` says what each becomes. */
+export const ANSWER_KINDS = [
+  'probabilities',
+  'percent',
+  'logits',
+  'top-k',
+  'thresholded',
+  'sigmoids',
+  'hard-label',
+  'label-confidence',
+] as const;
 export type AnswerKind = (typeof ANSWER_KINDS)[number];
+
+/** What becomes of the mass that a teacher's scores leave of 1. */
+export const REST_CHOICES = ['spread', 'drop'] as const;
+/** What becomes of labels that are no class of the student. */
+export const OTHER_CHOICES = ['drop', 'spread', 'abstain'] as const;
+/** How independent yes-or-no scores become one distribution. */
+export const SIGMOID_CHOICES = ['odds', 'shares'] as const;
 
 export interface AnswerForm {
   kind: AnswerKind;
   /** Divides logits before the softmax; 1 for the other kinds. */
   temperature: number;
+  /** Scores go from 0 to 100. */
+  percent?: boolean;
+  /** Class of each label of the teacher, null: outside the student's set. Absent: labels are the classes' indices. */
+  labels?: ReadonlyMap<string, number | null>;
+  /** Labels by which the teacher says that it doesn't know. */
+  abstain?: ReadonlySet<string>;
+  /** Default `spread`. */
+  rest?: (typeof REST_CHOICES)[number];
+  /** Default `drop`. */
+  other?: (typeof OTHER_CHOICES)[number];
+  /** Default `odds`. */
+  sigmoids?: (typeof SIGMOID_CHOICES)[number];
+  /** Below it the teacher names no class (0..1). */
+  threshold?: number;
+  /** Labels and scores of an answer that is text. @throws where it can't be read */
+  readText?: (text: string) => NamedScores;
+}
+
+/** Labels as the teacher names them, each with its score. An index of a row is a label as well. */
+export interface NamedScores {
+  labels: readonly string[];
+  /** One per label; absent where the teacher gives none. */
+  scores?: readonly number[];
 }
 
 /** What is known of a teacher without asking it anything that costs. */

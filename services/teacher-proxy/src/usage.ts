@@ -19,6 +19,12 @@ export interface QueryCounts {
   unknown: number;
   /** Asked once more because the first query's answer was lost; 0 unless a call was lost. */
   reasked: number;
+  /** Of those that have an answer: the teacher named no class, so that the image isn't trained on. */
+  abstained: number;
+  /** Of those that have a target: mass that the teacher didn't give was filled in. */
+  completed: number;
+  /** Of those that have a target: mass of labels that are no class here was left out. */
+  dropped: number;
 }
 
 /** How the images of one unit of work (run, phase, images) stand: each is counted in exactly one way. */
@@ -53,6 +59,9 @@ export function noCounts(): QueryCounts {
     settled: 0,
     unknown: 0,
     reasked: 0,
+    abstained: 0,
+    completed: 0,
+    dropped: 0,
   };
 }
 
@@ -77,7 +86,11 @@ export class UsageBook {
 
   /** @param run absent: all runs */
   async *list(teacher: string, run?: string): AsyncIterable<UnitRecord> {
-    for await (const entry of this.state.list(prefixOf(teacher, run))) yield decodeJson<UnitRecord>(entry.value);
+    for await (const entry of this.state.list(prefixOf(teacher, run))) {
+      const record = decodeJson<UnitRecord>(entry.value);
+      // A record of an earlier version lacks the counts that came later.
+      yield { ...record, counts: { ...noCounts(), ...record.counts } };
+    }
   }
 }
 
@@ -110,6 +123,9 @@ export async function usageLines(
     counts.coalesced += unit.counts.coalesced;
     counts.failed += unit.counts.failed;
     counts.unresolved += unit.counts.unresolved;
+    counts.abstained += unit.counts.abstained;
+    counts.completed += unit.counts.completed;
+    counts.dropped += unit.counts.dropped;
   }
   const { runs } = await ledger.read();
   for (const [ofRun, phases] of Object.entries(runs)) {

@@ -24,6 +24,11 @@ export const queryCountsSchema = z.looseObject({
   unknown: count,
   /** Asked once more because the first answer was lost: paid for twice. 0 unless a call was lost. */
   reasked: count.optional(),
+  /** Of the answers: those that name no class, and whose image isn't trained on. */
+  abstained: count.optional(),
+  /** Of the targets: those in which mass was filled in, or left out, to make a distribution. */
+  completed: count.optional(),
+  dropped: count.optional(),
 });
 
 /** `report.json`. Fields may be added; unknown ones are kept. */

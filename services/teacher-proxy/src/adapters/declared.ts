@@ -3,6 +3,7 @@ import { ConfigError } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { ImageBatch } from '@bbdistill/common';
+import { answerForm } from '../answer-config.js';
 import type { AuthConfig, TeacherConfig } from '../registry.js';
 import type { AnswerForm, CanonicalRequests } from '../teacher.js';
 
@@ -25,9 +26,9 @@ export function declaredInput(config: TeacherConfig, found: Partial<InputForm> =
 }
 
 /** The answer as declared; what isn't, is probabilities. */
-export function declaredAnswer(config: TeacherConfig): AnswerForm {
-  const kind = config.answer.kind ?? 'probabilities';
-  return { kind, temperature: kind === 'logits' ? config.answer.temperature : 1 };
+export function declaredAnswer(config: TeacherConfig, readText?: AnswerForm['readText']): AnswerForm {
+  const form = answerForm(config.answer, config.answer.kind ?? 'probabilities');
+  return { ...form, ...(readText && { readText }) };
 }
 
 /** What the cache keys answers by, unless the operator declared something else. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { ConfigError, asBbdError, describeShape, sha256Hex } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 import * as ort from 'onnxruntime-node';
+import { answerForm } from '../answer-config.js';
 import { encodeInput, inputShape } from '../input.js';
 import type { EncodedImages, InputForm, Layout } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
@@ -49,8 +50,7 @@ export class OnnxTeacher implements Teacher {
     const model = readModel(config, session);
     const identity = config.cacheIdentity ?? `onnx|${sha256Hex(file)}`;
     const kind = config.answer.kind ?? (await probe(session, model));
-    const temperature = kind === 'logits' ? config.answer.temperature : 1;
-    return new OnnxTeacher(config, session, model, identity, { kind, temperature });
+    return new OnnxTeacher(config, session, model, identity, answerForm(config.answer, kind));
   }
 
   async describe(): Promise<TeacherFacts> {

@@ -13,6 +13,9 @@ export interface QueryCounts {
   'settled'?: (number | string | Long);
   'unknown'?: (number | string | Long);
   'reasked'?: (number | string | Long);
+  'abstained'?: (number | string | Long);
+  'completed'?: (number | string | Long);
+  'dropped'?: (number | string | Long);
 }
 
 export interface QueryCounts__Output {
@@ -26,4 +29,7 @@ export interface QueryCounts__Output {
   'settled': (number);
   'unknown': (number);
   'reasked': (number);
+  'abstained': (number);
+  'completed': (number);
+  'dropped': (number);
 }
