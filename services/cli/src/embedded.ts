@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { bearerToken, openEmbeddedStores, systemClock } from '@bbdistill/common';
-import type { Logger, Stores, TokenVerifier } from '@bbdistill/common';
+import type { ListenOptions, Logger, Stores } from '@bbdistill/common';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { interruptOrphanedRuns, startOrchestrator } from '@bbdistill/orchestrator';
 import { startStudentTrainer } from '@bbdistill/student-trainer';
@@ -20,7 +20,7 @@ export interface EmbeddedOptions {
   gpu: GpuWish;
   logger: Logger;
   /** Where and to whom the orchestrator answers. Default: any free port of loopback, everybody there. */
-  listen?: { address: string; auth?: TokenVerifier; allowInsecure?: boolean };
+  listen?: ListenOptions;
   /** Default: the trainer's. */
   checkpointIntervalMs?: number;
   /**

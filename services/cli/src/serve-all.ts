@@ -1,4 +1,4 @@
-import { STORE_SETTINGS, defineConfig, listenOptions, listensSafely, serviceSettings } from '@bbdistill/common';
+import { SERVICE_RULES, STORE_SETTINGS, defineConfig, listenOptions, serviceSettings } from '@bbdistill/common';
 import type { ConfigRule, ServiceProgram } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { CHECKPOINT_SETTINGS } from '@bbdistill/student-trainer';
@@ -27,7 +27,7 @@ export const serveAllConfig = defineConfig(
     ...ENGINE_SETTINGS,
     ...CHECKPOINT_SETTINGS,
   },
-  [listensSafely, keepsItsStores, engineFitsGpu],
+  [...SERVICE_RULES, keepsItsStores, engineFitsGpu],
 );
 
 /** Everything that a run needs, in one process, for many callers; goes on with the runs of the process before. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import { ConfigError } from './errors.js';
+import { holdSecret } from './secrets.js';
 
 /**
  * Reads a value from what an environment variable, a flag or a file holds.
@@ -140,6 +141,7 @@ function read(
     if ('default' in setting) return setting.default;
     throw new Error(`${key} is not set: set it in the file, with --${key} or in ${setting.env}`);
   }
+  if (setting.secret && typeof found.raw === 'string') holdSecret(found.raw);
   const parsed = attempt(setting.parse, found.raw);
   if (!('fault' in parsed)) return parsed.value;
   // A parser names the value that was wrong, which must not happen to a secret, not even in a cause.

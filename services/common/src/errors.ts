@@ -1,3 +1,5 @@
+import { redactSecrets } from './secrets.js';
+
 /**
  * The kinds of failure that callers act upon. One function (`grpc/status.ts`) maps them to gRPC statuses.
  */
@@ -39,7 +41,7 @@ export class BbdError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(kind: ErrorKind, message: string, options: BbdErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(redactSecrets(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.kind = kind;
     this.code = options.code ?? kind.replaceAll('-', '_').toUpperCase();

@@ -5,15 +5,20 @@ export * from './config-values.js';
 export * from './errors.js';
 export * from './exit-codes.js';
 export { bearerToken } from './grpc/auth.js';
-export type { TokenVerifier } from './grpc/auth.js';
+export type { Caller, Quotas, TokenVerifier } from './grpc/auth.js';
+export { parseCallers } from './grpc/callers-file.js';
 export { DEFAULT_CALL_TIMEOUT_MS, connect } from './grpc/client.js';
 export type { CallOptions, ConnectOptions, ServiceClient } from './grpc/client.js';
 export { implementService } from './grpc/handlers.js';
 export type { CallContext, ServiceHandlers, ServiceImplementation } from './grpc/handlers.js';
 export { jobMethods, jobToMessage } from './grpc/job-methods.js';
 export { DEAD_LOOP_AGE_MS, LIVENESS, MAX_LOOP_AGE_MS } from './grpc/health.js';
-export { DEFAULT_MAX_MESSAGE_BYTES, isLoopback, startGrpcServer } from './grpc/server.js';
-export type { GrpcServerOptions, RunningGrpcServer } from './grpc/server.js';
+export { DEFAULT_MAX_MESSAGE_BYTES } from './grpc/limits.js';
+export { isLoopback } from './grpc/listening.js';
+export { SCOPES } from './grpc/scopes.js';
+export type { Scope } from './grpc/scopes.js';
+export { startGrpcServer } from './grpc/server.js';
+export type { GrpcServerOptions, ListenOptions, RunningGrpcServer } from './grpc/server.js';
 export type {
   MethodName,
   MethodsOfShape,
@@ -24,8 +29,9 @@ export type {
   ServiceName,
 } from './grpc/services.js';
 export { fromGrpcError, toGrpcStatus } from './grpc/status.js';
+export type { ClientTlsFiles, ServerTlsFiles } from './grpc/tls.js';
 export { DEFAULT_DRAIN_MS, startJobService } from './job-service.js';
-export type { JobServiceOptions, ListenOptions, RunningService } from './job-service.js';
+export type { JobServiceOptions, RunningService } from './job-service.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './logger.js';
@@ -33,6 +39,8 @@ export * from './logging.js';
 export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';
+export { holdSecret, redactSecrets } from './secrets.js';
+export * from './security-settings.js';
 export * from './service-program.js';
 export * from './service-settings.js';
 export * from './service-stores.js';
@@ -56,5 +64,6 @@ export * from './stores/store-settings.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
 export type { TaskIsolation } from './task-transport.js';
+export * from './telemetry-settings.js';
 export * from './telemetry.js';
 export * from './worker-task.js';

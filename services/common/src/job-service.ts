@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import { startGrpcServer } from './grpc/server.js';
-import type { GrpcServerOptions } from './grpc/server.js';
+import type { ListenOptions } from './grpc/server.js';
 import type { ServiceImplementation } from './grpc/handlers.js';
 import { JobClient, runJobWorker } from './jobs.js';
 import type { JobContext, JobWorkerOptions } from './jobs.js';
@@ -8,9 +8,6 @@ import type { Logger } from './logger.js';
 import type { Stores } from './stores/stores.js';
 
 export const DEFAULT_DRAIN_MS = 5_000;
-
-/** Where a service listens and who may call it. */
-export type ListenOptions = Pick<GrpcServerOptions, 'address' | 'auth' | 'allowInsecure'>;
 
 export interface JobServiceOptions {
   stores: Stores;
@@ -46,11 +43,8 @@ export async function startJobService(options: JobServiceOptions): Promise<Runni
       jobsRunning--;
     }
   };
-  const { address, auth, allowInsecure } = listen;
   const server = await startGrpcServer({
-    address,
-    ...(auth && { auth }),
-    ...(allowInsecure !== undefined && { allowInsecure }),
+    ...listen,
     services: [options.service(new JobClient(stores, clock), () => jobsRunning)],
     logger,
     clock,

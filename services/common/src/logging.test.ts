@@ -82,7 +82,7 @@ describe('logging', () => {
   });
 
   it('telemetry - a span passes the result and the error on, with or without an SDK', async () => {
-    expect(await inSpan('work', { images: 1 }, async () => 7)).toBe(7);
+    expect(await inSpan('work', { attributes: { images: 1 } }, async () => 7)).toBe(7);
     const failure = new NotFoundError('gone');
     await expect(inSpan('work', {}, () => Promise.reject(failure))).rejects.toBe(failure);
   });

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger as PinoLogger } from 'pino';
+import { redactSecrets } from './secrets.js';
 import { activeTraceIds } from './telemetry.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -43,6 +44,11 @@ export function createLogger(options: LoggerOptions): PinoLogger {
         censor: REDACTED,
       },
     },
-    options.destination ?? pino.destination({ fd: 2, sync: true }),
+    withoutSecrets(options.destination ?? pino.destination({ fd: 2, sync: true })),
   );
+}
+
+/** Whatever a library put into an error's message: the values of secrets that this process holds stay here. */
+function withoutSecrets(destination: DestinationStream): DestinationStream {
+  return { write: (line) => destination.write(redactSecrets(line)) };
 }

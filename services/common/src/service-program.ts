@@ -1,5 +1,6 @@
 import { bearerToken } from './grpc/auth.js';
-import type { TokenVerifier } from './grpc/auth.js';
+import type { ListenOptions } from './grpc/server.js';
+import { securityOptions } from './security-settings.js';
 import { describeDefaults } from './config-values.js';
 import { configFaults } from './config.js';
 import type { Config, ConfigTable, ConfigValues } from './config.js';
@@ -86,12 +87,14 @@ export async function runServiceProcess(program: ServiceProgram): Promise<number
 }
 
 /** How a server is started with these settings. */
-export function listenOptions({ listen, token, allowInsecure }: ConfigValues<ServiceSettings>): {
-  address: string;
-  auth?: TokenVerifier;
-  allowInsecure: boolean;
-} {
-  return { address: listen, allowInsecure, ...(token !== undefined && { auth: bearerToken(token) }) };
+export function listenOptions(values: ConfigValues<ServiceSettings>): ListenOptions {
+  const { listen, token, allowInsecure } = values;
+  return {
+    address: listen,
+    allowInsecure,
+    ...(token !== undefined && { auth: bearerToken(token) }),
+    ...securityOptions(values),
+  };
 }
 
 /** What is no setting, taken out of the arguments. */

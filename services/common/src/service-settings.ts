@@ -1,7 +1,9 @@
 import { address, flag, oneOf, optional, text } from './config-parsers.js';
 import type { ConfigRule, ConfigTable } from './config.js';
-import { isLoopback } from './grpc/server.js';
+import { isLoopback } from './grpc/listening.js';
 import { LOG_LEVELS } from './logging.js';
+import { SECURITY_RULES, SECURITY_SETTINGS } from './security-settings.js';
+import { TELEMETRY_SETTINGS } from './telemetry-settings.js';
 
 /** The settings that every service has. */
 export function serviceSettings(defaults: { listen: string; state: string }) {
@@ -30,14 +32,17 @@ export function serviceSettings(defaults: { listen: string; state: string }) {
       default: undefined,
       secret: true,
       meaning:
-        'bearer token that callers must send; only in this variable or in the file that BBDISTILL_TOKEN_FILE names',
+        'bearer token that opens everything; only in this variable or in the file that BBDISTILL_TOKEN_FILE names; ' +
+        'callersFile has tokens that open less',
     },
     allowInsecure: {
       env: 'BBDISTILL_ALLOW_INSECURE',
       parse: flag,
       default: false,
-      meaning: 'listen beyond this machine without a token, where the network itself is trusted',
+      meaning: 'listen beyond this machine without token, callersFile or tlsClientCaFile, in a trusted network',
     },
+    ...SECURITY_SETTINGS,
+    ...TELEMETRY_SETTINGS,
   } as const satisfies ConfigTable;
 }
 
@@ -46,9 +51,25 @@ export type ServiceSettings = ReturnType<typeof serviceSettings>;
 /** Nobody serves strangers by accident. */
 export const listensSafely: ConfigRule<ServiceSettings> = {
   name: 'listens-safely',
-  check: ({ listen, token, allowInsecure }) =>
-    isLoopback(listen) || token !== undefined || allowInsecure
+  check: ({ listen, token, callersFile, tlsClientCaFile, allowInsecure }) =>
+    isLoopback(listen) || [token, callersFile, tlsClientCaFile].some((means) => means !== undefined) || allowInsecure
       ? undefined
       : `listen is ${listen}, beyond this machine, and token is not set: set token (BBDISTILL_TOKEN or ` +
-        'BBDISTILL_TOKEN_FILE), or allowInsecure where the network itself is trusted',
+        'BBDISTILL_TOKEN_FILE), callersFile or tlsClientCaFile, or allowInsecure where the network itself is trusted',
 };
+
+const listensApart: ConfigRule<ServiceSettings> = {
+  name: 'listens-apart',
+  check: ({ listen, healthListen, metricsListen }) => {
+    const taken = Object.entries({ listen, healthListen, metricsListen }).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[1].endsWith(':0'),
+    );
+    const clash = taken.find(([, value], n) => taken.findIndex(([, other]) => other === value) < n);
+    if (!clash) return undefined;
+    const [first] = taken.find(([, value]) => value === clash[1])!;
+    return `${first} and ${clash[0]} are both ${clash[1]}, but each needs a port of its own: change one`;
+  },
+};
+
+/** What the settings of every service have to agree on. */
+export const SERVICE_RULES: readonly ConfigRule<ServiceSettings>[] = [listensSafely, listensApart, ...SECURITY_RULES];

@@ -1,6 +1,6 @@
 import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
-import { orchestratorConfig } from './config.js';
+import { orchestratorConfig, teacherProxyConnection } from './config.js';
 import { startOrchestrator } from './server.js';
 
 /** The orchestrator as a process of its own. */
@@ -8,14 +8,12 @@ export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table
   name: 'orchestrator',
   config: orchestratorConfig,
   start(values, logger) {
-    const { teacherProxyAddress, teacherProxyToken } = values;
     return startOnStores(values, logger, (stores) =>
       startOrchestrator({
         ...listenOptions(values),
         stores,
         logger,
-        teacherProxyAddress,
-        ...(teacherProxyToken !== undefined && { teacherProxyToken }),
+        ...teacherProxyConnection(values),
       }),
     );
   },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { DEFAULT_DRAIN_MS, JobClient, connect, startGrpcServer, systemClock } from '@bbdistill/common';
-import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
+import type { ClientTlsFiles, Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import { DatasetStore } from './datasets.js';
 import { RunDriver } from './driver.js';
 import { blobSlicer } from './evaluation-shards.js';
@@ -8,20 +8,17 @@ import { finishRun } from './finish.js';
 import { RunStore } from './run-record.js';
 import { distillationService } from './service.js';
 
-export interface OrchestratorOptions {
+export interface OrchestratorOptions extends ListenOptions {
   stores: Stores;
-  /** `host:port`; port 0 takes any free one. */
-  address: string;
   /** `host:port` of the teacher-proxy. */
   teacherProxyAddress: string;
   /** Sent to the teacher-proxy. */
   teacherProxyToken?: string;
+  /** Absent: plain text. */
+  teacherProxyTls?: ClientTlsFiles;
   logger: Logger;
   /** Default: the system's. */
   clock?: Clock;
-  auth?: TokenVerifier;
-  /** Listen beyond loopback without `auth`. Default false. */
-  allowInsecure?: boolean;
 }
 
 export interface RunningOrchestrator {
@@ -40,11 +37,11 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const runs = new RunStore(stores.state, stores.events);
   const datasets = new DatasetStore(stores.state, stores.blobs);
   const jobs = new JobClient(stores, clock);
-  const teacher = connect(
-    'bbdistill.v1.TeacherService',
-    options.teacherProxyAddress,
-    options.teacherProxyToken === undefined ? {} : { token: options.teacherProxyToken },
-  );
+  const { teacherProxyToken, teacherProxyTls } = options;
+  const teacher = connect('bbdistill.v1.TeacherService', options.teacherProxyAddress, {
+    ...(teacherProxyToken !== undefined && { token: teacherProxyToken }),
+    ...(teacherProxyTls && { tls: teacherProxyTls }),
+  });
   const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), clock };
   const driver = new RunDriver({
     runs,
@@ -57,13 +54,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   });
   driver.start();
   const server = await startGrpcServer({
-    address: options.address,
+    ...options,
     services: [distillationService({ runs, datasets, blobs: stores.blobs, jobs, driver, teacher, clock })],
     logger,
     clock,
-    stores,
-    ...(options.auth && { auth: options.auth }),
-    ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
   });
   return {
     address: server.address,

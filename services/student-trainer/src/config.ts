@@ -1,4 +1,4 @@
-import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { SERVICE_RULES, STORE_RULES, STORE_SETTINGS, defineConfig, parsers, serviceSettings } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 import { DEFAULT_CHECKPOINT_INTERVAL_MS } from './train.js';
@@ -34,5 +34,5 @@ export const trainerConfig = defineConfig(
     },
     ...CHECKPOINT_SETTINGS,
   },
-  [listensSafely, ...STORE_RULES, engineFitsGpu],
+  [...SERVICE_RULES, ...STORE_RULES, engineFitsGpu],
 );

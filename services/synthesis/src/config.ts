@@ -1,4 +1,4 @@
-import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { SERVICE_RULES, STORE_RULES, STORE_SETTINGS, defineConfig, parsers, serviceSettings } from '@bbdistill/common';
 import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 
@@ -20,5 +20,5 @@ export const synthesisConfig = defineConfig(
       meaning: 'jobs in hand at once, each on a core of its own',
     },
   },
-  [listensSafely, ...STORE_RULES, engineFitsGpu],
+  [...SERVICE_RULES, ...STORE_RULES, engineFitsGpu],
 );

@@ -1,4 +1,4 @@
-import { STORE_RULES, STORE_SETTINGS, defineConfig, listensSafely, parsers, serviceSettings } from '@bbdistill/common';
+import { SERVICE_RULES, STORE_RULES, STORE_SETTINGS, defineConfig, parsers, serviceSettings } from '@bbdistill/common';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 import { teachersFile } from './teachers-file.js';
 
@@ -30,5 +30,5 @@ export const teacherProxyConfig = defineConfig(
       meaning: "shards in hand at once; how many calls are in flight is each teacher's own limit",
     },
   },
-  [listensSafely, ...STORE_RULES],
+  [...SERVICE_RULES, ...STORE_RULES],
 );

@@ -8,7 +8,7 @@ import {
   startGrpcServer,
   systemClock,
 } from '@bbdistill/common';
-import type { Clock, Logger, Stores, TokenVerifier } from '@bbdistill/common';
+import type { Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import type { AnswerCache } from './cache.js';
@@ -21,12 +21,10 @@ import { teacherService } from './service.js';
 export const DEFAULT_JOB_CONCURRENCY = 4;
 const RANDOM_SEEDS = 2 ** 31;
 
-export interface TeacherProxyServerOptions {
+export interface TeacherProxyServerOptions extends ListenOptions {
   stores: Stores;
   /** The answer cache lies below it. */
   stateFolder: string;
-  /** `host:port`; port 0 takes any free one. */
-  address: string;
   /** Registered at the start; those registered earlier stay. */
   teachers: readonly TeacherConfig[];
   logger: Logger;
@@ -38,9 +36,6 @@ export interface TeacherProxyServerOptions {
   cache?: AnswerCache;
   /** Shards in hand at once. Default {@link DEFAULT_JOB_CONCURRENCY}. */
   jobConcurrency?: number;
-  auth?: TokenVerifier;
-  /** Listen beyond loopback without `auth`. Default false. */
-  allowInsecure?: boolean;
 }
 
 export interface RunningTeacherProxy {
@@ -72,13 +67,10 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
     for (const teacher of options.teachers) await proxy.registry.register(teacher);
     await proxy.recover();
     const server = await startGrpcServer({
-      address: options.address,
+      ...options,
       services: [teacherService(proxy, new JobClient(stores, clock), stores.blobs)],
       logger,
       clock,
-      stores,
-      ...(options.auth && { auth: options.auth }),
-      ...(options.allowInsecure !== undefined && { allowInsecure: options.allowInsecure }),
     });
     const stopping = new AbortController();
     const worker = runJobWorker({

@@ -1,20 +1,30 @@
 import * as grpc from '@grpc/grpc-js';
+import { SpanKind, context, trace } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import { systemClock } from '../clock.js';
-import { CancelledError, UnavailableError } from '../errors.js';
+import { CancelledError, UnavailableError, asBbdError } from '../errors.js';
+import { silentLogger } from '../logger.js';
+import { failSpan, traceCarrier, tracer } from '../telemetry.js';
+import { callMetrics } from './call-metrics.js';
+import { CLIENT_KEEPALIVE_TIMEOUT_MS, CLIENT_KEEPALIVE_TIME_MS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.js';
 import { serviceDefinition } from './proto.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './server.js';
 import type { MethodsOfShape, RequestOf, ResponseReadOf, ServiceName } from './services.js';
-import { fromGrpcError } from './status.js';
+import { fromGrpcError, toGrpcStatus } from './status.js';
 import { abandon, nextUnlessAborted, readMessages, writeMessage } from './streams.js';
+import { clientTls } from './tls.js';
+import type { ClientTlsFiles, OpenedCredentials } from './tls.js';
+import { carryTrace } from './trace-metadata.js';
 
 /** Deadline of unary calls that set none. Streams have none: they last as long as there is something to say. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
-export const CLIENT_KEEPALIVE_TIME_MS = 30_000;
-export const CLIENT_KEEPALIVE_TIMEOUT_MS = 10_000;
 
 export interface ConnectOptions {
   /** Bearer token, sent with each call. */
   token?: string;
+  /** Absent: plain text. */
+  tls?: ClientTlsFiles;
+  /** How often renewed TLS files are looked for. */
+  reloadIntervalMs?: number;
   /** Default {@link DEFAULT_CALL_TIMEOUT_MS}. */
   defaultTimeoutMs?: number;
   /** Largest response. Default {@link DEFAULT_MAX_MESSAGE_BYTES}. */
@@ -60,7 +70,11 @@ export interface ServiceClient<S extends ServiceName> {
   close(): void;
 }
 
-/** A client of one service; connects with the first call. */
+/**
+ * A client of one service; connects with the first call. Calls are spread over all addresses that a name stands for:
+ * `dns:///name:port` of a headless service finds every replica.
+ * @throws ConfigError where a TLS file can't be read or used
+ */
 export function connect<S extends ServiceName>(
   service: S,
   address: string,
@@ -76,6 +90,7 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
   readonly #methods: Record<string, Method>;
   readonly #defaultTimeoutMs: number;
   readonly #token: string | undefined;
+  readonly #secured: OpenedCredentials<grpc.ChannelCredentials> | undefined;
 
   constructor(
     service: S,
@@ -85,12 +100,17 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
     this.#methods = serviceDefinition(service);
     this.#defaultTimeoutMs = options.defaultTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
     this.#token = options.token;
-    this.#client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+    // Renewed files show at the next connection; there is nobody here to tell of bad ones.
+    const { tls, reloadIntervalMs } = options;
+    const reload = reloadIntervalMs === undefined ? {} : { reloadIntervalMs };
+    this.#secured = tls && clientTls(tls, { clock: systemClock, logger: silentLogger, ...reload });
+    this.#client = new grpc.Client(address, this.#secured?.credentials ?? grpc.credentials.createInsecure(), {
       // Proxy variables are meant for the way out, not for the way to the next pod.
       'grpc.enable_http_proxy': 0,
       'grpc.max_receive_message_length': options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
       'grpc.keepalive_time_ms': CLIENT_KEEPALIVE_TIME_MS,
       'grpc.keepalive_timeout_ms': CLIENT_KEEPALIVE_TIMEOUT_MS,
+      ...(options.tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': options.tls.serverName }),
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     });
   }
@@ -103,22 +123,25 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
     throwIfAborted(options.signal);
     const { path, requestSerialize, responseDeserialize } = this.#method(name);
     const limits = this.#limits({ timeoutMs: this.#defaultTimeoutMs, ...options });
+    const span = new CallSpan(path);
     let release = (): void => undefined;
     try {
-      return await new Promise<ResponseReadOf<S, M>>((resolve, reject) => {
+      const response = await new Promise<ResponseReadOf<S, M>>((resolve, reject) => {
         const call = this.#client.makeUnaryRequest(
           path,
           requestSerialize,
           responseDeserialize,
           request,
-          this.#metadata(options),
+          this.#metadata(options, span.context),
           limits,
           (error, response) => (error ? reject(error) : resolve(response as ResponseReadOf<S, M>)),
         );
         release = cancelOnAbort(call, options.signal);
       });
+      span.end();
+      return response;
     } catch (thrown) {
-      throw fromGrpcError(thrown);
+      throw span.failed(fromGrpcError(thrown));
     } finally {
       release();
     }
@@ -131,15 +154,22 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
   ): AsyncIterable<ResponseReadOf<S, M>> {
     throwIfAborted(options.signal);
     const { path, requestSerialize, responseDeserialize } = this.#method(name);
-    const call = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      this.#metadata(options),
-      this.#limits(options),
-    );
-    yield* responsesOf<ResponseReadOf<S, M>>(call, options.signal);
+    const span = new CallSpan(path);
+    try {
+      const call = this.#client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.#metadata(options, span.context),
+        this.#limits(options),
+      );
+      yield* responsesOf<ResponseReadOf<S, M>>(call, options.signal);
+    } catch (thrown) {
+      throw span.failed(thrown);
+    } finally {
+      span.end();
+    }
   }
 
   async clientStream<M extends MethodsOfShape<S, 'clientStream'>>(
@@ -149,6 +179,7 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
   ): Promise<ResponseReadOf<S, M>> {
     throwIfAborted(options.signal);
     const { path, requestSerialize, responseDeserialize } = this.#method(name);
+    const span = new CallSpan(path);
     const ended = new AbortController();
     let release = (): void => undefined;
     let pump: Promise<void> | undefined;
@@ -159,7 +190,7 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
           path,
           requestSerialize,
           responseDeserialize,
-          this.#metadata(options),
+          this.#metadata(options, span.context),
           this.#limits(options),
           (error, response) => (error ? reject(error) : resolve(response as ResponseReadOf<S, M>)),
         );
@@ -170,10 +201,11 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
         });
       });
     } catch (thrown) {
-      throw sourceError ? sourceError.thrown : fromGrpcError(thrown);
+      throw span.failed(sourceError ? sourceError.thrown : fromGrpcError(thrown));
     } finally {
       ended.abort();
       release();
+      span.end();
       await pump;
     }
   }
@@ -185,11 +217,12 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
   ): AsyncIterable<ResponseReadOf<S, M>> {
     throwIfAborted(options.signal);
     const { path, requestSerialize, responseDeserialize } = this.#method(name);
+    const span = new CallSpan(path);
     const call = this.#client.makeBidiStreamRequest(
       path,
       requestSerialize,
       responseDeserialize,
-      this.#metadata(options),
+      this.#metadata(options, span.context),
       this.#limits(options),
     );
     const ended = new AbortController();
@@ -201,9 +234,10 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
     try {
       yield* responsesOf<ResponseReadOf<S, M>>(call, options.signal);
     } catch (thrown) {
-      throw sourceError ? sourceError.thrown : thrown;
+      throw span.failed(sourceError ? sourceError.thrown : thrown);
     } finally {
       ended.abort();
+      span.end();
       await pump;
     }
   }
@@ -219,14 +253,16 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
 
   close(): void {
     this.#client.close();
+    void this.#secured?.close();
   }
 
   #method(name: string): Method {
     return this.#methods[name]!;
   }
 
-  #metadata(options: CallOptions): grpc.Metadata {
+  #metadata(options: CallOptions, spanContext: Context): grpc.Metadata {
     const metadata = new grpc.Metadata();
+    carryTrace(metadata, traceCarrier(spanContext));
     for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
     if (this.#token !== undefined) metadata.set('authorization', `Bearer ${this.#token}`);
     return metadata;
@@ -236,6 +272,36 @@ class Connection<S extends ServiceName> implements ServiceClient<S> {
     return options.timeoutMs === undefined ? {} : { deadline: deadlineIn(options.timeoutMs) };
   }
 }
+
+/** The client's side of a call, as a span and in the metrics; ends once. */
+class CallSpan {
+  readonly context: Context;
+  readonly #startedMs = systemClock.monotonicMs();
+  #ended = false;
+
+  constructor(private readonly path: string) {
+    const [, service = '', method = ''] = path.split('/');
+    const attributes = { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
+    const span = tracer().startSpan(path.slice(1), { kind: SpanKind.CLIENT, attributes });
+    this.context = trace.setSpan(context.active(), span);
+  }
+
+  /** @returns the error, to be thrown on */
+  failed(thrown: unknown): unknown {
+    if (!this.#ended) failSpan(trace.getSpan(this.context)!, thrown);
+    this.end(toGrpcStatus(asBbdError(thrown)).code);
+    return thrown;
+  }
+
+  end(code: grpc.status = grpc.status.OK): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    trace.getSpan(this.context)?.end();
+    recordCall(this.path, code, systemClock.monotonicMs() - this.#startedMs);
+  }
+}
+
+const recordCall = callMetrics('client');
 
 async function* responsesOf<T>(
   call: grpc.ClientReadableStream<unknown> | grpc.ClientDuplexStream<unknown, unknown>,

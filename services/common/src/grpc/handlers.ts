@@ -1,12 +1,16 @@
 import type { EventEmitter } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
+import { SpanKind } from '@opentelemetry/api';
 import type * as grpc from '@grpc/grpc-js';
 import { systemClock } from '../clock.js';
-import { CancelledError, UnavailableError, asBbdError } from '../errors.js';
-import type { BbdError } from '../errors.js';
+import { BbdError, CancelledError, UnavailableError, asBbdError } from '../errors.js';
+import { inSpan } from '../telemetry.js';
+import type { Caller } from './auth.js';
+import { callerOf } from './gate.js';
 import { serviceDefinition } from './proto.js';
 import type { MethodName, RequestReadOf, ResponseOf, ServiceName, ShapeOf } from './services.js';
 import { toGrpcStatus } from './status.js';
+import { carrierOf } from './trace-metadata.js';
 import { abandon, nextUnlessAborted, readMessages, writeMessage } from './streams.js';
 
 const CANCEL_SHOWS_AFTER_MS = 20;
@@ -18,6 +22,7 @@ export interface CallContext {
   /** Milliseconds since the epoch; absent where the client set none. */
   readonly deadlineMs?: number;
   readonly peer: string;
+  readonly caller: Caller;
   readonly metadata: grpc.Metadata;
 }
 
@@ -36,11 +41,19 @@ export type ServiceHandlers<S extends ServiceName> = {
 /** Told of every call that failed. */
 export type CallObserver = (method: string, error: BbdError) => void;
 
+/** What a server lends the services that it offers. */
+export interface ServerSurroundings {
+  calls: OpenCalls;
+  onFailure: CallObserver;
+  /** How long a caller that is to send the next message may say nothing. */
+  streamIdleTimeoutMs: number;
+}
+
 /** A service that `startGrpcServer` can offer. */
 export interface ServiceImplementation {
   readonly name: ServiceName;
   readonly definition: grpc.ServiceDefinition;
-  bind(calls: OpenCalls, onFailure: CallObserver): grpc.UntypedServiceImplementation;
+  bind(server: ServerSurroundings): grpc.UntypedServiceImplementation;
 }
 
 /** Gives each method of the service its handler. */
@@ -49,13 +62,19 @@ export function implementService<S extends ServiceName>(name: S, handlers: Servi
   return {
     name,
     definition,
-    bind(calls, onFailure) {
+    bind({ calls, onFailure, streamIdleTimeoutMs }) {
       const byMethod = handlers as Record<string, (request: never, context: CallContext) => unknown>;
       const implementation: grpc.UntypedServiceImplementation = {};
       for (const [method, { path, requestStream, responseStream }] of Object.entries(definition)) {
         // Called as a method, so that handlers may be an object of a class.
         const handler = (request: never, context: CallContext) => byMethod[method]!.call(handlers, request, context);
-        const bound = { handler: handler as never, calls, onFailure: (error: BbdError) => onFailure(path, error) };
+        const bound = {
+          handler: handler as never,
+          path,
+          calls,
+          onFailure: (error: BbdError) => onFailure(path, error),
+          streamIdleTimeoutMs,
+        };
         if (responseStream) implementation[method] = requestStream ? bidi(bound) : serverStream(bound);
         else implementation[method] = requestStream ? clientStream(bound) : unary(bound);
       }
@@ -88,73 +107,73 @@ export class OpenCalls {
 
 interface Bound<Shape extends keyof HandlerOfShape<0, 0>> {
   handler: HandlerOfShape<unknown, unknown>[Shape];
+  path: string;
   calls: OpenCalls;
   onFailure: (error: BbdError) => void;
+  streamIdleTimeoutMs: number;
 }
 
 type AnyCall = grpc.ServerUnaryCall<unknown, unknown> | grpc.ServerReadableStream<unknown, unknown>;
 type AnyStreamCall = grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>;
 
-function unary({ handler, calls, onFailure }: Bound<'unary'>): grpc.handleUnaryCall<unknown, unknown> {
+function unary({ handler, path, calls, onFailure }: Bound<'unary'>): grpc.handleUnaryCall<unknown, unknown> {
   return (call, respond) => {
     const stop = new AbortController();
     const context = contextOf(call, stop);
     calls.track(
-      answer(() => handler(call.request, context), context, respond, onFailure),
+      answer(path, () => handler(call.request, context), context, respond, onFailure),
       stop,
     );
   };
 }
 
-function clientStream({
-  handler,
-  calls,
-  onFailure,
-}: Bound<'clientStream'>): grpc.handleClientStreamingCall<unknown, unknown> {
+function clientStream(bound: Bound<'clientStream'>): grpc.handleClientStreamingCall<unknown, unknown> {
+  const { handler, path, calls, onFailure, streamIdleTimeoutMs } = bound;
   return (call, respond) => {
     const stop = new AbortController();
     const context = contextOf(call, stop);
+    const requests = () => requestsOf(call, context, streamIdleTimeoutMs);
     calls.track(
-      answer(() => handler(requestsOf(call, context), context), context, respond, onFailure),
+      answer(path, () => handler(requests(), context), context, respond, onFailure),
       stop,
     );
   };
 }
 
-function serverStream({
-  handler,
-  calls,
-  onFailure,
-}: Bound<'serverStream'>): grpc.handleServerStreamingCall<unknown, unknown> {
+function serverStream(bound: Bound<'serverStream'>): grpc.handleServerStreamingCall<unknown, unknown> {
+  const { handler, path, calls, onFailure } = bound;
   return (call) => {
     const stop = new AbortController();
     const context = contextOf(call, stop);
     calls.track(
-      stream(call, () => handler(call.request, context), context, onFailure),
+      stream(path, call, () => handler(call.request, context), context, onFailure),
       stop,
     );
   };
 }
 
-function bidi({ handler, calls, onFailure }: Bound<'bidi'>): grpc.handleBidiStreamingCall<unknown, unknown> {
+function bidi(bound: Bound<'bidi'>): grpc.handleBidiStreamingCall<unknown, unknown> {
+  const { handler, path, calls, onFailure, streamIdleTimeoutMs } = bound;
   return (call) => {
     const stop = new AbortController();
     const context = contextOf(call, stop);
+    const requests = () => requestsOf(call, context, streamIdleTimeoutMs);
     calls.track(
-      stream(call, () => handler(requestsOf(call, context), context), context, onFailure),
+      stream(path, call, () => handler(requests(), context), context, onFailure),
       stop,
     );
   };
 }
 
 async function answer(
+  path: string,
   handle: () => Promise<unknown>,
   context: CallContext,
   respond: grpc.sendUnaryData<unknown>,
   onFailure: (error: BbdError) => void,
 ): Promise<void> {
   try {
-    respond(null, await handle());
+    respond(null, await inServerSpan(path, context, handle));
   } catch (thrown) {
     if (!context.signal.aborted) onFailure(asBbdError(thrown));
     respond(toGrpcStatus(serverStop(context) ?? thrown));
@@ -162,26 +181,15 @@ async function answer(
 }
 
 async function stream(
+  path: string,
   call: AnyStreamCall,
   handle: () => AsyncIterable<unknown>,
   context: CallContext,
   onFailure: (error: BbdError) => void,
 ): Promise<void> {
-  let responses: AsyncIterator<unknown> | undefined;
   try {
-    responses = handle()[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await nextUnlessAborted(responses, context.signal);
-      if (next?.done) {
-        call.end();
-        return;
-      }
-      if (!next || !(await writeMessage(call, next.value, context.signal))) {
-        abandon(responses);
-        break;
-      }
-    }
-    const stopped = serverStop(context);
+    const wasRead = await inServerSpan(path, context, () => writeAll(call, handle(), context.signal));
+    const stopped = wasRead ? undefined : serverStop(context);
     if (stopped) call.emit('error', toGrpcStatus(stopped));
     else call.end();
   } catch (thrown) {
@@ -193,22 +201,62 @@ async function stream(
   }
 }
 
-async function* requestsOf<T>(call: grpc.ServerReadableStream<T, unknown>, context: CallContext): AsyncIterable<T> {
+/** @returns whether all responses were taken */
+async function writeAll(call: AnyStreamCall, source: AsyncIterable<unknown>, signal: AbortSignal): Promise<boolean> {
+  const responses = source[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await nextUnlessAborted(responses, signal);
+    if (next?.done) return true;
+    if (!next || !(await writeMessage(call, next.value, signal))) {
+      abandon(responses);
+      return false;
+    }
+  }
+}
+
+/** The handler's part of the caller's trace. */
+function inServerSpan<T>(path: string, { metadata, caller }: CallContext, work: () => Promise<T>): Promise<T> {
+  const [, service = '', method = ''] = path.split('/');
+  const attributes = {
+    'rpc.system': 'grpc',
+    'rpc.service': service,
+    'rpc.method': method,
+    'bbdistill.caller': caller.name,
+  };
+  const parent = carrierOf(metadata);
+  return inSpan(path.slice(1), { kind: SpanKind.SERVER, attributes, parent }, work);
+}
+
+/** @throws BbdError `deadline-exceeded` where the caller says nothing for too long */
+async function* requestsOf<T>(
+  call: grpc.ServerReadableStream<T, unknown>,
+  context: CallContext,
+  idleTimeoutMs: number,
+): AsyncIterable<T> {
   const messages = readMessages<T>(call);
+  const idle = new AbortController();
+  const stopped = AbortSignal.any([context.signal, idle.signal]);
   try {
     for (;;) {
-      const next = await nextUnlessAborted(messages, context.signal);
+      const timer = setTimeout(() => idle.abort(), idleTimeoutMs);
+      const next = await nextUnlessAborted(messages, stopped).finally(() => clearTimeout(timer));
       if (next && !next.done) {
         yield next.value;
         continue;
       }
       if (next) await letCancelShow(call);
       if (context.signal.aborted) throw asBbdError(context.signal.reason);
+      if (idle.signal.aborted) throw streamIdle(idleTimeoutMs);
       return;
     }
   } finally {
     abandon(messages);
   }
+}
+
+function streamIdle(idleTimeoutMs: number): BbdError {
+  const message = `the next message of the stream did not come within ${idleTimeoutMs} ms`;
+  return new BbdError('deadline-exceeded', message, { code: 'STREAM_IDLE' });
 }
 
 /**
@@ -236,6 +284,7 @@ function contextOf(call: AnyCall | AnyStreamCall, stop: AbortController): CallCo
   return {
     signal: stop.signal,
     peer: call.getPeer(),
+    caller: callerOf(call.metadata),
     metadata: call.metadata,
     ...(Number.isFinite(deadlineMs) && { deadlineMs }),
   };

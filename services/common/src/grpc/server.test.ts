@@ -8,7 +8,8 @@ import { silentLogger } from '../logger.js';
 import { bearerToken } from './auth.js';
 import { connect } from './client.js';
 import { implementService } from './handlers.js';
-import { isLoopback, startGrpcServer } from './server.js';
+import { isLoopback } from './listening.js';
+import { startGrpcServer } from './server.js';
 
 const TEACHER = 'bbdistill.v1.TeacherService';
 const services = [implementService(TEACHER, handlersOf<typeof TEACHER>({ GetJob: async ({ id }) => ({ id }) }))];

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError } from '@bbdistill/common';
+import { ConfigError, holdSecret } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { ImageBatch } from '@bbdistill/common';
@@ -56,6 +56,7 @@ export function canonicalTensors(config: TeacherConfig, form: InputForm, images:
 export function authHeader(auth: AuthConfig | undefined, env: Environment): [string, string] | undefined {
   if (!auth) return undefined;
   const secret = readSecret(auth, env);
+  holdSecret(secret);
   return [auth.header, auth.scheme ? `${auth.scheme} ${secret}` : secret];
 }
 
