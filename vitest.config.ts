@@ -4,10 +4,11 @@ import { defineConfig } from 'vitest/config';
 /** Tests read the sources of the workspaces, so that a stale build never hides a change. */
 const source = (service: string) => fileURLToPath(new URL(`services/${service}/src/index.ts`, import.meta.url));
 const services = ['common', 'compute', 'teacher-proxy', 'synthesis', 'student-trainer', 'orchestrator', 'cli'];
-const alias = Object.fromEntries(services.map((service) => [`@bbdistill/${service}`, source(service)]));
+/** Each workspace's name and its source. */
+export const sources = Object.fromEntries(services.map((service) => [`@bbdistill/${service}`, source(service)]));
 
 const project = (name: string, include: string[], testTimeout: number) => ({
-  resolve: { alias },
+  resolve: { alias: sources },
   test: { name, include, testTimeout, hookTimeout: 60_000, restoreMocks: true },
 });
 

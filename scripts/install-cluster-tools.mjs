@@ -1,11 +1,11 @@
 // Gets what the chart's tests run: `npm run setup:helm` gets helm, `npm run setup:cluster` helm and a Kubernetes control
-// plane (kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kubectl). Says in which folders they are; with
-// --find it only looks. Built once from the Go modules that test/cluster/toolchain pins, outside the repository: a first
+// plane (kube-apiserver, kube-controller-manager, kube-scheduler, etcd, kubectl). Prints where they are as JSON;
+// with --find it only looks. Built once from the Go modules that test/cluster/toolchain pins, outside the repository: a first
 // build takes 10 to 30 minutes on two cores. Containers, kind and root rights are not needed.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants, copyFileSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const module = fileURLToPath(new URL('../test/cluster/toolchain', import.meta.url));
@@ -67,29 +67,44 @@ function build({ folder, name, source, flags }) {
   renameSync(unfinished, join(folder, name));
 }
 
-// The API's own description of every object, by which test:helm checks what the chart renders.
-const openApi = join(kubernetesFolder, 'swagger.json');
-function fetchOpenApi() {
-  mkdirSync(kubernetesFolder, { recursive: true });
-  const { Dir } = JSON.parse(
-    execFileSync('go', ['list', '-mod=readonly', '-m', '-json', 'k8s.io/kubernetes'], { cwd: module, encoding: 'utf8' }),
-  );
-  copyFileSync(join(Dir, 'api/openapi-spec/swagger.json'), openApi + '.part');
-  renameSync(openApi + '.part', openApi);
+// The API's own description of every object, by which test:helm checks what the chart renders: of the oldest Kubernetes
+// that the chart promises to run on and of the one that the tests run.
+const OLDEST_KUBERNETES = '1.29.6';
+const openApis = [OLDEST_KUBERNETES, kubernetes].map((release) => ({
+  release,
+  path: join(cache, `kubernetes-${release}`, 'swagger.json'),
+}));
+
+function fetchOpenApi({ release, path }) {
+  const download = execFileSync('go', ['mod', 'download', '-json', `k8s.io/kubernetes@v${release}`], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 2],
+    cwd: cache,
+    env: { ...process.env, GOFLAGS: '-mod=mod' },
+  });
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(join(JSON.parse(download).Dir, 'api/openapi-spec/swagger.json'), path + '.part');
+  renameSync(path + '.part', path);
 }
 
 const missing = () => Object.values(programs).filter(({ folder, name }) => !isThere(join(folder, name)));
-if (!process.argv.includes('--find') && (missing().length > 0 || !isThere(openApi))) {
+const withoutOpenApi = () => openApis.filter(({ path }) => !isThere(path));
+if (!process.argv.includes('--find') && missing().length + withoutOpenApi().length > 0) {
   if (spawnSync('go', ['version'], { stdio: 'ignore' }).status !== 0) {
-    console.error(`Go is missing (1.26 or newer): install it and run this again. Without it these can't be built: ${missing().map(({ name }) => name).join(', ')}`);
+    console.error('Go is missing (1.26 or newer): install it and run this again');
     process.exit(1);
   }
-  execFileSync('go', ['mod', 'download', 'k8s.io/kubernetes'], { cwd: module, stdio: ['ignore', 2, 2] });
-  if (!isThere(openApi)) fetchOpenApi();
+  mkdirSync(cache, { recursive: true });
+  for (const each of withoutOpenApi()) fetchOpenApi(each);
   for (const program of missing()) {
     console.error(`building ${program.name}`);
     build(program);
   }
 }
-if (missing().length > 0) process.exit(1);
-console.log([...new Set(Object.values(programs).map(({ folder }) => folder))].join('\n'));
+const absent = [...missing().map(({ name }) => name), ...withoutOpenApi().map(({ release }) => `OpenAPI of ${release}`)];
+if (absent.length > 0) {
+  console.error(`missing: ${absent.join(', ')}`);
+  process.exit(1);
+}
+const folders = Object.fromEntries(Object.entries(programs).map(([name, { folder }]) => [name, join(folder, name)]));
+console.log(JSON.stringify({ programs: folders, openApis }));

@@ -31,6 +31,12 @@ export function describeWithNats(name: string, tests: () => void): void {
   describe.skipIf(isSkipped)(isSkipped ? `${name} (${MISSING})` : name, tests);
 }
 
+/** @throws Error where nats-server is missing */
+export function natsServerProgram(): string {
+  if (program === undefined) throw new Error(`this test ${MISSING}`);
+  return program;
+}
+
 /** A real nats-server with JetStream in a temporary folder, on loopback and a port of its own. */
 export async function startNatsServer(extraArguments: readonly string[] = []): Promise<NatsServer> {
   if (program === undefined) throw new Error(`this test ${MISSING}`);

@@ -7,5 +7,5 @@
 {{- $backlog := printf "ceil(max(bbdistill_label_backlog_shards{%s}) / %v)" $own $scaling.shardsPerReplica -}}
 {{- $limited := printf "(max(bbdistill_limiter_utilisation_ratio{%s}) >= %v)" $own $scaling.maxLimiterUtilisation -}}
 {{- $there := printf "count(up{%s} == 1)" $own -}}
-((min({{ $backlog }} or {{ $there }}) and on() {{ $limited }}) or {{ $backlog }})
+((({{ $backlog }} < {{ $there }}) or {{ $there }}) and on() {{ $limited }}) or {{ $backlog }}
 {{- end -}}
