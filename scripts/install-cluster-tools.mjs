@@ -101,7 +101,10 @@ if (!process.argv.includes('--find') && missing().length + withoutOpenApi().leng
     build(program);
   }
 }
-const absent = [...missing().map(({ name }) => name), ...withoutOpenApi().map(({ release }) => `OpenAPI of ${release}`)];
+const absent = [
+  ...missing().map(({ name }) => name),
+  ...withoutOpenApi().map(({ release }) => `OpenAPI of ${release}`),
+];
 if (absent.length > 0) {
   console.error(`missing: ${absent.join(', ')}`);
   process.exit(1);

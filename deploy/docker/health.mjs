@@ -5,17 +5,21 @@ import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
 
 const TIMEOUT_MS = 5_000;
-const { path, requestSerialize, responseDeserialize } = loadSync(protoPath, { enums: String })[
-  'grpc.health.v1.Health'
-].Check;
+const { path, requestSerialize, responseDeserialize } = loadSync(protoPath, { enums: String })['grpc.health.v1.Health']
+  .Check;
 
 /** SERVING, NOT_SERVING, or why there was no answer. */
 function healthOf(address) {
   const client = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
   const deadline = Date.now() + TIMEOUT_MS;
   return new Promise((resolve) =>
-    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service: '' }, { deadline }, (error, reply) =>
-      resolve(error ? error.message : reply.status),
+    client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      { service: '' },
+      { deadline },
+      (error, reply) => resolve(error ? error.message : reply.status),
     ),
   ).finally(() => client.close());
 }

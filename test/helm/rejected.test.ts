@@ -31,7 +31,9 @@ describe('bad values are refused', () => {
 
 describe('every rule has its file of bad values', () => {
   const validation = readFileSync(join(CHART, 'templates/validation.yaml'), 'utf8');
-  const faults = [...validation.matchAll(/append \$faults (?:\(printf )?"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!);
+  const faults = [...validation.matchAll(/append \$faults (?:\(printf )?"((?:[^"\\]|\\.)*)"/g)].map(
+    ([, text]) => text!,
+  );
 
   test('of validation.yaml', () => {
     expect(faults.length).toBeGreaterThan(20);

@@ -54,11 +54,11 @@ describe.each(Object.entries(cases))('the chart with %s', (_name, options) => {
     expect(ok, stdout + stderr).toBe(true);
   });
 
-  test.each(versions)('renders what Kubernetes $release takes', ({ faults }) => {
+  test.each(versions)('renders what Kubernetes $release takes', (version) => {
     const objects = render(options);
     expect(objects.length).toBeGreaterThan(10);
     for (const object of objects) {
-      const found = faults(object);
+      const found = version.faults(object);
       if (OF_OPERATORS.includes(object.kind)) expect(found, object.kind).toBeUndefined();
       else expect(found, `${object.kind} ${object.metadata.name}`).toEqual([]);
     }
@@ -68,17 +68,20 @@ describe.each(Object.entries(cases))('the chart with %s', (_name, options) => {
 describe('the OpenAPI check itself', () => {
   const [deployment] = render({ set: FEWEST }).filter(({ kind }) => kind === 'Deployment');
 
-  test.each(versions)('of Kubernetes $release refuses an unknown field, a wrong type and a missing field', (version) => {
-    const changed = (change: (spec: Record<string, unknown>) => void) => {
-      const copy = structuredClone(deployment!);
-      change(copy['spec'] as Record<string, unknown>);
-      return version.faults(copy);
-    };
-    expect(changed((spec) => (spec['replica'] = 1))).not.toEqual([]);
-    expect(changed((spec) => (spec['replicas'] = '1'))).not.toEqual([]);
-    expect(changed((spec) => delete spec['selector'])).not.toEqual([]);
-    expect(changed(() => undefined)).toEqual([]);
-  });
+  test.each(versions)(
+    'of Kubernetes $release refuses an unknown field, a wrong type and a missing field',
+    (version) => {
+      const changed = (change: (spec: Record<string, unknown>) => void) => {
+        const copy = structuredClone(deployment!);
+        change(copy['spec'] as Record<string, unknown>);
+        return version.faults(copy);
+      };
+      expect(changed((spec) => (spec['replica'] = 1))).not.toEqual([]);
+      expect(changed((spec) => (spec['replicas'] = '1'))).not.toEqual([]);
+      expect(changed((spec) => delete spec['selector'])).not.toEqual([]);
+      expect(changed(() => undefined)).toEqual([]);
+    },
+  );
 
   test('covers the oldest version that the chart promises and the one that the cluster tests run', () => {
     expect(versions.map(({ release }) => release.split('.').slice(0, 2).join('.'))).toEqual(['1.29', '1.37']);
