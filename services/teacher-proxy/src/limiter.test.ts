@@ -1,86 +1,332 @@
-import { CancelledError, ManualClock } from '@bbdistill/common';
+import { CancelledError, ManualClock, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
-import { PacingLimiter } from './limiter.js';
+import { MemoryState } from '../../../test/helpers/memory-state.js';
+import type { Phase } from './budget.js';
+import { SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
 import type { Permit } from './limiter.js';
+import { parseTeacherConfig } from './registry.js';
 
-const limits = { imagesPerCall: 20, concurrency: 100, timeoutMs: 1000 };
 const forever = new AbortController().signal;
+const limitsOf = (limits: Record<string, number>) =>
+  parseTeacherConfig('t', { adapter: 'fake', limits: { imagesPerCall: 20, concurrency: 100, ...limits } }).limits;
 
-async function takeTimes(limiter: PacingLimiter, clock: ManualClock, calls: number, images: number, overMs: number) {
-  const takenAtMs: number[] = [];
-  for (let call = 0; call < calls; call++) {
-    void limiter.acquire(images, forever).then((permit) => {
-      takenAtMs.push(clock.monotonicMs());
-      permit.release();
-    });
-  }
-  // Lets the calls line up before the time moves.
-  await clock.advance(0);
-  await clock.advance(overMs);
-  return takenAtMs;
+/** A clock whose wall time is off by some milliseconds. */
+function skewed(clock: ManualClock, skewMs: number) {
+  return {
+    nowMs: () => clock.nowMs() + skewMs,
+    monotonicMs: () => clock.monotonicMs() + 1e6 * Math.abs(skewMs),
+    sleep: (durationMs: number, signal?: AbortSignal) => clock.sleep(durationMs, signal),
+  };
 }
 
-describe('limiter', () => {
-  it('images per second - calls are spaced, no burst at the start', async () => {
-    const clock = new ManualClock();
-    const limiter = new PacingLimiter({ ...limits, imagesPerSecond: 200 }, clock);
-    expect(await takeTimes(limiter, clock, 5, 20, 1000)).toEqual([0, 100, 200, 300, 400]);
+class World {
+  readonly clock = new ManualClock();
+  readonly state = new MemoryState();
+  /** What came to the teacher. */
+  readonly calls: { atMs: number; images: number; who: string }[] = [];
+  #holders = 0;
+  #frozen = '';
+
+  constructor(readonly limits: Record<string, number>) {}
+
+  /** As by SIGSTOP: it wakes up no more and says nothing to anybody. */
+  freeze(holder: string): void {
+    this.#frozen = holder;
+  }
+
+  thaw(): void {
+    this.#frozen = '';
+  }
+
+  /** Lets time pass in small steps: who wakes up has done what it can before others do. */
+  async pass(durationMs: number): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + durationMs;
+    do {
+      for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+      await this.clock.advance(Math.min(50, untilMs - this.clock.monotonicMs()));
+    } while (this.clock.monotonicMs() < untilMs);
+  }
+
+  limiter({ skewMs = 0, soleUser = false, maxOpenCalls }: { skewMs?: number; soleUser?: boolean; maxOpenCalls?: number } = {}) {
+    const holder = `holder-${this.#holders++}`;
+    const clock = skewed(this.clock, skewMs);
+    const sleep = async (durationMs: number, signal?: AbortSignal) => {
+      await clock.sleep(durationMs, signal);
+      while (this.#frozen === holder) await this.clock.sleep(10);
+    };
+    return new SharedLimiter({
+      teacher: 't',
+      limits: limitsOf(this.limits),
+      state: this.state,
+      clock: { ...clock, sleep },
+      holder,
+      soleUser,
+      ...(maxOpenCalls !== undefined && { maxOpenCalls }),
+      logger: silentLogger,
+    });
+  }
+
+  /** Asks on and on, `workers` calls at a time. */
+  work(
+    limiter: SharedLimiter,
+    who: string,
+    options: { images?: number; workers?: number; latencyMs?: () => number; run?: string; phase?: Phase; calls?: number } = {},
+  ): AbortController {
+    const stop = new AbortController();
+    const { images = 20, workers = 20, latencyMs = () => 5, run = 'run', phase = 'mixup' } = options;
+    let left = options.calls ?? Infinity;
+    const worker = async () => {
+      while (!stop.signal.aborted && left-- > 0) {
+        const permit = await limiter.acquire({ images, run, phase }, stop.signal).catch(() => undefined);
+        if (!permit) return;
+        if (!permit.sent()) {
+          permit.release();
+          continue;
+        }
+        this.calls.push({ atMs: this.clock.monotonicMs(), images, who });
+        await this.clock.sleep(latencyMs());
+        permit.release();
+      }
+    };
+    for (let n = 0; n < workers; n++) void worker();
+    return stop;
+  }
+
+  imagesBetween(fromMs: number, toMs: number, who?: string): number {
+    const counted = this.calls.filter(({ atMs, who: by }) => atMs >= fromMs && atMs < toMs && (!who || by === who));
+    return counted.reduce((sum, { images }) => sum + images, 0);
+  }
+
+  /** Images in the fullest sliding window. */
+  fullest(windowMs: number, of: 'images' | 'calls' = 'images'): number {
+    let most = 0;
+    for (const [index, { atMs }] of this.calls.entries()) {
+      let sum = 0;
+      for (let at = index; at >= 0 && this.calls[at]!.atMs > atMs - windowMs; at--) sum += of === 'calls' ? 1 : this.calls[at]!.images;
+      most = Math.max(most, sum);
+    }
+    return most;
+  }
+}
+
+describe('limiter - one replica', () => {
+  it('images per second - calls are spaced, and nearly all of the limit is used', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    world.work(world.limiter({ soleUser: true }), 'a');
+    await world.pass(20_000);
+    expect(world.fullest(1000)).toBe(200);
+    expect(world.fullest(90)).toBe(20);
+    expect(world.imagesBetween(1000, 20_000) / 19 / 200).toBeGreaterThan(0.97);
   });
 
-  it('calls per minute - are kept whatever the number of images', async () => {
-    const clock = new ManualClock();
-    const limiter = new PacingLimiter({ ...limits, callsPerMinute: 60 }, clock);
-    expect(await takeTimes(limiter, clock, 3, 1, 10_000)).toEqual([0, 1000, 2000]);
+  it('calls per minute and per day - hold in every sliding window', async () => {
+    const world = new World({ callsPerMinute: 60, callsPerDay: 100 });
+    world.work(world.limiter({ soleUser: true }), 'a', { images: 1 });
+    await world.pass(300_000);
+    expect(world.fullest(60_000, 'calls')).toBeLessThanOrEqual(60);
+    expect(world.calls.length).toBe(100);
   });
 
-  it('hold off - nobody calls before it is over, and then spaced again', async () => {
-    const clock = new ManualClock();
-    const limiter = new PacingLimiter({ ...limits, imagesPerSecond: 200 }, clock);
-    limiter.holdOff(5000);
-    limiter.holdOff(1000);
-    expect(await takeTimes(limiter, clock, 3, 20, 10_000)).toEqual([5000, 5100, 5200]);
+  it('less than one a second - one in a longer window', async () => {
+    const world = new World({ imagesPerSecond: 0.5 });
+    world.work(world.limiter({ soleUser: true }), 'a', { images: 1 });
+    await world.pass(21_000);
+    expect(world.calls.length).toBe(11);
+    expect(world.fullest(2000)).toBe(1);
   });
 
-  it('concurrency - a call waits for a place, first come first served', async () => {
-    const limiter = new PacingLimiter({ ...limits, concurrency: 1 }, new ManualClock());
-    const first = await limiter.acquire(1, forever);
+  it('a small bucket - is never asked for more than it holds', async () => {
+    const world = new World({ imagesPerSecond: 200, burstImages: 40 });
+    world.work(world.limiter({ soleUser: true }), 'a');
+    await world.pass(10_000);
+    let level = 40;
+    let lastMs = 0;
+    for (const { atMs, images } of world.calls) {
+      level = Math.min(40, level + ((atMs - lastMs) / 1000) * 200) - images;
+      lastMs = atMs;
+      expect(level).toBeGreaterThanOrEqual(-1e-9);
+    }
+    expect(world.imagesBetween(1000, 10_000) / 9 / 200).toBeGreaterThan(0.97);
+  });
+
+  it('concurrency - a call waits for a place, seeds first, then run by run', async () => {
+    const world = new World({ concurrency: 1 });
+    const limiter = world.limiter({ soleUser: true });
+    const first = await limiter.acquire({ images: 1, run: 'a', phase: 'mixup' }, forever);
     const order: string[] = [];
-    const others = ['a', 'b'].map((name) =>
-      limiter.acquire(1, forever).then((permit: Permit) => {
+    const wait = (name: string, run: string, phase: Phase) =>
+      limiter.acquire({ images: 1, run, phase }, forever).then((permit: Permit) => {
         order.push(name);
         permit.release();
         permit.release();
-      }),
-    );
-    await new Promise((resolve) => setImmediate(resolve));
+      });
+    const all = [wait('a1', 'a', 'mixup'), wait('a2', 'a', 'mixup'), wait('b1', 'b', 'cvae'), wait('s1', 'a', 'seeds')];
+    await world.pass(0);
     expect(order).toEqual([]);
+    expect(limiter.state()).toMatchObject({ waiting: 4, inFlight: 1, waitsFor: 'the limit open-calls' });
     first.release();
-    await Promise.all(others);
-    expect(order).toEqual(['a', 'b']);
+    await Promise.all(all);
+    expect(order).toEqual(['s1', 'b1', 'a1', 'a2']);
   });
 
-  it('abort - while waiting for a place, leaves the place to others', async () => {
-    const limiter = new PacingLimiter({ ...limits, concurrency: 1 }, new ManualClock());
-    const first = await limiter.acquire(1, forever);
-    const stop = new AbortController();
-    const given = limiter.acquire(1, stop.signal);
-    stop.abort();
-    await expect(given).rejects.toBeInstanceOf(CancelledError);
-    first.release();
-    (await limiter.acquire(1, forever)).release();
+  it('throttled - nobody calls before it is over, then all go slower, and recover', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter({ soleUser: true });
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    limiter.throttled(5000, 'rate', 'HTTP 429');
+    await world.pass(4990);
+    expect(world.imagesBetween(2001, 6990)).toBe(0);
+    expect(limiter.state()).toMatchObject({ waitsFor: 'HTTP 429' });
+    await world.pass(3000);
+    const slow = world.imagesBetween(8000, 9000);
+    expect(slow).toBeGreaterThan(60);
+    expect(slow).toBeLessThanOrEqual(140);
+    await world.pass(60_000);
+    expect(limiter.state().rate).toBe(1);
+    expect(world.imagesBetween(60_000, 69_000) / 9 / 200).toBeGreaterThan(0.97);
   });
 
-  it('abort - while waiting for the time, leaves the turn to others', async () => {
-    const clock = new ManualClock();
-    const limiter = new PacingLimiter({ ...limits, imagesPerSecond: 10 }, clock);
-    (await limiter.acquire(10, forever)).release();
+  it('abort and queue timeout - leave the turn to others', async () => {
+    const world = new World({ concurrency: 1, queueTimeoutMs: 1000 });
+    const limiter = world.limiter({ soleUser: true });
+    const turn = { images: 1, run: 'a', phase: 'mixup' as const };
+    const first = await limiter.acquire(turn, forever);
     const stop = new AbortController();
-    const given = limiter.acquire(10, stop.signal);
-    const next = limiter.acquire(10, forever);
+    const aborted = limiter.acquire(turn, stop.signal);
     stop.abort();
-    await expect(given).rejects.toBeInstanceOf(CancelledError);
-    await clock.advance(1000);
-    (await next).release();
-    expect(clock.monotonicMs()).toBe(1000);
+    await expect(aborted).rejects.toBeInstanceOf(CancelledError);
+    const late = limiter.acquire(turn, forever);
+    late.catch(() => undefined);
+    await world.pass(3000);
+    await expect(late).rejects.toMatchObject({ code: 'TEACHER_QUEUE_TIMEOUT' });
+    first.release();
+    (await limiter.acquire(turn, forever)).release();
+    await limiter.close();
+    await expect(limiter.acquire(turn, forever)).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('idle - gives everything back, and stands still', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    world.work(world.limiter(), 'a', { calls: 3 });
+    await world.pass(10_000);
+    const { writes } = world.state;
+    await world.pass(100_000);
+    expect(world.state.writes).toBe(writes);
+    expect(world.clock.sleeping).toBe(0);
+    world.work(world.limiter(), 'b');
+    await world.pass(2000);
+    expect(world.imagesBetween(110_000, 111_000, 'b')).toBeGreaterThan(180);
+  });
+
+  it('store away - fails closed, and works again afterwards', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter();
+    world.state.beforeWrite = () => {
+      throw new UnavailableError('the store is away');
+    };
+    const turn = { images: 1, run: 'a', phase: 'mixup' as const };
+    await expect(limiter.acquire(turn, forever)).rejects.toThrow('the store is away');
+    world.state.beforeWrite = () => undefined;
+    (await limiter.acquire(turn, forever)).release();
+  });
+});
+
+describe('limiter - replicas', () => {
+  for (const replicas of [2, 4, 8]) {
+    it(`${replicas} replicas with clocks of their own - share the limit, none exceeds it, nearly all is used`, async () => {
+      const world = new World({ imagesPerSecond: 200 });
+      const random = new RandomStream(replicas, 'latency');
+      for (let n = 0; n < replicas; n++) {
+        const limiter = world.limiter({ skewMs: (n - 3) * 250 });
+        world.work(limiter, `r${n}`, { latencyMs: () => random.between(2, 6), workers: 6 });
+        await world.pass(37);
+      }
+      await world.pass(30_000);
+      expect(world.fullest(1000)).toBeLessThanOrEqual(200);
+      expect(world.imagesBetween(5000, 30_000) / 25 / 200).toBeGreaterThan(0.97);
+      for (let n = 0; n < replicas; n++) expect(world.imagesBetween(5000, 30_000, `r${n}`)).toBeGreaterThan(200 * 25 / replicas / 2);
+      expect(world.state.writes).toBeLessThan(replicas * 60);
+    });
+  }
+
+  it('fewer slots than replicas - everybody has a turn', async () => {
+    const world = new World({ callsPerSecond: 2 });
+    for (let n = 0; n < 6; n++) world.work(world.limiter(), `r${n}`, { images: 1 });
+    await world.pass(60_000);
+    expect(world.fullest(1000, 'calls')).toBeLessThanOrEqual(2);
+    expect(world.calls.length).toBeGreaterThan(100);
+    for (let n = 0; n < 6; n++) expect(world.imagesBetween(0, 60_000, `r${n}`)).toBeGreaterThan(8);
+  });
+
+  it('open calls - are shared, and the lone replica has them all', async () => {
+    const world = new World({ concurrency: 64 });
+    const first = world.limiter();
+    world.work(first, 'a', { workers: 100, latencyMs: () => 200 });
+    await world.pass(2000);
+    expect(first.state().inFlight).toBe(64);
+    const second = world.limiter();
+    world.work(second, 'b', { workers: 100, latencyMs: () => 200 });
+    await world.pass(3000);
+    expect(first.state().inFlight + second.state().inFlight).toBe(64);
+    expect(second.state().inFlight).toBe(32);
+  });
+
+  it('a replica that dies - takes its slots with it until they have rested, then others have them', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const dying = world.limiter();
+    const stop = world.work(dying, 'dying', { workers: 6 });
+
+    world.work(world.limiter(), 'living', { workers: 30 });
+    await world.pass(5000);
+    world.freeze('holder-0');
+    stop.abort();
+    const before = world.imagesBetween(4000, 5000, 'living');
+    expect(before).toBeLessThanOrEqual(120);
+    await world.pass(SLOT_LEASE_MS + 8000);
+    expect(world.fullest(1000)).toBeLessThanOrEqual(200);
+    expect(world.imagesBetween(15_000, 19_000, 'living') / 4 / 200).toBeGreaterThan(0.97);
+  });
+
+  it('a replica that was frozen - sends nothing by its old slots', async () => {
+    const world = new World({ imagesPerSecond: 20 });
+    const frozen = world.limiter();
+    const turn = { images: 20, run: 'run', phase: 'mixup' as const };
+    const permit = await frozen.acquire(turn, forever);
+    world.freeze('holder-0');
+    await world.pass(SLOT_LEASE_MS);
+    expect(permit.sent()).toBe(false);
+    permit.release();
+    world.thaw();
+    expect((await frozen.acquire(turn, forever)).sent()).toBe(true);
+  });
+
+  it('throttled - holds everybody off', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter({ skewMs: -900 }), world.limiter({ skewMs: 900 })];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
+    await world.pass(3990);
+    expect(world.imagesBetween(3010, 6990)).toBe(0);
+    await world.pass(3000);
+    expect(world.imagesBetween(7000, 10_000)).toBeGreaterThan(450);
+  });
+
+  it('priorities - seeds have the limit before synthetic images of other replicas', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    world.work(world.limiter(), 'synthetic', { run: 'a' });
+    await world.pass(3000);
+    world.work(world.limiter(), 'seeds', { run: 'b', phase: 'seeds' });
+    await world.pass(10_000);
+    expect(world.imagesBetween(6000, 13_000, 'seeds') / 7 / 200).toBeGreaterThan(0.9);
+  });
+
+  it('fair sharing - runs get the same, however many replicas work for them', async () => {
+    const world = new World({ imagesPerSecond: 400 });
+    for (let n = 0; n < 3; n++) world.work(world.limiter(), 'many', { run: 'many' });
+    world.work(world.limiter(), 'few', { run: 'few' });
+    await world.pass(30_000);
+    expect(world.imagesBetween(10_000, 30_000, 'few') / world.imagesBetween(10_000, 30_000)).toBeGreaterThan(0.4);
   });
 });

@@ -1,128 +1,687 @@
-import { CancelledError } from '@bbdistill/common';
-import type { Clock } from '@bbdistill/common';
+import {
+  CancelledError,
+  KeyExistsError,
+  RevisionMismatchError,
+  UnavailableError,
+  asBbdError,
+  decodeJson,
+  encodeJson,
+} from '@bbdistill/common';
+import type { Clock, Logger, StateStore } from '@bbdistill/common';
+import { rulesOf } from './limits.js';
+import type { LimitRule } from './limits.js';
 import type { Limits } from './registry.js';
+import { emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
+import type { SlotRecord } from './slot-record.js';
+import { TurnQueue, urgencyOf } from './turn-queue.js';
+import type { Turn } from './turn-queue.js';
 
-const CANCELLED = 'cancelled while waiting for the limit of the teacher';
+/** A replica that shows no life for so long has lost its slots to the others. */
+export const SLOT_LEASE_MS = 6_000;
+export const SLOT_BEAT_MS = 2_000;
+/** How much sooner a replica itself stops to use slots than others take them: the way of a call to the teacher. */
+const LEASE_MARGIN_MS = 1_000;
+/** By how much the wall clocks of replicas may differ. Only slots of the dead are dated by it. */
+export const CLOCK_SKEW_MS = 1_000;
+/** Where there are fewer slots than replicas: how long one keeps them before the next has its turn. */
+const TENURE_MS = 2_000;
+/** Unused for so long, slots are given to others who wait, and so long again to nobody in particular. */
+const IDLE_MS = 1_000;
+/** Slots of longer windows are leased in parts of the limit: what is leased when a process dies rests a whole window. */
+const LONG_WINDOW_MS = 120_000;
+const LONG_WINDOW_PARTS = 50;
+/** A slot rests this part longer than its window, so that calls that are quicker than the last ones aren't too soon. */
+const REST_MARGIN = 0.01;
+const MAX_REST_MARGIN_MS = 250;
+/** A usual variation of latency adds at most this part of the window to the rest; more would cost too much of the limit. */
+const MAX_LATENESS = 0.012;
+/** Lateness of this many mean deviations is an outlier, which is added in full: it is rare. */
+const OUTLIER_DEVIATIONS = 6;
+const BRAKE_FACTOR = 0.7;
+const MIN_BRAKE = 0.05;
+const BRAKE_INTERVAL_MS = 1_000;
+const RELEASE_STEP = 0.05;
+const RELEASE_INTERVAL_MS = 5_000;
+/** How many runs a replica tells the others of. */
+const MAX_RUNS_SHOWN = 16;
 
 /** The right to make one call. */
 export interface Permit {
+  /**
+   * The first byte is about to leave: from here on the slots count as used.
+   * @returns false where this process was stopped for so long that others may use the slots: nothing must be sent
+   */
+  sent(): boolean;
   /** The call has ended; to be called exactly once. */
   release(): void;
 }
 
-/**
- * When a call may be made. One process's limiter now; the leases that replicas share come behind the same interface.
- */
+/** Why calls wait. */
+export interface LimiterState {
+  waiting: number;
+  inFlight: number;
+  /** What is waited for; empty where nothing is. */
+  waitsFor: string;
+  /** No call starts before that has passed. */
+  heldOffForMs: number;
+  /** Parts of the declared limits in use, 1 = all. */
+  rate: number;
+  openCalls: number;
+}
+
+/** When a call may be made. */
 export interface Limiter {
   /**
    * Waits for the turn of a call.
    * @throws CancelledError when the signal aborts first
+   * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`
    */
-  acquire(images: number, signal: AbortSignal): Promise<Permit>;
-  /** No call is made for this long: what the teacher asked for. */
-  holdOff(durationMs: number): void;
+  acquire(turn: Turn, signal: AbortSignal): Promise<Permit>;
+  /**
+   * The teacher turned a call away: nobody calls for this long, and all go slower from then on.
+   * @param what `rate`: the limits are lower than declared; `overload`: fewer calls at once; `hold`: only wait
+   */
+  throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void;
+  state(): LimiterState;
+  close(): Promise<void>;
+}
+
+export interface SharedLimiterOptions {
+  teacher: string;
+  limits: Limits;
+  state: StateStore;
+  clock: Clock;
+  /** Names this process and opening among all that ever make calls. */
+  holder: string;
+  /** Whether no other process can have the store: what earlier ones held lapses at once. */
+  soleUser: boolean;
+  /** Calls that this process has open at most, beside what the teacher allows. */
+  maxOpenCalls?: number;
+  logger: Logger;
+}
+
+interface Waiter extends Turn {
+  grant: () => void;
+  fail: (error: unknown) => void;
+  deadlineMs: number;
+}
+
+/** Slots of one rule as this replica knows them. */
+class Purse {
+  held = 0;
+  /** Taken by calls that aren't sent yet, or that are open where the rule counts open calls. */
+  inUse = 0;
+  /** About to be given back. */
+  leaving = 0;
+  readonly resting: { readyAtMs: number; amount: number }[] = [];
+
+  constructor(readonly rule: LimitRule) {}
+
+  needOf(turn: Turn): number {
+    return this.rule.unit === 'calls' ? 1 : turn.images;
+  }
+
+  available(nowMs: number): number {
+    let resting = 0;
+    for (let at = this.resting.length - 1; at >= 0; at--) {
+      if (this.resting[at]!.readyAtMs > nowMs) resting += this.resting[at]!.amount;
+      else this.resting.splice(at, 1);
+    }
+    return this.held - this.inUse - this.leaving - resting;
+  }
+
+  nextReadyMs(): number {
+    return Math.min(...this.resting.map(({ readyAtMs }) => readyAtMs));
+  }
 }
 
 /**
- * Spaces calls evenly instead of letting bursts through: holds against servers that count in sliding windows as well
- * as against token buckets.
+ * A teacher's limits, shared by all replicas. A replica leases slots from one record in the state store and uses them by
+ * its own monotonic clock: a slot that was used rests for the rule's window, so that whatever the replicas' clocks say,
+ * no sliding window ever sees more calls than there are slots. Slots of a replica that shows no life lapse: they come
+ * back only when its last call has left every window. Assumes that clocks run at the same speed, and that the wall
+ * clocks of replicas differ by less than {@link CLOCK_SKEW_MS} (only where slots of the dead are dated).
  */
-export class PacingLimiter implements Limiter {
+export class SharedLimiter implements Limiter {
+  readonly #queue = new TurnQueue<Waiter>();
+  readonly #purses: Purse[];
+  readonly #rules: LimitRule[];
+  readonly #key: string;
+  readonly #mayBurst: boolean;
+  readonly #closing = new AbortController();
+  #record: SlotRecord | undefined;
+  #revision: number | undefined;
+  #hasSeen = false;
+  #watching: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #syncWanted = false;
+  #validUntilMs = -Infinity;
+  #lastBeatMs = -Infinity;
+  #tenureFromMs = -Infinity;
+  #lastUseMs = -Infinity;
+  #nextPacedMs = -Infinity;
+  #heldOff = { untilMs: -Infinity, reason: '', knownId: 0 };
+  #telling: { durationMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
+  #alarm: { atMs: number; stop: AbortController } | undefined;
+  /** Grows when others took this replica for dead: what was held before counts no more. */
+  #epoch = 0;
   #inFlight = 0;
-  #nextByImagesMs = -Infinity;
-  #nextByCallsMs = -Infinity;
-  #heldOffUntilMs = -Infinity;
-  #turn: Promise<void> = Promise.resolve();
-  readonly #queue: (() => void)[] = [];
+  #waitsFor = '';
+  /** Other holders' last signs of life, and when they were seen here. */
+  readonly #beats = new Map<string, { beat: number; seenAtMs: number }>();
+  readonly #latency = { leastMs: Infinity, deviationMs: 0 };
 
-  constructor(
-    private readonly limits: Limits,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly options: SharedLimiterOptions) {
+    this.#rules = rulesOf(options.limits);
+    this.#purses = this.#rules.map((rule) => new Purse(rule));
+    this.#key = `slots/${options.teacher}`;
+    this.#mayBurst = options.limits.burstImages !== undefined;
+  }
 
-  async acquire(images: number, signal: AbortSignal): Promise<Permit> {
-    await this.#takePlace(signal);
-    try {
-      await this.#waitForTurn(images, signal);
-    } catch (error) {
-      this.#leavePlace();
-      throw error;
-    }
-    let released = false;
+  async acquire(turn: Turn, signal: AbortSignal): Promise<Permit> {
+    if (signal.aborted || this.#closing.signal.aborted) throw new CancelledError(CANCELLED);
+    this.#watching ??= this.#watch();
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        if (this.#queue.delete(waiter)) waiter.fail(new CancelledError(CANCELLED));
+        this.#pump();
+      };
+      const done = () => signal.removeEventListener('abort', onAbort);
+      const waiter: Waiter = {
+        ...turn,
+        deadlineMs: this.#nowMs() + this.options.limits.queueTimeoutMs,
+        grant: () => {
+          done();
+          resolve();
+        },
+        fail: (error) => {
+          done();
+          reject(error as Error);
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#queue.push(waiter);
+      this.#pump();
+    });
+    return this.#permit(turn);
+  }
+
+  throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
+    this.#holdOff(durationMs, reason);
+    const told = this.#telling;
+    this.#telling = told ? { ...told, what, reason, durationMs: Math.max(told.durationMs, durationMs) } : { durationMs, what, reason };
+    void this.#sync();
+  }
+
+  state(): LimiterState {
+    const { rate, openCalls } = this.#record?.brakes ?? { rate: 1, openCalls: 1 };
     return {
+      waiting: this.#queue.size,
+      inFlight: this.#inFlight,
+      waitsFor: this.#queue.size > 0 ? this.#waitsFor : '',
+      heldOffForMs: Math.max(0, this.#heldOff.untilMs - this.#nowMs()),
+      rate,
+      openCalls,
+    };
+  }
+
+  /** Gives back what rests no more; the rest lapses. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#alarm?.stop.abort();
+    for (const waiter of this.#queue.list()) {
+      this.#queue.delete(waiter);
+      waiter.fail(new CancelledError(CANCELLED));
+    }
+    await this.#syncing;
+    await this.#leave().catch((error: unknown) => {
+      this.options.logger.warn({ err: asBbdError(error) }, 'slots could not be given back: they lapse by themselves');
+    });
+    await this.#watching;
+  }
+
+  #nowMs(): number {
+    return this.options.clock.monotonicMs();
+  }
+
+  #permit(turn: Turn): Permit {
+    let sentAtMs: number | undefined;
+    let released = false;
+    const epoch = this.#epoch;
+    const rests: { readyAtMs: number; amount: number; rule: LimitRule }[] = [];
+    return {
+      sent: () => {
+        if (sentAtMs !== undefined) return true;
+        if (this.#nowMs() >= this.#validUntilMs || epoch !== this.#epoch) return false;
+        sentAtMs = this.#nowMs();
+        for (const purse of this.#purses) {
+          const { rule } = purse;
+          if (rule.windowMs === 0) continue;
+          const amount = purse.needOf(turn);
+          purse.inUse -= amount;
+          const rest = { readyAtMs: sentAtMs + restMs(rule), amount, rule };
+          purse.resting.push(rest);
+          rests.push(rest);
+        }
+        return true;
+      },
       release: () => {
         if (released) return;
         released = true;
-        this.#leavePlace();
+        this.#inFlight--;
+        for (const purse of this.#purses) {
+          if (epoch !== this.#epoch) continue;
+          if (sentAtMs === undefined || purse.rule.windowMs === 0) purse.inUse -= purse.needOf(turn);
+        }
+        if (sentAtMs !== undefined) this.#allowForLateness(this.#nowMs() - sentAtMs, rests);
+        this.#lastUseMs = this.#nowMs();
+        this.#pump();
       },
     };
   }
 
-  holdOff(durationMs: number): void {
-    this.#heldOffUntilMs = Math.max(this.#heldOffUntilMs, this.clock.monotonicMs() + durationMs);
+  /**
+   * The teacher counts a call when it comes in, not when it left here. What a call took longer than the quickest ones may
+   * have been spent on the way there, so its slots rest longer.
+   */
+  #allowForLateness(latencyMs: number, rests: readonly { readyAtMs: number; rule: LimitRule }[]): void {
+    const known = this.#latency;
+    known.leastMs = Math.min(known.leastMs * 1.001, latencyMs);
+    const lateMs = latencyMs - known.leastMs;
+    const isOutlier = lateMs > OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1);
+    known.deviationMs += (Math.min(lateMs, OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1)) - known.deviationMs) / 16;
+    for (const rest of rests) {
+      rest.readyAtMs += isOutlier ? Math.min(lateMs, rest.rule.windowMs) : Math.min(lateMs, rest.rule.windowMs * MAX_LATENESS);
+    }
   }
 
-  async #takePlace(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw new CancelledError(CANCELLED);
-    if (this.#inFlight < this.limits.concurrency) {
-      this.#inFlight++;
+  /** Lets calls go as long as there are slots; else sees to it that something wakes it up. */
+  #pump(): void {
+    if (this.#closing.signal.aborted) return;
+    for (;;) {
+      const nowMs = this.#nowMs();
+      this.#failOverdue(nowMs);
+      const next = this.#queue.peek();
+      if (!next) return this.#rest(nowMs);
+      if (this.#heldOff.untilMs > nowMs) {
+        this.#waitsFor = this.#heldOff.reason;
+        return this.#wakeAt(this.#heldOff.untilMs);
+      }
+      if (this.options.maxOpenCalls !== undefined && this.#inFlight >= this.options.maxOpenCalls) {
+        this.#waitsFor = `one of this replica's ${this.options.maxOpenCalls} calls to end`;
+        return this.#keepAlive(nowMs);
+      }
+      if (nowMs >= this.#validUntilMs) {
+        this.#waitsFor = 'the state store that the replicas share their limits by';
+        void this.#sync();
+        return;
+      }
+      const short = this.#purses.filter(
+        (purse) => purse.available(nowMs) - this.#owed(purse, nowMs) < purse.needOf(next),
+      );
+      if (short.length > 0) {
+        this.#waitsFor = `the limit ${short.map(({ rule }) => rule.id).join(' and ')}`;
+        if (this.#hasNews(nowMs, short)) void this.#sync();
+        this.#wakeAt(Math.min(...short.map((purse) => purse.nextReadyMs()), this.#lastBeatMs + SLOT_BEAT_MS));
+        return;
+      }
+      if (this.#nextPacedMs > nowMs) {
+        this.#waitsFor = 'its turn: calls are spaced evenly';
+        return this.#wakeAt(this.#nextPacedMs);
+      }
+      this.#grant(next, nowMs);
+    }
+  }
+
+  #grant(waiter: Waiter, nowMs: number): void {
+    this.#queue.shift();
+    this.#inFlight++;
+    this.#lastUseMs = nowMs;
+    let spacingMs = 0;
+    for (const purse of this.#purses) {
+      const need = purse.needOf(waiter);
+      purse.inUse += need;
+      if (!this.#mayBurst && purse.rule.windowMs > 0 && purse.rule.windowMs <= LONG_WINDOW_MS) {
+        spacingMs = Math.max(spacingMs, (purse.rule.windowMs * need) / purse.held);
+      }
+    }
+    // Counted from the planned moment where that is near, so that late timers don't add up.
+    const isNear = nowMs - this.#nextPacedMs < spacingMs / 2;
+    this.#nextPacedMs = (isNear ? this.#nextPacedMs : nowMs) + spacingMs;
+    waiter.grant();
+  }
+
+  /** Whether the record would change if it was written now. */
+  #hasNews(nowMs: number, short: readonly Purse[]): boolean {
+    const record = this.#record;
+    const me = record?.holders[this.options.holder];
+    if (!record || !me || nowMs - this.#lastBeatMs >= SLOT_BEAT_MS) return true;
+    const wallMs = this.options.clock.nowMs();
+    if (short.some((purse) => this.#wanted(record, purse, nowMs, wallMs) > 0)) return true;
+    if (this.#purses.some((purse) => this.#giveable(record, purse, nowMs) > 0)) return true;
+    const { urgency, waiting } = this.#demand();
+    return me.urgency !== urgency || String(me.waiting) !== String(waiting);
+  }
+
+  /** Nobody waits here. What isn't needed goes to others who wait, and later back. */
+  #rest(nowMs: number): void {
+    this.#waitsFor = '';
+    const record = this.#record;
+    const me = record?.holders[this.options.holder];
+    if (!me) return;
+    const idleMs = nowMs - this.#lastUseMs;
+    if (this.#inFlight === 0 && idleMs >= IDLE_MS) {
+      // The last slots leave when they have rested.
+      if (this.#purses.some((purse) => purse.held > 0 && purse.available(nowMs) > 0) || me.waiting.length > 0) void this.#sync();
+      else if (this.#purses.every((purse) => purse.held === 0)) void this.#sync();
+      else this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs()), this.#lastBeatMs + SLOT_BEAT_MS));
       return;
     }
-    await new Promise<void>((resolve, reject) => {
-      const onAbort = () => {
-        const at = this.#queue.indexOf(onTurn);
-        if (at >= 0) this.#queue.splice(at, 1);
-        reject(new CancelledError(CANCELLED));
-      };
-      // The place passes from one call to the next without being free in between: first come, first served.
-      const onTurn = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#queue.push(onTurn);
-    });
+    this.#keepAlive(nowMs);
+    if (this.#inFlight === 0) this.#wakeAt(this.#lastUseMs + IDLE_MS);
   }
 
-  #leavePlace(): void {
-    const next = this.#queue.shift();
-    if (next) next();
-    else this.#inFlight--;
+  #keepAlive(nowMs: number): void {
+    if (nowMs - this.#lastBeatMs >= SLOT_BEAT_MS) void this.#sync();
+    else this.#wakeAt(this.#lastBeatMs + SLOT_BEAT_MS);
   }
 
-  /** One at a time, first come first served: only the foremost waits for the time, the others for it. */
-  async #waitForTurn(images: number, signal: AbortSignal): Promise<void> {
-    const before = this.#turn;
-    let passOn: () => void = () => undefined;
-    this.#turn = new Promise((resolve) => (passOn = resolve));
-    try {
-      await unlessAborted(before, signal);
-      for (;;) {
-        const waitMs =
-          Math.max(this.#nextByImagesMs, this.#nextByCallsMs, this.#heldOffUntilMs) - this.clock.monotonicMs();
-        if (waitMs <= 0) break;
-        await this.clock.sleep(waitMs, signal);
+  #demand(): { waiting: string[]; urgency: number } {
+    const turns = this.#queue.list();
+    const urgency = Math.min(...turns.map(({ phase }) => urgencyOf(phase)));
+    const runs = new Set(turns.filter(({ phase }) => urgencyOf(phase) === urgency).map(({ run }) => run));
+    return {
+      waiting: [...runs].sort().slice(0, MAX_RUNS_SHOWN),
+      urgency: Number.isFinite(urgency) ? urgency : 0,
+    };
+  }
+
+  /** Slots that can go to others at once. */
+  #giveable(record: SlotRecord, purse: Purse, nowMs: number): number {
+    const { holder } = this.options;
+    const available = Math.max(0, purse.available(nowMs));
+    if (this.#queue.size === 0 && nowMs - this.#lastUseMs >= IDLE_MS) return available;
+    return Math.min(available, surplus(record, purse.rule, holder, this.#hasServed(nowMs)));
+  }
+
+  /** Slots that go to others as soon as they are ready: no call here takes them any more. */
+  #owed({ rule }: Purse, nowMs: number): number {
+    return this.#record ? surplus(this.#record, rule, this.options.holder, this.#hasServed(nowMs)) : 0;
+  }
+
+  #hasServed(nowMs: number): boolean {
+    return nowMs - this.#tenureFromMs >= TENURE_MS;
+  }
+
+  /** Exchanges news with the others by one compare-and-set; calls that come meanwhile share the next one. */
+  #sync(): Promise<void> {
+    this.#syncWanted = true;
+    return (this.#syncing ??= this.#syncAll().finally(() => {
+      this.#syncing = undefined;
+    }));
+  }
+
+  async #syncAll(): Promise<void> {
+    // Lets the calls of one turn of the event loop come in together.
+    await Promise.resolve();
+    while (this.#syncWanted && !this.#closing.signal.aborted) {
+      this.#syncWanted = false;
+      try {
+        await this.#exchange();
+      } catch (error) {
+        this.options.logger.warn(
+          { err: asBbdError(error), teacher: this.options.teacher },
+          'the limits can not be shared with other replicas: no call is made',
+        );
+        // Whether the last write was carried out isn't known: the record tells when it can be read again.
+        this.#record = undefined;
+        this.#validUntilMs = -Infinity;
+        for (const waiter of this.#queue.list()) {
+          this.#queue.delete(waiter);
+          waiter.fail(asBbdError(error));
+        }
+        return;
       }
-      const { imagesPerSecond, callsPerMinute } = this.limits;
-      const nowMs = this.clock.monotonicMs();
-      if (imagesPerSecond !== undefined) this.#nextByImagesMs = nowMs + (images / imagesPerSecond) * 1000;
-      if (callsPerMinute !== undefined) this.#nextByCallsMs = nowMs + 60_000 / callsPerMinute;
-    } finally {
-      void before.then(passOn);
+    }
+    this.#pump();
+  }
+
+  async #exchange(): Promise<void> {
+    for (;;) {
+      const beganMs = this.#nowMs();
+      if (!this.#record) await this.#load();
+      const record = structuredClone(this.#record!);
+      const told = this.#telling;
+      const { given, isPresent } = this.#negotiate(record, beganMs);
+      try {
+        const value = encodeJson(record);
+        const revision =
+          this.#revision === undefined
+            ? await this.options.state.create(this.#key, value)
+            : await this.options.state.update(this.#key, value, this.#revision);
+        if (this.#telling === told) this.#telling = undefined;
+        this.#see(record, revision);
+        const me = record.holders[this.options.holder];
+        for (const purse of this.#purses) {
+          const before = purse.held;
+          purse.held = me?.held[purse.rule.id] ?? 0;
+          if (before === 0 && purse.held > 0) this.#tenureFromMs = this.#nowMs();
+        }
+        this.#lastBeatMs = beganMs;
+        this.#validUntilMs = isPresent ? beganMs + SLOT_LEASE_MS - LEASE_MARGIN_MS : -Infinity;
+        return;
+      } catch (error) {
+        if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
+        this.#record = undefined;
+      } finally {
+        for (const [purse, amount] of given) purse.leaving -= amount;
+      }
     }
   }
-}
 
-async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new CancelledError(CANCELLED));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  /** Changes the record as this replica would have it. */
+  #negotiate(record: SlotRecord, nowMs: number): { given: [Purse, number][]; isPresent: boolean } {
+    const { holder } = this.options;
+    const wallMs = this.options.clock.nowMs();
+    tidy(record, wallMs);
+    this.#bury(record, nowMs, wallMs);
+    this.#adjustBrakes(record, wallMs);
+    const given: [Purse, number][] = [];
+    let me = record.holders[holder];
+    if (!me) {
+      // Others took this replica for dead: what it had is theirs, and counted against them until it has rested.
+      this.#startAfresh();
+      if (this.#queue.size === 0) return { given, isPresent: false };
+      me = record.holders[holder] = { beat: 0, held: {}, waiting: [], urgency: 0, turn: record.turns++ };
+    }
+    me.beat++;
+    Object.assign(me, this.#demand());
+    for (const purse of this.#purses) {
+      const { id } = purse.rule;
+      const give = this.#giveable(record, purse, nowMs);
+      if (give > 0) {
+        purse.leaving += give;
+        given.push([purse, give]);
+        me.held[id] = (me.held[id] ?? 0) - give;
+        if (me.held[id] === 0) me.turn = record.turns++;
+      } else {
+        const take = this.#wanted(record, purse, nowMs, wallMs);
+        if (take > 0) me.held[id] = (me.held[id] ?? 0) + take;
+      }
+    }
+    const isNeeded = this.#queue.size > 0 || this.#inFlight > 0 || Object.values(me.held).some((amount) => amount > 0);
+    if (!isNeeded) delete record.holders[holder];
+    return { given, isPresent: isNeeded };
+  }
+
+  #startAfresh(): void {
+    if (this.#purses.every(({ held }) => held === 0)) return;
+    this.#epoch++;
+    for (const purse of this.#purses) {
+      purse.held = 0;
+      purse.inUse = 0;
+      purse.resting.length = 0;
+    }
+  }
+
+  #wanted(record: SlotRecord, purse: Purse, nowMs: number, wallMs: number): number {
+    const { rule } = purse;
+    const turns = this.#queue.list();
+    if (turns.length === 0) return 0;
+    const isLong = rule.windowMs > LONG_WINDOW_MS;
+    const needed = turns.reduce((sum, turn) => sum + purse.needOf(turn), 0) - Math.max(0, purse.available(nowMs));
+    if (needed <= 0) return 0;
+    const part = isLong ? Math.ceil(rule.amount / LONG_WINDOW_PARTS / rule.step) * rule.step : Infinity;
+    const limit = Math.min(part, this.options.maxOpenCalls !== undefined && rule.windowMs === 0 ? Math.max(0, this.options.maxOpenCalls - purse.held) : Infinity);
+    // Slots of short windows come back while calls are on their way: more than the moment needs keeps the pace.
+    const most = Math.min(limit, takeable(record, rule, this.options.holder, wallMs));
+    const held = record.holders[this.options.holder]?.held[rule.id] ?? 0;
+    // A part of a step is of no use, except to make a part that is held whole.
+    return Math.floor((held + most) / rule.step) > Math.floor(held / rule.step) ? most : 0;
+  }
+
+  /** Takes out who has shown no life for the time of a lease, as seen by this process's own clock. */
+  #bury(record: SlotRecord, nowMs: number, wallMs: number): void {
+    for (const id of Object.keys(record.holders)) {
+      if (id === this.options.holder) continue;
+      const seen = this.#beats.get(id);
+      const isDead = this.options.soleUser || (seen && nowMs - seen.seenAtMs > SLOT_LEASE_MS);
+      if (!isDead) continue;
+      lapse(record, id, this.#rules, (rule) => {
+        const openMs = rule.windowMs === 0 ? this.options.limits.timeoutMs : rule.windowMs;
+        return wallMs + openMs + (this.options.soleUser ? 0 : CLOCK_SKEW_MS);
+      });
+      this.#beats.delete(id);
+    }
+  }
+
+  #adjustBrakes(record: SlotRecord, wallMs: number): void {
+    const told = this.#telling;
+    const { brakes } = record;
+    const sinceMs = wallMs - brakes.changedAtMs;
+    if (told) {
+      const untilMs = wallMs + told.durationMs;
+      if (!record.hold || untilMs > record.hold.untilMs) {
+        record.hold = { id: (record.hold?.id ?? 0) + 1, durationMs: told.durationMs, untilMs, reason: told.reason };
+        this.#heldOff.knownId = record.hold.id;
+      }
+      if (told.what === 'hold' || (sinceMs >= 0 && sinceMs < BRAKE_INTERVAL_MS)) return;
+      const which = told.what === 'rate' && this.#rules.some(({ windowMs }) => windowMs > 0) ? 'rate' : 'openCalls';
+      brakes[which] = Math.max(MIN_BRAKE, brakes[which] * BRAKE_FACTOR);
+      brakes.changedAtMs = wallMs;
+    } else if (sinceMs >= RELEASE_INTERVAL_MS && (brakes.rate < 1 || brakes.openCalls < 1)) {
+      brakes.rate = Math.min(1, brakes.rate + RELEASE_STEP);
+      brakes.openCalls = Math.min(1, brakes.openCalls + RELEASE_STEP);
+      brakes.changedAtMs = wallMs;
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const { state, holder, clock, limits } = this.options;
+    for (;;) {
+      const entry = await state.get(this.#key);
+      if (!entry) return;
+      const record = decodeJson<SlotRecord>(entry.value);
+      const me = record.holders[holder];
+      if (!me) return;
+      const nowMs = this.#nowMs();
+      for (const purse of this.#purses) me.held[purse.rule.id] = purse.held - Math.max(0, purse.available(nowMs));
+      lapse(record, holder, this.#rules, (rule) => {
+        const purse = this.#purses.find((other) => other.rule === rule)!;
+        const lastReadyMs = Math.max(...purse.resting.map(({ readyAtMs }) => readyAtMs), nowMs);
+        return clock.nowMs() + (purse.inUse > 0 ? Math.max(limits.timeoutMs, rule.windowMs) : lastReadyMs - nowMs) + CLOCK_SKEW_MS;
+      });
+      try {
+        await state.update(this.#key, encodeJson(record), entry.revision);
+        return;
+      } catch (error) {
+        if (!(error instanceof RevisionMismatchError)) throw error;
+      }
+    }
+  }
+
+  async #load(): Promise<void> {
+    const entry = await this.options.state.get(this.#key);
+    this.#revision = undefined;
+    this.#see(entry ? decodeJson<SlotRecord>(entry.value) : emptySlots(), entry?.revision);
+    const me = this.#record!.holders[this.options.holder];
+    if (!me) return this.#startAfresh();
+    for (const purse of this.#purses) purse.held = me.held[purse.rule.id] ?? 0;
+  }
+
+  /** Takes a newer record for the truth. */
+  #see(record: SlotRecord, revision: number | undefined): void {
+    if (this.#record && revision !== undefined && this.#revision !== undefined && revision < this.#revision) return;
+    const isFirst = !this.#hasSeen;
+    this.#hasSeen = true;
+    this.#record = record;
+    this.#revision = revision;
+    const nowMs = this.#nowMs();
+    for (const [id, { beat }] of Object.entries(record.holders)) {
+      if (this.#beats.get(id)?.beat !== beat) this.#beats.set(id, { beat, seenAtMs: nowMs });
+    }
+    for (const id of [...this.#beats.keys()]) if (!record.holders[id]) this.#beats.delete(id);
+    const { hold } = record;
+    if (hold && hold.id !== this.#heldOff.knownId) {
+      this.#heldOff.knownId = hold.id;
+      // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
+      const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
+      this.#holdOff(leftMs, hold.reason);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { state, logger } = this.options;
+    try {
+      for await (const change of state.watch(this.#key, this.#closing.signal)) {
+        if (change.type !== 'put' || change.entry.key !== this.#key) continue;
+        if (this.#revision !== undefined && change.entry.revision <= this.#revision) continue;
+        this.#see(decodeJson<SlotRecord>(change.entry.value), change.entry.revision);
+        this.#pump();
+      }
+    } catch (error) {
+      // Beats go on without it: news come with each of them.
+      if (!this.#closing.signal.aborted) {
+        logger.warn({ err: asBbdError(error) }, 'the shared limits can not be watched: they are looked at now and then');
+      }
+    }
+  }
+
+  #holdOff(durationMs: number, reason: string): void {
+    const untilMs = this.#nowMs() + durationMs;
+    if (untilMs <= this.#heldOff.untilMs) return;
+    this.#heldOff.untilMs = untilMs;
+    this.#heldOff.reason = reason;
+  }
+
+  #failOverdue(nowMs: number): void {
+    for (const waiter of this.#queue.list()) {
+      if (waiter.deadlineMs > nowMs) continue;
+      this.#queue.delete(waiter);
+      const message = `no turn for a call to teacher "${this.options.teacher}" within ${this.options.limits.queueTimeoutMs} ms: it waited for ${this.#waitsFor}`;
+      waiter.fail(new UnavailableError(message, { code: 'TEACHER_QUEUE_TIMEOUT' }));
+    }
+  }
+
+  #wakeAt(atMs: number): void {
+    if (!Number.isFinite(atMs) || this.#closing.signal.aborted) return;
+    if (this.#alarm && this.#alarm.atMs <= atMs) return;
+    this.#alarm?.stop.abort();
+    const stop = new AbortController();
+    const alarm = { atMs, stop };
+    this.#alarm = alarm;
+    void this.options.clock.sleep(Math.max(0, atMs - this.#nowMs()), stop.signal).then(
+      () => {
+        if (this.#alarm === alarm) this.#alarm = undefined;
+        this.#pump();
+      },
+      () => undefined,
+    );
   }
 }
+
+const CANCELLED = 'cancelled while waiting for the limit of the teacher';
+
+const restMs = ({ windowMs }: LimitRule) => windowMs + Math.min(MAX_REST_MARGIN_MS, windowMs * REST_MARGIN);
+

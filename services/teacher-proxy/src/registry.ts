@@ -19,6 +19,7 @@ export type AdapterName = (typeof ADAPTERS)[number];
 export const DEFAULT_IMAGES_PER_CALL = 64;
 export const DEFAULT_CONCURRENCY = 4;
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+export const DEFAULT_QUEUE_TIMEOUT_MS = 3_600_000;
 export const DEFAULT_CURRENCY = 'USD';
 export const DEFAULT_AUTH_HEADER = 'Authorization';
 /** A shard has no more images. */
@@ -72,12 +73,22 @@ const authSection = z.strictObject({
 
 const limitsSection = z.strictObject({
   imagesPerSecond: positive.optional(),
+  imagesPerMinute: positive.optional(),
+  imagesPerDay: positive.optional(),
+  callsPerSecond: positive.optional(),
   callsPerMinute: positive.optional(),
+  callsPerDay: positive.optional(),
+  /** Images that may come at once where the teacher's bucket holds less than a second's worth. */
+  burstImages: wholePositive.optional(),
+  /** Of the images as they are sent, before the protocol's own form is put around them. */
+  bytesPerCall: wholePositive.optional(),
   imagesPerCall: wholePositive.max(MAX_IMAGES_PER_CALL).default(DEFAULT_IMAGES_PER_CALL),
   /** Calls in flight at once. */
   concurrency: wholePositive.max(MAX_CONCURRENCY).default(DEFAULT_CONCURRENCY),
   /** After this a call counts as lost. */
   timeoutMs: wholePositive.default(DEFAULT_CALL_TIMEOUT_MS),
+  /** How long a call waits for its turn before its work fails as unavailable. */
+  queueTimeoutMs: wholePositive.default(DEFAULT_QUEUE_TIMEOUT_MS),
 });
 
 const priceSection = z.strictObject({
