@@ -1,4 +1,4 @@
-import { RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
+import { CancelledError, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hastyClock } from '../../../test/helpers/hasty-clock.js';
@@ -13,7 +13,7 @@ import { EmbeddedAnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
 import { Coalescer } from './coalescer.js';
 import { Labeller } from './label.js';
-import { PacingLimiter } from './limiter.js';
+import type { Limiter } from './limiter.js';
 import { recoverOpenCalls } from './recovery.js';
 import { parseTeacherConfig } from './registry.js';
 import type { LabelTask } from './session.js';
@@ -55,6 +55,38 @@ afterEach(async () => {
 
 let holders = 0;
 
+/** Lets so many calls through at once, first come first served; waits for nothing else. */
+function openCallsOnly(concurrency: number): Limiter {
+  let free = concurrency;
+  const waiting: (() => void)[] = [];
+  return {
+    async acquire(_turn, signal) {
+      if (free > 0) free--;
+      else {
+        await new Promise<void>((resolve, reject) => {
+          waiting.push(resolve);
+          signal.addEventListener('abort', () => {
+            const at = waiting.indexOf(resolve);
+            if (at >= 0) waiting.splice(at, 1);
+            reject(new CancelledError());
+          });
+        });
+      }
+      return {
+        sent: () => true,
+        release() {
+          const next = waiting.shift();
+          if (next) next();
+          else free++;
+        },
+      };
+    },
+    throttled: () => undefined,
+    state: () => ({ waiting: waiting.length, inFlight: 0, waitsFor: '', heldOffForMs: 0, rate: 1, openCalls: 1 }),
+    async close() {},
+  };
+}
+
 interface SetUp {
   fake?: FakeTeacherOptions;
   limits?: Record<string, number>;
@@ -82,7 +114,7 @@ function setUp({ fake = {}, limits = {}, price = {}, wrap }: SetUp = {}) {
     ledger,
     calls,
     usage,
-    limiter: new PacingLimiter(config.limits, clock),
+    limiter: openCallsOnly(config.limits.concurrency),
     coalescer: new Coalescer(),
     clock,
     random: new RandomStream(1, 'test'),

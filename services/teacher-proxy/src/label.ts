@@ -6,6 +6,7 @@ import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
 import type { CallLog } from './calls.js';
 import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
+import { imagesPerCallWithin } from './limits.js';
 import type { TeacherConfig } from './registry.js';
 import {
   BACKOFF_BASE_MS,
@@ -22,6 +23,12 @@ import type { UsageBook } from './usage.js';
 
 /** How soon a budget that other processes hold open is looked at again. */
 const BUDGET_POLL_MS = 1000;
+/** What being turned away says of the limits. A quota that is used up and a model that loads say nothing of the rate. */
+const SLOWER_AFTER = { rate: 'rate', overloaded: 'overload', quota: 'hold', loading: 'hold' } as const;
+const STOOD_STILL: QueryOutcome = {
+  kind: 'unreachable',
+  message: 'this process stood still and may have been replaced',
+};
 const RUN_PATTERN = /^[\w=.-]{1,128}$/;
 
 export interface LabellerOptions {
@@ -159,7 +166,8 @@ export class Labeller {
 
   /** Keeps calls in flight until each image is settled or something ends the work. */
   async #askAll(session: Session, questions: readonly Question[]): Promise<void> {
-    const { imagesPerCall, concurrency } = this.options.config.limits;
+    const { concurrency } = this.options.config.limits;
+    const imagesPerCall = this.#imagesPerCall(session.task.images);
     const batches: Question[][] = [];
     for (let at = 0; at < questions.length; at += imagesPerCall) batches.push(questions.slice(at, at + imagesPerCall));
     // Twice as many as may be in flight: while some are, the next ones have their reservation ready.
@@ -170,6 +178,16 @@ export class Labeller {
     });
     await Promise.all(workers);
     session.throwIfStopped();
+  }
+
+  #imagesPerCall(images: ImageBatch): number {
+    const { teacher, config } = this.options;
+    const { bytesPerImage } = teacher.canonicalRequests({
+      ...images,
+      count: 1,
+      pixels: images.pixels.subarray(0, images.pixels.length / images.count),
+    });
+    return imagesPerCallWithin(config.limits, bytesPerImage, config.price.perCallMicros > 0);
   }
 
   /** Asks about the images of one batch until each has an outcome. */
@@ -200,7 +218,10 @@ export class Labeller {
     const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
     let permit: Permit | undefined;
     try {
-      permit = await limiter.acquire(granted, session.signal);
+      permit = await limiter.acquire(
+        { images: granted, run: session.task.run, phase: session.task.phase },
+        session.signal,
+      );
       await written;
       session.throwIfStopped();
       await ledger.dispatch(call.callId);
@@ -211,7 +232,7 @@ export class Labeller {
     }
     let outcome: QueryOutcome;
     try {
-      outcome = await this.#query(teacher, session.batchOf(asked));
+      outcome = permit.sent() ? await this.#query(teacher, session.batchOf(asked)) : STOOD_STILL;
       // Before the place of the call is free: the next call in line must not start in vain.
       this.#judge(session, outcome);
     } finally {
@@ -278,7 +299,14 @@ export class Labeller {
       const code = outcome.code.startsWith('TEACHER_') ? outcome.code : 'TEACHER_REFUSED';
       session.stop(new FailedPreconditionError(message, { code }));
     }
-    if (outcome.kind === 'throttled') this.options.limiter.holdOff(outcome.retryAfterMs ?? BACKOFF_BASE_MS);
+    if (outcome.kind === 'throttled') {
+      const { reason, message, retryAfterMs = BACKOFF_BASE_MS } = outcome;
+      this.options.limiter.throttled(retryAfterMs, SLOWER_AFTER[reason], message);
+    }
+    for (const hint of ('limits' in outcome && outcome.limits) || []) {
+      if (hint.remaining !== 0 || hint.resetMs === undefined) continue;
+      this.options.limiter.throttled(hint.resetMs, 'hold', `${hint.source} says that nothing is left`);
+    }
     if (outcome.kind !== 'answered') return;
     for (const answer of outcome.answers) {
       if (answer.ok) session.judge(answer.raw);
@@ -373,7 +401,7 @@ export class Labeller {
           ...(retryAfterMs !== undefined && { retryAfterMs }),
         });
       }
-      limiter.holdOff(Math.max(waitMs, retryAfterMs ?? 0));
+      limiter.throttled(Math.max(waitMs, retryAfterMs ?? 0), 'hold', outcome.message);
     }
     if (outcome.kind === 'unreachable' && attempts >= MAX_UNREACHABLE_ATTEMPTS) {
       throw new UnavailableError(

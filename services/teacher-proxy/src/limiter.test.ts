@@ -47,7 +47,11 @@ class World {
     } while (this.clock.monotonicMs() < untilMs);
   }
 
-  limiter({ skewMs = 0, soleUser = false, maxOpenCalls }: { skewMs?: number; soleUser?: boolean; maxOpenCalls?: number } = {}) {
+  limiter({
+    skewMs = 0,
+    soleUser = false,
+    maxOpenCalls,
+  }: { skewMs?: number; soleUser?: boolean; maxOpenCalls?: number } = {}) {
     const holder = `holder-${this.#holders++}`;
     const clock = skewed(this.clock, skewMs);
     const sleep = async (durationMs: number, signal?: AbortSignal) => {
@@ -70,7 +74,14 @@ class World {
   work(
     limiter: SharedLimiter,
     who: string,
-    options: { images?: number; workers?: number; latencyMs?: () => number; run?: string; phase?: Phase; calls?: number } = {},
+    options: {
+      images?: number;
+      workers?: number;
+      latencyMs?: () => number;
+      run?: string;
+      phase?: Phase;
+      calls?: number;
+    } = {},
   ): AbortController {
     const stop = new AbortController();
     const { images = 20, workers = 20, latencyMs = () => 5, run = 'run', phase = 'mixup' } = options;
@@ -102,7 +113,8 @@ class World {
     let most = 0;
     for (const [index, { atMs }] of this.calls.entries()) {
       let sum = 0;
-      for (let at = index; at >= 0 && this.calls[at]!.atMs > atMs - windowMs; at--) sum += of === 'calls' ? 1 : this.calls[at]!.images;
+      for (let at = index; at >= 0 && this.calls[at]!.atMs > atMs - windowMs; at--)
+        sum += of === 'calls' ? 1 : this.calls[at]!.images;
       most = Math.max(most, sum);
     }
     return most;
@@ -245,7 +257,8 @@ describe('limiter - replicas', () => {
       await world.pass(30_000);
       expect(world.fullest(1000)).toBeLessThanOrEqual(200);
       expect(world.imagesBetween(5000, 30_000) / 25 / 200).toBeGreaterThan(0.97);
-      for (let n = 0; n < replicas; n++) expect(world.imagesBetween(5000, 30_000, `r${n}`)).toBeGreaterThan(200 * 25 / replicas / 2);
+      for (let n = 0; n < replicas; n++)
+        expect(world.imagesBetween(5000, 30_000, `r${n}`)).toBeGreaterThan((200 * 25) / replicas / 2);
       expect(world.state.writes).toBeLessThan(replicas * 60);
     });
   }

@@ -196,7 +196,7 @@ export class SharedLimiter implements Limiter {
         },
         fail: (error) => {
           done();
-          reject(error as Error);
+          reject(error);
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -209,7 +209,9 @@ export class SharedLimiter implements Limiter {
   throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
     this.#holdOff(durationMs, reason);
     const told = this.#telling;
-    this.#telling = told ? { ...told, what, reason, durationMs: Math.max(told.durationMs, durationMs) } : { durationMs, what, reason };
+    this.#telling = told
+      ? { ...told, what, reason, durationMs: Math.max(told.durationMs, durationMs) }
+      : { durationMs, what, reason };
     void this.#sync();
   }
 
@@ -290,9 +292,12 @@ export class SharedLimiter implements Limiter {
     known.leastMs = Math.min(known.leastMs * 1.001, latencyMs);
     const lateMs = latencyMs - known.leastMs;
     const isOutlier = lateMs > OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1);
-    known.deviationMs += (Math.min(lateMs, OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1)) - known.deviationMs) / 16;
+    known.deviationMs +=
+      (Math.min(lateMs, OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1)) - known.deviationMs) / 16;
     for (const rest of rests) {
-      rest.readyAtMs += isOutlier ? Math.min(lateMs, rest.rule.windowMs) : Math.min(lateMs, rest.rule.windowMs * MAX_LATENESS);
+      rest.readyAtMs += isOutlier
+        ? Math.min(lateMs, rest.rule.windowMs)
+        : Math.min(lateMs, rest.rule.windowMs * MAX_LATENESS);
     }
   }
 
@@ -373,7 +378,8 @@ export class SharedLimiter implements Limiter {
     const idleMs = nowMs - this.#lastUseMs;
     if (this.#inFlight === 0 && idleMs >= IDLE_MS) {
       // The last slots leave when they have rested.
-      if (this.#purses.some((purse) => purse.held > 0 && purse.available(nowMs) > 0) || me.waiting.length > 0) void this.#sync();
+      if (this.#purses.some((purse) => purse.held > 0 && purse.available(nowMs) > 0) || me.waiting.length > 0)
+        void this.#sync();
       else if (this.#purses.every((purse) => purse.held === 0)) void this.#sync();
       else this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs()), this.#lastBeatMs + SLOT_BEAT_MS));
       return;
@@ -533,7 +539,12 @@ export class SharedLimiter implements Limiter {
     const needed = turns.reduce((sum, turn) => sum + purse.needOf(turn), 0) - Math.max(0, purse.available(nowMs));
     if (needed <= 0) return 0;
     const part = isLong ? Math.ceil(rule.amount / LONG_WINDOW_PARTS / rule.step) * rule.step : Infinity;
-    const limit = Math.min(part, this.options.maxOpenCalls !== undefined && rule.windowMs === 0 ? Math.max(0, this.options.maxOpenCalls - purse.held) : Infinity);
+    const limit = Math.min(
+      part,
+      this.options.maxOpenCalls !== undefined && rule.windowMs === 0
+        ? Math.max(0, this.options.maxOpenCalls - purse.held)
+        : Infinity,
+    );
     // Slots of short windows come back while calls are on their way: more than the moment needs keeps the pace.
     const most = Math.min(limit, takeable(record, rule, this.options.holder, wallMs));
     const held = record.holders[this.options.holder]?.held[rule.id] ?? 0;
@@ -549,8 +560,9 @@ export class SharedLimiter implements Limiter {
       const isDead = this.options.soleUser || (seen && nowMs - seen.seenAtMs > SLOT_LEASE_MS);
       if (!isDead) continue;
       lapse(record, id, this.#rules, (rule) => {
-        const openMs = rule.windowMs === 0 ? this.options.limits.timeoutMs : rule.windowMs;
-        return wallMs + openMs + (this.options.soleUser ? 0 : CLOCK_SKEW_MS);
+        // The connections of a process that is gone are gone too; one that only can't be seen may have its calls open.
+        if (this.options.soleUser) return wallMs + rule.windowMs;
+        return wallMs + (rule.windowMs === 0 ? this.options.limits.timeoutMs : rule.windowMs) + CLOCK_SKEW_MS;
       });
       this.#beats.delete(id);
     }
@@ -590,7 +602,11 @@ export class SharedLimiter implements Limiter {
       lapse(record, holder, this.#rules, (rule) => {
         const purse = this.#purses.find((other) => other.rule === rule)!;
         const lastReadyMs = Math.max(...purse.resting.map(({ readyAtMs }) => readyAtMs), nowMs);
-        return clock.nowMs() + (purse.inUse > 0 ? Math.max(limits.timeoutMs, rule.windowMs) : lastReadyMs - nowMs) + CLOCK_SKEW_MS;
+        return (
+          clock.nowMs() +
+          (purse.inUse > 0 ? Math.max(limits.timeoutMs, rule.windowMs) : lastReadyMs - nowMs) +
+          CLOCK_SKEW_MS
+        );
       });
       try {
         await state.update(this.#key, encodeJson(record), entry.revision);
@@ -643,7 +659,10 @@ export class SharedLimiter implements Limiter {
     } catch (error) {
       // Beats go on without it: news come with each of them.
       if (!this.#closing.signal.aborted) {
-        logger.warn({ err: asBbdError(error) }, 'the shared limits can not be watched: they are looked at now and then');
+        logger.warn(
+          { err: asBbdError(error) },
+          'the shared limits can not be watched: they are looked at now and then',
+        );
       }
     }
   }
@@ -684,4 +703,3 @@ export class SharedLimiter implements Limiter {
 const CANCELLED = 'cancelled while waiting for the limit of the teacher';
 
 const restMs = ({ windowMs }: LimitRule) => windowMs + Math.min(MAX_REST_MARGIN_MS, windowMs * REST_MARGIN);
-

@@ -30,9 +30,7 @@ export type RuleSource = Pick<
 
 /** The teacher's limits as rules, the one for open calls first. */
 export function rulesOf(limits: RuleSource): LimitRule[] {
-  const rules: LimitRule[] = [
-    { id: 'open-calls', unit: 'calls', amount: limits.concurrency, windowMs: 0, step: 1 },
-  ];
+  const rules: LimitRule[] = [{ id: 'open-calls', unit: 'calls', amount: limits.concurrency, windowMs: 0, step: 1 }];
   const add = (id: string, unit: LimitRule['unit'], rate: number | undefined, windowMs: number) => {
     if (rate !== undefined) rules.push(ruleOf(id, unit, rate, windowMs, limits.imagesPerCall));
   };
@@ -50,13 +48,7 @@ export function rulesOf(limits: RuleSource): LimitRule[] {
   return rules;
 }
 
-function ruleOf(
-  id: string,
-  unit: LimitRule['unit'],
-  rate: number,
-  windowMs: number,
-  imagesPerCall: number,
-): LimitRule {
+function ruleOf(id: string, unit: LimitRule['unit'], rate: number, windowMs: number, imagesPerCall: number): LimitRule {
   // Less than one in a window is one in a longer window.
   const amount = Math.max(1, Math.floor(rate));
   const rule = { id, unit, amount, windowMs: rate < 1 ? windowMs / rate : windowMs };

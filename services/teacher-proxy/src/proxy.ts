@@ -7,7 +7,8 @@ import type { AnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
 import { Coalescer } from './coalescer.js';
 import { Labeller } from './label.js';
-import { PacingLimiter } from './limiter.js';
+import { SharedLimiter } from './limiter.js';
+import type { Limiter } from './limiter.js';
 import { recoverOpenCalls } from './recovery.js';
 import { TeacherRegistry } from './registry.js';
 import type { TeacherConfig } from './registry.js';
@@ -30,6 +31,8 @@ export interface TeacherProxyOptions {
   holder: string;
   /** Whether no other process can have the stores at the same time. */
   soleUser: boolean;
+  /** Calls that this process has open at one teacher at most, beside what the teacher allows. */
+  maxOpenCalls?: number;
   logger: Logger;
 }
 
@@ -39,6 +42,7 @@ interface Desk {
   teacher: Teacher;
   labeller: Labeller;
   ledger: Ledger;
+  limiter: Limiter;
 }
 
 /** All registered teachers behind one door. A teacher is opened when it is first wanted. */
@@ -144,6 +148,7 @@ export class TeacherProxy {
   async close(): Promise<void> {
     for (const desk of [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)]) {
       const opened = await desk.catch(() => undefined);
+      await opened?.limiter.close();
       await opened?.teacher.close();
     }
     this.#desks.clear();
@@ -168,8 +173,20 @@ export class TeacherProxy {
   }
 
   async #open(config: TeacherConfig): Promise<Desk> {
-    const { env, clock, cache, random, holder, logger } = this.options;
+    const { state, env, clock, cache, random, holder, soleUser, maxOpenCalls, logger } = this.options;
     const teacher = await openTeacher(config, env, clock);
+    // Two openings of one teacher in one process must not make calls of the same id.
+    const opening = `${holder}.${++this.#opened}`;
+    const limiter = new SharedLimiter({
+      teacher: config.name,
+      limits: config.limits,
+      state,
+      clock,
+      holder: opening,
+      soleUser,
+      ...(maxOpenCalls !== undefined && { maxOpenCalls }),
+      logger,
+    });
     const ledger = this.#ledgerOf(config);
     const labeller = new Labeller({
       config,
@@ -178,14 +195,13 @@ export class TeacherProxy {
       ledger,
       calls: this.#calls,
       usage: this.#usage,
-      limiter: new PacingLimiter(config.limits, clock),
+      limiter,
       coalescer: this.#coalescer,
       clock,
       random,
-      // Two openings of one teacher in one process must not make calls of the same id.
-      holder: `${holder}.${++this.#opened}`,
+      holder: opening,
       logger,
     });
-    return { config, teacher, labeller, ledger };
+    return { config, teacher, labeller, ledger, limiter };
   }
 }

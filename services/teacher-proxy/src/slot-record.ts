@@ -114,7 +114,8 @@ export function surplus(record: SlotRecord, rule: LimitRule, id: string, hasServ
   if (!me) return 0;
   const mine = heldOf(me, rule);
   if (mine === 0) return 0;
-  const over = Object.values(record.holders).reduce((sum, holder) => sum + heldOf(holder, rule), 0) - allowed(record, rule);
+  const over =
+    Object.values(record.holders).reduce((sum, holder) => sum + heldOf(holder, rule), 0) - allowed(record, rule);
   const claims = foremost(record).filter((other) => other !== me);
   const poor = Object.entries(record.holders).filter(
     ([otherId, other]) => claims.includes(other) && heldOf(other, rule) < wholeShare(record, rule, otherId),
