@@ -87,11 +87,15 @@ export class LocalProcess {
       lines.push(line);
       for (const wake of waiting) wake();
     });
+    // Whoever started it may end without stopping it, e.g. by an error.
+    const onExit = () => void child.kill('SIGKILL');
+    process.on('exit', onExit);
     this.#ended = new Promise((resolve) => {
       const onEnd = () => {
         if (this.#child === child) this.#child = undefined;
         gone.abort(new Error(`${name} ended before it was ready: see ${logFile}`));
         log.end();
+        process.off('exit', onExit);
         for (const wake of waiting) wake();
         resolve();
       };

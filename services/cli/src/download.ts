@@ -1,6 +1,6 @@
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { BbdError } from '@bbdistill/common';
+import { BbdError, patiently, systemClock } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { Orchestrator } from './session.js';
 
@@ -55,18 +55,7 @@ export async function downloadArtifacts(
     const partial = `${target}.partial`;
     try {
       await mkdir(dirname(target), { recursive: true });
-      const file = await open(partial, 'w');
-      try {
-        for await (const { data } of orchestrator.serverStream(
-          'DownloadArtifact',
-          { runId: run.id, path },
-          { signal },
-        )) {
-          await file.write(data);
-        }
-      } finally {
-        await file.close();
-      }
+      await patiently(() => writeArtifact(partial, orchestrator, run.id, path, signal), { clock: systemClock, signal });
       await rename(partial, target);
     } catch (thrown) {
       await rm(partial, { force: true }).catch(() => undefined);
@@ -75,4 +64,22 @@ export async function downloadArtifacts(
     written.push(target);
   }
   return written;
+}
+
+/** From the start, whatever an attempt before it has written. */
+async function writeArtifact(
+  target: string,
+  orchestrator: Orchestrator,
+  runId: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = await open(target, 'w');
+  try {
+    for await (const { data } of orchestrator.serverStream('DownloadArtifact', { runId, path }, { signal })) {
+      await file.write(data);
+    }
+  } finally {
+    await file.close();
+  }
 }

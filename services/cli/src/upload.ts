@@ -1,4 +1,4 @@
-import { pixelsPerImage } from '@bbdistill/common';
+import { patiently, pixelsPerImage, systemClock } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { UploadImagesRequest } from '@bbdistill/common/gen/bbdistill/v1/UploadImagesRequest.js';
@@ -19,7 +19,8 @@ export function uploadImages(
   upload: ImagesToUpload,
   signal: AbortSignal,
 ): Promise<Dataset__Output> {
-  return orchestrator.clientStream('UploadImages', piecesOf(upload), { signal });
+  const send = () => orchestrator.clientStream('UploadImages', piecesOf(upload), { signal });
+  return patiently(send, { clock: systemClock, signal });
 }
 
 async function* piecesOf({ images, labels, classNames }: ImagesToUpload): AsyncIterable<UploadImagesRequest> {

@@ -36,6 +36,7 @@ export * from './jobs.js';
 export * from './json.js';
 export * from './logger.js';
 export * from './logging.js';
+export * from './patience.js';
 export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';

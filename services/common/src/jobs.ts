@@ -4,6 +4,7 @@ import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js
 import { decodeJson, encodeJson, hashOf } from './json.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateEntry, StateStore } from './stores/state-store.js';
+import { isStoreOutage } from './stores/stores.js';
 import type { Stores } from './stores/stores.js';
 import type { Delivery } from './stores/work-queue.js';
 
@@ -36,6 +37,10 @@ export interface JobRecord<Request = unknown, Result = unknown> {
   cancelRequested: boolean;
   /** Deliveries so far. */
   attempts: number;
+  /** Deliveries in a row that got no further than those before them. */
+  vainAttempts?: number;
+  /** How far the deliveries before this one got, in the progress's own unit. */
+  furthest?: number;
   /** While running: until when its worker's word counts. A second message for the job waits for that moment. */
   heldUntilMs?: number;
   /** While running: `session/delivery` of the worker that holds it. Only that one may write how it goes on. */
@@ -45,11 +50,13 @@ export interface JobRecord<Request = unknown, Result = unknown> {
   endedAtMs?: number;
 }
 
-/** Attempts of a job whose worker died, before it is given up as poison. */
+/** Attempts that got no further, of a job whose workers died, before it is given up as poison. */
 export const MAX_JOB_ATTEMPTS = 5;
 export const PROGRESS_INTERVAL_MS = 500;
 /** How often within the ack wait a worker says that it is alive. */
 const SIGNS_OF_LIFE = 3;
+/** After a failure to take jobs at all, e.g. because the stores are away for long. */
+const TAKE_AGAIN_MS = 1_000;
 
 export function isEnded(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
@@ -72,8 +79,14 @@ export class JobClient {
   /**
    * Queues the work, or finds it queued, running or done. What failed or was cancelled is queued again.
    * @param request plain JSON; equal requests are one job
+   * @param signal nothing is queued after its abort
+   * @throws CancelledError where the signal aborted first
    */
-  async submit<Request, Result>(kind: string, request: Request): Promise<JobRecord<Request, Result>> {
+  async submit<Request, Result>(
+    kind: string,
+    request: Request,
+    signal?: AbortSignal,
+  ): Promise<JobRecord<Request, Result>> {
     const id = jobId(kind, request);
     const fresh: JobRecord<Request, Result> = {
       id,
@@ -86,14 +99,15 @@ export class JobClient {
     };
     for (;;) {
       const entry = await this.stores.state.get(keyOf(id));
+      if (signal?.aborted) throw new CancelledError(`stopped before the ${kind} job was queued`);
       try {
         if (!entry) {
-          await this.stores.state.create(keyOf(id), encodeJson(fresh));
+          await this.stores.state.create(keyOf(id), encodeJson(fresh), signal);
         } else {
           const found = decodeJson<JobRecord<Request, Result>>(entry.value);
           const again = found.state === 'failed' || found.state === 'cancelled' || found.cancelRequested;
           if (found.state === 'succeeded' || (found.state === 'running' && !again)) return found;
-          if (again) await this.stores.state.update(keyOf(id), encodeJson(fresh), entry.revision);
+          if (again) await this.stores.state.update(keyOf(id), encodeJson(fresh), entry.revision, signal);
         }
       } catch (error) {
         if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) continue;
@@ -101,7 +115,7 @@ export class JobClient {
       }
       // A record that is queued may have lost its message in a crash between the two writes: publish once more,
       // the worker's guard makes a second delivery harmless.
-      await this.stores.queue.publish({ kind, id });
+      await this.stores.queue.publish({ kind, id }, signal);
       return fresh;
     }
   }
@@ -187,6 +201,19 @@ export interface JobWorkerOptions {
  */
 export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
   const inHand = new Set<Promise<void>>();
+  for (let taking = true; taking && !options.signal.aborted;) {
+    try {
+      await takeJobs(options, inHand);
+      taking = false;
+    } catch (error) {
+      options.onError(asBbdError(error));
+      await options.clock.sleep(TAKE_AGAIN_MS, options.signal).catch(() => undefined);
+    }
+  }
+  await Promise.all(inHand);
+}
+
+async function takeJobs(options: JobWorkerOptions, inHand: Set<Promise<void>>): Promise<void> {
   const deliveries = options.stores.queue.consume({
     kinds: Object.keys(options.handlers),
     concurrency: options.concurrency,
@@ -198,7 +225,6 @@ export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
       .finally(() => inHand.delete(work));
     inHand.add(work);
   }
-  await Promise.all(inHand);
 }
 
 async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<void> {
@@ -211,10 +237,15 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     heldByOtherMs = holdLeftMs(record, options);
     if (isEnded(record.state) || heldByOtherMs > 0) return undefined;
     if (record.cancelRequested) return ended(record, 'cancelled', nowMs());
-    if (record.attempts >= MAX_JOB_ATTEMPTS) {
+    const furthest = Math.max(record.furthest ?? 0, record.progress?.done ?? 0);
+    // Whoever is killed over and over, but gets further each time, is no poison.
+    const vainAttempts = furthest > (record.furthest ?? 0) ? 0 : (record.vainAttempts ?? record.attempts);
+    if (vainAttempts >= MAX_JOB_ATTEMPTS) {
       const failure = {
         code: 'JOB_POISONED',
-        message: `${record.attempts} workers died on this ${kind} job: look at their logs, then resume the run`,
+        message:
+          `${vainAttempts} workers in a row died on this ${kind} job (${id}) without getting further: ` +
+          'look at their logs, then resume the run',
         retryable: false,
       };
       return { ...ended(record, 'failed', nowMs()), failure };
@@ -223,6 +254,8 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
       ...record,
       state: 'running',
       attempts: record.attempts + 1,
+      vainAttempts: vainAttempts + 1,
+      furthest,
       startedAtMs: nowMs(),
       heldUntilMs: nowMs() + queue.ackWaitMs,
       heldBy,
@@ -265,10 +298,17 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     await reporter.settled();
     if (options.signal.aborted) {
       // The service stops, the job doesn't: whoever comes next goes on with it.
-      await changeMine((record) => ({ ...letGo(record), state: 'queued', attempts: record.attempts - 1 }));
+      await changeMine((record) => ({
+        ...letGo(record),
+        state: 'queued',
+        attempts: record.attempts - 1,
+        vainAttempts: Math.max(0, (record.vainAttempts ?? 1) - 1),
+      }));
       await delivery.nak(0);
       return;
     }
+    // The job isn't to blame: it is delivered again once the stores are there.
+    if (isStoreOutage(thrown)) throw thrown;
     const { code, message, retryable } = asBbdError(thrown);
     await changeMine((record) =>
       record.cancelRequested

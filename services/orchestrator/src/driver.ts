@@ -1,9 +1,9 @@
-import { CancelledError, asBbdError } from '@bbdistill/common';
+import { CancelledError, NotFoundError, asBbdError, isStoreOutage } from '@bbdistill/common';
 import type { Clock, JobClient, Logger } from '@bbdistill/common';
 import { cancelJobs, driveRun } from './run.js';
 import type { RunOutcome, RunSurroundings } from './run.js';
-import { FencedError, isOver } from './run-record.js';
-import type { RunRecord, RunState, RunStore } from './run-record.js';
+import { FencedError, HandoverError, isOver } from './run-record.js';
+import type { ActiveRun, RunRecord, RunState, RunStore } from './run-record.js';
 import { checkedSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
 import { DrivenRun } from './stages.js';
@@ -13,6 +13,9 @@ export const LEASE_MS = 6_000;
 export const LEASE_RENEWAL_MS = 2_000;
 /** How often runs without a driver are looked for; with the lease, a takeover takes less than 10 s. */
 export const SCAN_INTERVAL_MS = 2_000;
+
+/** After which a mark without a run was left by a process that died. */
+const MARK_WITHOUT_RUN_MS = 600_000;
 
 export interface DriverOptions {
   runs: RunStore;
@@ -47,7 +50,7 @@ export class RunDriver {
 
   /** Gives up all runs; another orchestrator, or this one after a restart, goes on with them. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stop.abort(new HandoverError('the orchestrator stops'));
     await this.#scanning;
     await Promise.all(this.#driving.values());
   }
@@ -56,12 +59,28 @@ export class RunDriver {
     const { clock, runs } = this.options;
     while (!this.#stop.signal.aborted) {
       try {
-        for (const record of await runs.list()) if (this.#isFree(record)) await this.#claim(record.id);
+        for (const active of await runs.active()) if (!this.#driving.has(active.id)) await this.#look(active);
       } catch (error) {
         this.#report('', error);
       }
       await clock.sleep(SCAN_INTERVAL_MS, this.#stop.signal).catch(() => undefined);
     }
+  }
+
+  /** Claims a run that nobody drives; brings one that is over to its end. */
+  async #look(active: ActiveRun): Promise<void> {
+    const { runs, clock } = this.options;
+    const record = await runs.get(active.id).catch((error: unknown) => {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    });
+    if (record && !isOver(record.state)) {
+      if (this.#isFree(record)) await this.#claim(record.id);
+      return;
+    }
+    if (record) await runs.completeEvents(record);
+    // A mark is older than its run by a moment: who made it may just be about to make the run.
+    if (record || clock.nowMs() - active.atMs > MARK_WITHOUT_RUN_MS) await runs.deactivate(active);
   }
 
   #isFree(record: RunRecord): boolean {
@@ -87,10 +106,11 @@ export class RunDriver {
 
   async #drive(record: RunRecord): Promise<void> {
     const { runs, surroundings, jobs, clock, holder, logger } = this.options;
+    const claimedAtMs = clock.monotonicMs();
     const run = await DrivenRun.begin(runs, clock, record, `driven by ${holder}, epoch ${record.lease?.epoch}`);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
-    const lease = this.#keepLease(run, stop);
+    const lease = this.#keepLease(run, stop, claimedAtMs);
     const cancel = this.#watchForCancel(record.id, stop);
     try {
       const spec = checkedSpec(record.spec);
@@ -100,6 +120,9 @@ export class RunDriver {
     } catch (thrown) {
       if (thrown instanceof FencedError) {
         logger.warn({ runId: record.id, err: thrown }, 'another orchestrator took the run over');
+      } else if (stop.signal.reason instanceof HandoverError || isStoreOutage(thrown)) {
+        // The run is not to blame: whoever reaches the stores first goes on with it.
+        logger.warn({ runId: record.id, err: thrown }, 'the lease of a run was lost');
       } else if (this.#stop.signal.aborted) {
         await run.note('the orchestrator stops; the run goes on with the next one').catch(() => undefined);
         await run.renewLease(0).catch(() => undefined);
@@ -122,21 +145,33 @@ export class RunDriver {
     await run.end(state, {}, { code: error.code, message: error.message, retryable: error.retryable });
   }
 
-  async #keepLease(run: DrivenRun, stop: AbortController): Promise<void> {
+  /** Renews the lease, and stops the work the moment it isn't valid any more: a renewal under way may take longer. */
+  async #keepLease(run: DrivenRun, stop: AbortController, claimedAtMs: number): Promise<void> {
     const { clock, logger } = this.options;
-    let validUntilMs = clock.monotonicMs() + LEASE_MS;
+    let validUntilMs = claimedAtMs + LEASE_MS;
+    const giveUp = () => {
+      if (stop.signal.aborted) return;
+      stop.abort(new HandoverError('the lease of the run was lost'));
+    };
+    const watching = (async () => {
+      while (!stop.signal.aborted && clock.monotonicMs() < validUntilMs) {
+        await clock.sleep(validUntilMs - clock.monotonicMs(), stop.signal).catch(() => undefined);
+      }
+      giveUp();
+    })();
     while (!stop.signal.aborted) {
       await clock.sleep(LEASE_RENEWAL_MS, stop.signal).catch(() => undefined);
-      if (stop.signal.aborted) return;
+      if (stop.signal.aborted) break;
       try {
         const beforeMs = clock.monotonicMs();
-        await run.renewLease(clock.nowMs() + LEASE_MS);
+        await run.renewLease(clock.nowMs() + LEASE_MS, stop.signal);
         validUntilMs = beforeMs + LEASE_MS;
       } catch (error) {
         logger.warn({ runId: run.record.id, err: error }, 'the lease of a run could not be renewed');
-        if (error instanceof FencedError || clock.monotonicMs() >= validUntilMs) stop.abort();
+        if (error instanceof FencedError) giveUp();
       }
     }
+    await watching;
   }
 
   async #watchForCancel(runId: string, stop: AbortController): Promise<void> {

@@ -1,4 +1,4 @@
-import { decodeAnswers, decodeImages, describeShape, pixelsPerImage } from '@bbdistill/common';
+import { decodeAnswers, decodeImages, describeShape, patiently, pixelsPerImage } from '@bbdistill/common';
 import type { AnswerBatch, BlobStore, Clock, ImageBatch, ServiceClient } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
@@ -27,8 +27,10 @@ export async function finishRun(
   outcome: RunOutcome,
 ): Promise<Partial<RunRecord>> {
   const { record } = run;
-  const { lines } = await teacher.unary('Usage', { teacher: spec.teacher, runId: record.id });
-  const described = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
+  const { lines } = await patiently(() => teacher.unary('Usage', { teacher: spec.teacher, runId: record.id }), {
+    clock,
+  });
+  const described = await patiently(() => teacher.unary('DescribeTeacher', { teacher: spec.teacher }), { clock });
   const report = reportFigures({ record, spec, outcome, teacher: described, usage: lines, endedAtMs: clock.nowMs() });
   const { evaluation, student, standardKd, fit } = outcome;
   const [real, mixup, cvae] = [
@@ -62,12 +64,10 @@ export async function finishRun(
     settings: settingsShown(spec),
   };
   const files: ExportedFile__Output[] = [...outcome.exported.files];
-  let reportJson = '';
   for (const { path, bytes, mediaType } of (await renderReport(input)).files) {
-    if (path === 'report.json') reportJson = new TextDecoder().decode(bytes);
     files.push({ path, blob: await blobs.put(bytes), mediaType });
   }
-  return { artifacts: files, reportJson };
+  return { artifacts: files };
 }
 
 function datasetFacts({ real, mixed, generated, evaluation }: RunOutcome): [string, string][] {

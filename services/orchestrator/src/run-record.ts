@@ -1,7 +1,10 @@
 import {
+  CancelledError,
   FailedPreconditionError,
+  KeyExistsError,
   NotFoundError,
   RevisionMismatchError,
+  SequenceMismatchError,
   decodeJson,
   encodeJson,
 } from '@bbdistill/common';
@@ -43,7 +46,8 @@ export interface RunRecord {
   /** Ids of the jobs that a cancel has to stop; empty once the run is over. */
   jobs: string[];
   artifacts: ExportedFile__Output[];
-  reportJson?: string;
+  /** Of the event that tells the end of a run that is over. Its driver may have died before it appended it. */
+  endSequence?: number;
   createdAtMs: number;
   startedAtMs?: number;
   endedAtMs?: number;
@@ -65,10 +69,32 @@ export class FencedError extends FailedPreconditionError {
   }
 }
 
+/** Why a driver stops in the middle without ending the run: the next one goes on with it, and with its jobs. */
+export class HandoverError extends CancelledError {}
+
 const keyOf = (runId: string) => `runs/${runId}`;
+/** Names a run that somebody has to drive or to finish: what drivers look through, however many runs there were. */
+const activeKeyOf = (runId: string) => `active/${runId}`;
+
+/** What is told of a run that ends. */
+export function endEvents(state: RunState, failure: JobFailure | undefined): RunEventBody[] {
+  return failure ? [{ failure }, { state }] : [{ state }];
+}
 
 export function isOver(state: RunState): boolean {
   return state !== 'pending' && state !== 'running';
+}
+
+interface ActiveMark {
+  /** When the run was made or resumed. */
+  atMs: number;
+}
+
+/** A run that may need a driver. */
+export interface ActiveRun extends ActiveMark {
+  id: string;
+  /** Of the mark. */
+  revision: number;
 }
 
 /** The run records and their event streams. */
@@ -80,7 +106,64 @@ export class RunStore {
 
   /** @throws KeyExistsError */
   async create(record: RunRecord): Promise<void> {
+    // First the mark: a run that is there without it would never be driven.
+    await this.activate(record.id, record.createdAtMs);
     await this.state.create(keyOf(record.id), encodeJson(record));
+  }
+
+  /** Makes sure that a driver looks at the run, even if one is just about to take its mark away. */
+  async activate(runId: string, nowMs: number): Promise<void> {
+    const mark = encodeJson({ atMs: nowMs } satisfies ActiveMark);
+    for (;;) {
+      const entry = await this.state.get(activeKeyOf(runId));
+      try {
+        if (entry) await this.state.update(entry.key, mark, entry.revision);
+        else await this.state.create(activeKeyOf(runId), mark);
+        return;
+      } catch (error) {
+        if (!(error instanceof KeyExistsError || error instanceof RevisionMismatchError)) throw error;
+      }
+    }
+  }
+
+  /** The runs that may need a driver. */
+  async active(): Promise<ActiveRun[]> {
+    const found: ActiveRun[] = [];
+    for await (const { key, revision, value } of this.state.list(activeKeyOf(''))) {
+      found.push({ id: key.slice(activeKeyOf('').length), revision, ...decodeJson<ActiveMark>(value) });
+    }
+    return found;
+  }
+
+  /** Takes the mark away, unless the run was activated anew. */
+  async deactivate({ id, revision }: ActiveRun): Promise<void> {
+    try {
+      await this.state.delete(activeKeyOf(id), revision);
+    } catch (error) {
+      if (!(error instanceof RevisionMismatchError)) throw error;
+    }
+  }
+
+  /**
+   * Appends what tells the end of a run that is over, where its driver died between record and event. Any number of
+   * processes may do so at once.
+   */
+  async completeEvents(record: RunRecord): Promise<void> {
+    const { id, state, failure, endSequence } = record;
+    if (!isOver(state) || endSequence === undefined) return;
+    const events = endEvents(state, failure);
+    let last = await this.events.lastSequence(id);
+    while (last < endSequence) {
+      const event = events[events.length - (endSequence - last)];
+      // Events before the end are missing as well: a driver that wrote none of them.
+      if (!event) return;
+      try {
+        last = await this.events.append(id, encodeJson(event), last);
+      } catch (error) {
+        if (!(error instanceof SequenceMismatchError)) throw error;
+        last = await this.events.lastSequence(id);
+      }
+    }
   }
 
   /** @throws NotFoundError */
@@ -108,7 +191,11 @@ export class RunStore {
    * Compare-and-set until it holds. The change may throw to refuse, and returns `undefined` to leave all as it is.
    * @throws NotFoundError
    */
-  async change(runId: string, change: (record: RunRecord) => RunRecord | undefined): Promise<RunRecord> {
+  async change(
+    runId: string,
+    change: (record: RunRecord) => RunRecord | undefined,
+    signal?: AbortSignal,
+  ): Promise<RunRecord> {
     for (;;) {
       const entry = await this.state.get(keyOf(runId));
       if (!entry) throw runNotFound(runId);
@@ -116,7 +203,7 @@ export class RunStore {
       const changed = change(record);
       if (!changed) return record;
       try {
-        await this.state.update(keyOf(runId), encodeJson(changed), entry.revision);
+        await this.state.update(keyOf(runId), encodeJson(changed), entry.revision, signal);
         return changed;
       } catch (error) {
         if (!(error instanceof RevisionMismatchError)) throw error;

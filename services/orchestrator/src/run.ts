@@ -1,4 +1,4 @@
-import { CancelledError, isEnded, jobId } from '@bbdistill/common';
+import { CancelledError, isEnded, jobId, patiently } from '@bbdistill/common';
 import type { Clock, JobClient, JobProgress, ServiceClient } from '@bbdistill/common';
 import type { AnswerShard__Output } from '@bbdistill/common/gen/bbdistill/v1/AnswerShard.js';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
@@ -22,6 +22,7 @@ import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/Tra
 import type { DatasetStore } from './datasets.js';
 import { evaluationShards } from './evaluation-shards.js';
 import type { ShardSlicer } from './evaluation-shards.js';
+import { HandoverError } from './run-record.js';
 import type { CheckedSpec } from './spec.js';
 import type { DrivenRun, Stage } from './stages.js';
 
@@ -259,10 +260,10 @@ class Stages {
     await this.label('label-test', 'PHASE_EVALUATION', asked);
     const answers: AnswerShard__Output[] = [];
     for (const images of test.shards) {
-      const known = await this.surroundings.teacher.unary(
-        'LookUp',
-        { teacher, images, classes },
-        { signal: this.signal },
+      const { signal } = this;
+      const known = await patiently(
+        () => this.surroundings.teacher.unary('LookUp', { teacher, images, classes }, { signal }),
+        { clock: this.surroundings.clock, signal },
       );
       if (known.answers) answers.push(known.answers);
     }
@@ -289,12 +290,19 @@ class Stages {
       await stage.done(queued.reused);
       return results;
     } catch (thrown) {
+      if (this.signal.reason instanceof HandoverError) throw thrown;
       await queued.cancel();
       await stage.failed(this.signal.aborted ? 'cancelled' : 'failed');
       throw thrown;
     }
   }
 }
+
+/**
+ * Jobs that a stage of a run has queued or running at once. The queue is first come, first served: a run of many shards
+ * must not make a small one wait until all of them are done.
+ */
+export const MAX_JOBS_AHEAD = 8;
 
 /** The jobs of one stage, whose progress adds up to the stage's. */
 class StageJobs<Request, Result> {
@@ -319,18 +327,24 @@ class StageJobs<Request, Result> {
   async results(): Promise<Result[]> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
-    const waits: Promise<Result>[] = [];
-    for (const [index, request] of this.requests.entries()) {
-      if (signal.aborted) break;
-      waits.push(this.#result(index, request, signal));
-    }
+    const results: Result[] = [];
+    let next = 0;
+    const lane = async () => {
+      while (next < this.requests.length && !signal.aborted) {
+        const index = next++;
+        results[index] = await this.#result(index, this.requests[index]!, signal);
+      }
+    };
+    const lanes = Array.from({ length: Math.min(MAX_JOBS_AHEAD, this.requests.length) }, lane);
     try {
-      return await Promise.all(waits);
+      await Promise.all(lanes);
     } catch (thrown) {
       stop.abort();
-      await Promise.allSettled(waits);
+      await Promise.allSettled(lanes);
       throw thrown;
     }
+    if (signal.aborted) throw new CancelledError('the run was stopped');
+    return results;
   }
 
   /** Jobs that ended stay as they are. */
@@ -340,7 +354,7 @@ class StageJobs<Request, Result> {
 
   async #result(index: number, request: Request, signal: AbortSignal): Promise<Result> {
     for (;;) {
-      const { id, state } = await this.jobs.submit(this.kind, request);
+      const { id, state } = await this.jobs.submit(this.kind, request, signal);
       if (state !== 'succeeded') this.reused = false;
       try {
         return await this.jobs.result<Result>(id, signal, (record) => {

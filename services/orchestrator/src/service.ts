@@ -95,7 +95,12 @@ export function distillationService(options: DistillationServiceOptions): Servic
       return runToWire(record);
     },
 
-    GetRun: async ({ runId }) => runToWire(await runs.get(runId)),
+    async GetRun({ runId }) {
+      const record = await runs.get(runId);
+      const report = record.artifacts.find(({ path }) => path === 'report.json');
+      const reportJson = report?.blob ? new TextDecoder().decode(await blobs.get(report.blob.sha256)) : '';
+      return { ...runToWire(record), reportJson };
+    },
 
     async ListRuns({ limit }) {
       return { runs: (await runs.list()).slice(0, limit || DEFAULT_LIST_LIMIT).map(runToWire) };
@@ -120,9 +125,12 @@ export function distillationService(options: DistillationServiceOptions): Servic
     },
 
     async ResumeRun({ runId, budget }) {
-      const { spec } = await runs.get(runId);
+      const found = await runs.get(runId);
+      const { spec } = found;
+      await runs.completeEvents(found);
       const merged: RunSpec__Output = budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec;
       const resumed: CheckedSpec = checkedSpec(merged);
+      await runs.activate(runId, clock.nowMs());
       const record = await runs.change(runId, (found) => {
         if (found.state === 'succeeded') {
           throw new FailedPreconditionError(`run ${runId} has succeeded: there is nothing left to resume`, {
@@ -133,6 +141,8 @@ export function distillationService(options: DistillationServiceOptions): Servic
         const { failure: _failure, endedAtMs: _endedAtMs, ...rest } = found;
         return { ...rest, spec: resumed, state: 'pending', cancelRequested: false };
       });
+      // Once more: a driver that saw the run's end may have taken the mark away meanwhile.
+      await runs.activate(runId, clock.nowMs());
       driver.wake(runId);
       return runToWire(record);
     },
@@ -182,7 +192,9 @@ export function distillationService(options: DistillationServiceOptions): Servic
 /** Events as they come; ends with the event that says the run is over. A run that is over ends with its last event. */
 async function* eventsUntilOver(runs: RunStore, runId: string, fromSequence: number, signal: AbortSignal) {
   const last = await runs.events.lastSequence(runId);
-  const follow = !isOver((await runs.get(runId)).state);
+  const record = await runs.get(runId);
+  const follow = !isOver(record.state);
+  await runs.completeEvents(record);
   for await (const event of runs.events.read(runId, { fromSequence, follow, signal })) {
     yield event;
     // A resumed run has ends in its past: only one that is yet to come is the end.

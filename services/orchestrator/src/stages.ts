@@ -1,6 +1,6 @@
 import { PROGRESS_INTERVAL_MS, canonicalJson, encodeJson } from '@bbdistill/common';
 import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
-import { FencedError } from './run-record.js';
+import { FencedError, endEvents } from './run-record.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
 
 /**
@@ -67,12 +67,17 @@ export class DrivenRun {
     await this.#write((record) => record, [{ message }]);
   }
 
-  async renewLease(expiresAtMs: number): Promise<void> {
-    await this.#write((record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record), []);
+  /** @param signal after its abort a renewal that could not be made yet is given up */
+  async renewLease(expiresAtMs: number, signal?: AbortSignal): Promise<void> {
+    await this.#write(
+      (record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record),
+      [],
+      signal,
+    );
   }
 
   async end(state: RunState, changes: Partial<RunRecord>, failure?: JobFailure): Promise<void> {
-    const events: RunEventBody[] = failure ? [{ failure }, { state }] : [{ state }];
+    const events = endEvents(state, failure);
     await this.#write(
       (record) => ({
         ...record,
@@ -80,6 +85,7 @@ export class DrivenRun {
         ...(failure && { failure }),
         state,
         jobs: [],
+        endSequence: this.#lastSequence + events.length,
         endedAtMs: this.clock.nowMs(),
         lease: { holder: '', epoch: this.epoch, expiresAtMs: 0 },
       }),
@@ -88,12 +94,20 @@ export class DrivenRun {
   }
 
   /** One write at a time, so that events come in the order of the calls. */
-  #write(change: (record: RunRecord) => RunRecord, events: readonly RunEventBody[]): Promise<void> {
+  #write(
+    change: (record: RunRecord) => RunRecord,
+    events: readonly RunEventBody[],
+    signal?: AbortSignal,
+  ): Promise<void> {
     const next = this.#writing.then(async () => {
-      this.#record = await this.store.change(this.#record.id, (record) => {
-        if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
-        return change(record);
-      });
+      this.#record = await this.store.change(
+        this.#record.id,
+        (record) => {
+          if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
+          return change(record);
+        },
+        signal,
+      );
       for (const event of events) {
         this.#lastSequence = await this.store.events.append(this.#record.id, encodeJson(event), this.#lastSequence);
       }

@@ -16,12 +16,14 @@ export type StateChange = { type: 'put'; entry: StateEntry } | { type: 'delete';
 export interface StateStore {
   get(key: string): Promise<StateEntry | undefined>;
   /**
+   * @param signal after its abort a write that could not be made yet is given up
    * @returns the revision, once the write is durable
    * @throws KeyExistsError
+   * @throws CancelledError where the signal aborted first
    */
-  create(key: string, value: Uint8Array): Promise<number>;
+  create(key: string, value: Uint8Array, signal?: AbortSignal): Promise<number>;
   /** @throws RevisionMismatchError where the record changed or is gone. */
-  update(key: string, value: Uint8Array, expectedRevision: number): Promise<number>;
+  update(key: string, value: Uint8Array, expectedRevision: number, signal?: AbortSignal): Promise<number>;
   /** @throws RevisionMismatchError where the record changed; deleting what isn't there is a mismatch too. */
   delete(key: string, expectedRevision: number): Promise<void>;
   /** Entries whose key starts with the prefix, by key. `''` lists all. */

@@ -1,3 +1,4 @@
+import { BbdError } from '../errors.js';
 import type { BlobStore } from './blob-store.js';
 import type { EventLog } from './event-log.js';
 import type { StateStore } from './state-store.js';
@@ -21,4 +22,12 @@ export interface Stores {
   /** Absent where there is no link that could be lost. */
   health?(): StoreHealth;
   close(): Promise<void>;
+}
+
+/** Code of the error of an operation that the stores did not carry out within its patience. */
+export const STORES_UNAVAILABLE = 'NATS_UNAVAILABLE';
+
+/** Whether the stores were away: no fault of the work that met it, which may go on once they are there again. */
+export function isStoreOutage(thrown: unknown): boolean {
+  return thrown instanceof BbdError && thrown.code === STORES_UNAVAILABLE;
 }

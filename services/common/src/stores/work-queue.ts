@@ -33,8 +33,12 @@ export interface ConsumeOptions {
 export interface WorkQueue {
   /** After which a message that is neither ended nor kept alive is delivered again. */
   readonly ackWaitMs: number;
-  /** @returns once the message is durable. The same kind and id may be published more than once. */
-  publish(message: QueueMessage): Promise<void>;
+  /**
+   * The same kind and id may be published more than once.
+   * @param signal after its abort a message that could not be stored yet is given up
+   * @returns once the message is durable
+   */
+  publish(message: QueueMessage, signal?: AbortSignal): Promise<void>;
   /** Deliveries until the signal aborts (which ends the loop without an error). */
   consume(options: ConsumeOptions): AsyncIterable<Delivery>;
   /** Messages that nobody holds, by kind. */

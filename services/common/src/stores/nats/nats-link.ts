@@ -4,8 +4,9 @@ import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jets
 import { connect, credsAuthenticator, headers, nkeyAuthenticator, nuid } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, NodeConnectionOptions, TlsOptions } from '@nats-io/transport-node';
 import type { Clock } from '../../clock.js';
-import { ConfigError, InvalidArgumentError, UnavailableError } from '../../errors.js';
+import { CancelledError, ConfigError, InvalidArgumentError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
+import { STORES_UNAVAILABLE } from '../stores.js';
 import { ConnectionRenewedError, isPassing, isWrongLastSequence, natsError } from './nats-errors.js';
 
 /** How this process shows who it is. Secrets stay in files. */
@@ -34,6 +35,8 @@ export interface PublishOptions {
   headers?: Readonly<Record<string, string>>;
   /** The publish is refused unless the subject's last message is the expected one. */
   expect?: Expectation;
+  /** After its abort a publish that was not answered yet is not sent again. */
+  signal?: AbortSignal;
 }
 
 export interface Expectation {
@@ -126,11 +129,14 @@ export class NatsLink {
    * Repeats a request that may be carried out twice without harm until it is answered.
    * @param what names it in errors: "store a record"
    */
-  async retrying<T>(what: string, request: () => Promise<T>): Promise<T> {
+  async retrying<T>(what: string, request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return retrying(
       this.options,
       what,
-      () => this.#unlessRenewed(request),
+      () => {
+        if (signal?.aborted) throw new CancelledError(`stopped before NATS could ${what}`);
+        return this.#unlessRenewed(request);
+      },
       () => this.isClosed,
     );
   }
@@ -150,7 +156,7 @@ export class NatsLink {
     const { expect } = options;
     const msgID = nuid.next();
     let sent = 0;
-    return this.retrying(what, async () => {
+    const send = async () => {
       const all = headers();
       for (const [name, value] of Object.entries(options.headers ?? {})) all.set(name, value);
       sent++;
@@ -165,7 +171,8 @@ export class NatsLink {
         if (found?.header.get(MESSAGE_ID_HEADER) !== msgID) throw thrown;
         return found.seq;
       }
-    });
+    };
+    return this.retrying(what, send, options.signal);
   }
 
   /** The subject's last message, as the stream's leader has it. */
@@ -250,7 +257,7 @@ async function retrying<T>(
       if (clock.monotonicMs() + waitMs > giveUpAtMs) {
         throw new UnavailableError(
           `NATS (${servers.join(', ')}) did not ${what} within ${patienceMs} ms: is it up, with JetStream on?${mutualTlsHint(credentials)}`,
-          { code: 'NATS_UNAVAILABLE', cause: thrown },
+          { code: STORES_UNAVAILABLE, cause: thrown },
         );
       }
     }

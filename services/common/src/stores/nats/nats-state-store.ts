@@ -66,10 +66,10 @@ export class NatsStateStore implements StateStore {
     return message && !isMark(message.header) ? entryOf(key, message.data, message.seq) : undefined;
   }
 
-  async create(key: string, value: Uint8Array): Promise<number> {
+  async create(key: string, value: Uint8Array, signal?: AbortSignal): Promise<number> {
     const data = value.slice();
     for (let expected = 0; ;) {
-      const revision = await this.#write(key, data, expected);
+      const revision = await this.#write(key, data, expected, {}, signal);
       if (revision !== undefined) return revision;
       const found = await this.#last(key);
       if (found && !isMark(found.header)) throw new KeyExistsError(key);
@@ -77,8 +77,8 @@ export class NatsStateStore implements StateStore {
     }
   }
 
-  async update(key: string, value: Uint8Array, expectedRevision: number): Promise<number> {
-    return this.#replace(key, value.slice(), expectedRevision);
+  async update(key: string, value: Uint8Array, expectedRevision: number, signal?: AbortSignal): Promise<number> {
+    return this.#replace(key, value.slice(), expectedRevision, {}, signal);
   }
 
   async delete(key: string, expectedRevision: number): Promise<void> {
@@ -126,9 +126,10 @@ export class NatsStateStore implements StateStore {
     data: Uint8Array,
     expectedRevision: number,
     headers: Record<string, string> = {},
+    signal?: AbortSignal,
   ): Promise<number> {
     // To NATS, 0 means that there is no record.
-    const revision = expectedRevision < 1 ? undefined : await this.#write(key, data, expectedRevision, headers);
+    const revision = expectedRevision < 1 ? undefined : await this.#write(key, data, expectedRevision, headers, signal);
     if (revision !== undefined) return revision;
     throw new RevisionMismatchError(key, expectedRevision, (await this.get(key))?.revision);
   }
@@ -139,11 +140,13 @@ export class NatsStateStore implements StateStore {
     data: Uint8Array,
     lastSubjectSequence: number,
     headers: Record<string, string> = {},
+    signal?: AbortSignal,
   ): Promise<number | undefined> {
     const subject = this.#prefix + subjectOfKey(key);
     try {
       const expect = { stream: this.#stream, lastSubjectSequence };
-      return await this.link.publish(`store the record ${key}`, subject, data, { expect, headers });
+      const options = { expect, headers, ...(signal && { signal }) };
+      return await this.link.publish(`store the record ${key}`, subject, data, options);
     } catch (thrown) {
       if (isWrongLastSequence(thrown)) return undefined;
       throw thrown;

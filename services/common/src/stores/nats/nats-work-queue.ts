@@ -76,13 +76,14 @@ export class NatsWorkQueue implements WorkQueue {
     return queue;
   }
 
-  async publish({ kind, id }: QueueMessage): Promise<void> {
+  async publish({ kind, id }: QueueMessage, signal?: AbortSignal): Promise<void> {
     if (kind === '' || id === '' || id.length > MAX_ID_CHARACTERS) {
       throw new InvalidArgumentError(
         `a message of kind "${kind}" can't have the id "${id}": it takes 1 to ${MAX_ID_CHARACTERS} characters`,
       );
     }
-    await this.link.publish(`queue the job ${id}`, this.#subjectOf(kind), encodeJson({ kind, id }));
+    const options = signal ? { signal } : {};
+    await this.link.publish(`queue the job ${id}`, this.#subjectOf(kind), encodeJson({ kind, id }), options);
   }
 
   async *consume(options: ConsumeOptions): AsyncIterable<Delivery> {

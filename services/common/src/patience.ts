@@ -1,0 +1,35 @@
+import type { Clock } from './clock.js';
+import { asBbdError } from './errors.js';
+import { STORES_UNAVAILABLE } from './stores/stores.js';
+
+/** How long a service that restarts is waited for. */
+export const DEFAULT_PATIENCE_MS = 60_000;
+const FIRST_WAIT_MS = 100;
+const MAX_WAIT_MS = 2_000;
+/** Nobody answers, or the stores behind who answers are away; other codes say something about the work itself. */
+const PASSING_CODES = ['UNAVAILABLE', STORES_UNAVAILABLE];
+
+export interface PatienceOptions {
+  clock: Clock;
+  signal?: AbortSignal;
+  /** Default {@link DEFAULT_PATIENCE_MS}. */
+  patienceMs?: number;
+}
+
+/**
+ * Repeats a call that may be carried out twice without harm while nobody answers it.
+ * @throws BbdError of the last attempt, once the patience is over; CancelledError when the signal aborts
+ */
+export async function patiently<T>(call: () => Promise<T>, options: PatienceOptions): Promise<T> {
+  const { clock, signal, patienceMs = DEFAULT_PATIENCE_MS } = options;
+  const giveUpAtMs = clock.monotonicMs() + patienceMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
+    try {
+      return await call();
+    } catch (thrown) {
+      const { code, retryable } = asBbdError(thrown);
+      if (!retryable || !PASSING_CODES.includes(code) || clock.monotonicMs() + waitMs > giveUpAtMs) throw thrown;
+    }
+    await clock.sleep(waitMs, signal);
+  }
+}
