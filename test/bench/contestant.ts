@@ -1,4 +1,4 @@
-export const CASES = ['lenet5', 'lenet5-half', 'cvae'] as const;
+export const CASES = ['lenet5', 'lenet5-half', 'cvae', 'alexnet-half', 'resnet20'] as const;
 export type Case = (typeof CASES)[number];
 
 /** What one turn took. */
@@ -13,7 +13,10 @@ export interface Contestant {
   engine: string;
   threads: number;
   isPeer: boolean;
-  /** Trains for about so many seconds of CPU; the first turn of a case warms up before it counts. */
-  run(name: Case, seconds: number): Promise<Stint>;
+  /**
+   * Trains for about so many seconds of CPU; the first turn of a case warms up before it counts.
+   * @returns undefined where it has no such network
+   */
+  run(name: Case, seconds: number): Promise<Stint | undefined>;
   stop(): Promise<void>;
 }

@@ -15,16 +15,16 @@ from torch import nn
 LEARNING_RATE = 1e-3
 EPSILON = 1e-7
 CLASSES = 10
-STEPS_BEFORE = 20
+STEPS_BEFORE = 3
 
 
-def adam(module):
-    parameters = module.parameters()
+def adam(module, weight_decay=0):
+    options = {"lr": LEARNING_RATE, "eps": EPSILON, "weight_decay": weight_decay}
     try:
         # The fastest that it has on a CPU; older versions know no such option.
-        return torch.optim.Adam(parameters, LEARNING_RATE, eps=EPSILON, fused=True)
+        return torch.optim.Adam(module.parameters(), **options, fused=True)
     except (TypeError, RuntimeError):
-        return torch.optim.Adam(module.parameters(), LEARNING_RATE, eps=EPSILON)
+        return torch.optim.Adam(module.parameters(), **options)
 
 
 def one_hot(count):
@@ -46,17 +46,7 @@ def lenet(filters1, filters2, batch):
         nn.ReLU(),
         nn.Linear(84, CLASSES),
     )
-    optimiser = adam(module)
-    images, targets = torch.rand(batch, 1, 28, 28), one_hot(batch)
-
-    def step():
-        optimiser.zero_grad()
-        loss = F.cross_entropy(module(images), targets)
-        loss.backward()
-        optimiser.step()
-        return loss.item()
-
-    return step
+    return classifier_step(module, torch.rand(batch, 1, 28, 28), one_hot(batch), adam(module))
 
 
 class Cvae(nn.Module):
@@ -97,10 +87,94 @@ def cvae(batch):
     return step
 
 
+def classifier_step(module, images, targets, optimiser):
+    def step():
+        optimiser.zero_grad()
+        loss = F.cross_entropy(module(images), targets)
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def alexnet_half(batch):
+    def convolution(inputs, outputs, kernel):
+        return [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU()]
+
+    def pool():
+        return nn.MaxPool2d(3, 2)
+
+    module = nn.Sequential(
+        *convolution(3, 24, 5),
+        pool(),
+        nn.BatchNorm2d(24),
+        *convolution(24, 64, 5),
+        pool(),
+        nn.BatchNorm2d(64),
+        *convolution(64, 96, 3),
+        nn.BatchNorm2d(96),
+        *convolution(96, 96, 3),
+        nn.BatchNorm2d(96),
+        *convolution(96, 64, 3),
+        pool(),
+        nn.BatchNorm2d(64),
+        nn.Flatten(),
+        nn.Linear(3 * 3 * 64, 256),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.BatchNorm1d(256),
+        nn.Linear(256, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.BatchNorm1d(128),
+        nn.Linear(128, CLASSES),
+    )
+    return classifier_step(module, torch.rand(batch, 3, 32, 32), one_hot(batch), adam(module))
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride)
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+def resnet20(batch):
+    blocks, inputs = [], 16
+    for outputs in [16, 32, 64]:
+        for number in range(3):
+            blocks.append(ResidualBlock(inputs, outputs, 2 if outputs > 16 and number == 0 else 1))
+            inputs = outputs
+    module = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        *blocks,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, CLASSES),
+    )
+    # L2 1e-4 on the weights, as Keras adds it to the loss: Adam's own weight_decay, not AdamW's.
+    optimiser = adam(module, weight_decay=2e-4)
+    return classifier_step(module, torch.rand(batch, 3, 32, 32), one_hot(batch), optimiser)
+
+
 CASES = {
     "lenet5": lambda: lenet(6, 16, 64),
     "lenet5-half": lambda: lenet(3, 8, 64),
     "cvae": lambda: cvae(256),
+    "alexnet-half": lambda: alexnet_half(128),
+    "resnet20": lambda: resnet20(64),
 }
 
 
