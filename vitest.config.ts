@@ -5,7 +5,11 @@ import { defineConfig } from 'vitest/config';
 const source = (service: string) => fileURLToPath(new URL(`services/${service}/src/index.ts`, import.meta.url));
 const services = ['common', 'compute', 'teacher-proxy', 'synthesis', 'student-trainer', 'orchestrator', 'cli'];
 /** Each workspace's name and its source. */
-export const sources = Object.fromEntries(services.map((service) => [`@bbdistill/${service}`, source(service)]));
+export const sources = {
+  // Before its prefix.
+  '@bbdistill/common/base': fileURLToPath(new URL('services/common/src/base.ts', import.meta.url)),
+  ...Object.fromEntries(services.map((service) => [`@bbdistill/${service}`, source(service)])),
+};
 
 const project = (name: string, include: string[], testTimeout: number) => ({
   resolve: { alias: sources },

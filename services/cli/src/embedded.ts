@@ -18,6 +18,8 @@ export interface EmbeddedOptions {
   teachers: readonly TeacherConfig[];
   engine: EngineName;
   gpu: GpuWish;
+  /** Default: the trainer's. */
+  threads?: number;
   logger: Logger;
   /** Where and to whom the orchestrator answers. Default: any free port of loopback, everybody there. */
   listen?: ListenOptions;
@@ -44,7 +46,15 @@ export interface Embedded {
  * @throws ConfigError where another process uses the state folder
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { stateFolder, logger, engine, gpu, checkpointIntervalMs, listen = { address: ANY_LOOPBACK_PORT } } = options;
+  const {
+    stateFolder,
+    logger,
+    engine,
+    gpu,
+    threads,
+    checkpointIntervalMs,
+    listen = { address: ANY_LOOPBACK_PORT },
+  } = options;
   const clock = systemClock;
   const stores: Stores = await openEmbeddedStores({ folder: stateFolder, clock });
   const running: { stop(): Promise<void> }[] = [];
@@ -65,6 +75,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         ...base,
         engine,
         gpu,
+        ...(threads !== undefined && { threads }),
         ...(checkpointIntervalMs !== undefined && { checkpointIntervalMs }),
       }),
     );

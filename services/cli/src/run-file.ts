@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import { ConfigError } from '@bbdistill/common';
+import { MAX_TRAINING_THREADS } from '@bbdistill/compute';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeachers } from '@bbdistill/teacher-proxy';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
@@ -101,6 +102,8 @@ const runSection = z.strictObject({
   budget: z.strictObject({ images: natural.optional(), money: z.number().min(0).optional() }).prefault({}),
   engine: z.enum(ENGINES).default('auto'),
   gpu: z.enum(GPU_WISHES).default('preferred'),
+  /** That share every batch of the training; default: one, or as the remote trainer is set. */
+  threads: positive.max(MAX_TRAINING_THREADS).optional(),
   seed: natural.default(1),
   out: z.string().min(1).default(DEFAULT_OUTPUT_FOLDER),
 });

@@ -53,6 +53,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
       }),
     },
     engine: settings.engine,
+    threads: settings.threads ?? 0,
     seed: settings.seed,
   };
 }

@@ -1,6 +1,6 @@
 import { SERVICE_RULES, STORE_SETTINGS, defineConfig, listenOptions, serviceSettings } from '@bbdistill/common';
 import type { ConfigRule, ServiceProgram } from '@bbdistill/common';
-import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
+import { ENGINE_SETTINGS, THREAD_SETTINGS, engineFitsGpu, engineFitsThreads } from '@bbdistill/compute';
 import { CHECKPOINT_SETTINGS } from '@bbdistill/student-trainer';
 import { TEACHERS_SETTINGS } from '@bbdistill/teacher-proxy';
 import { startEmbedded } from './embedded.js';
@@ -25,9 +25,10 @@ export const serveAllConfig = defineConfig(
     natsUrl: { ...STORE_SETTINGS.natsUrl, meaning: 'not to be set here: one process keeps its stores in a folder' },
     ...TEACHERS_SETTINGS,
     ...ENGINE_SETTINGS,
+    ...THREAD_SETTINGS,
     ...CHECKPOINT_SETTINGS,
   },
-  [...SERVICE_RULES, keepsItsStores, engineFitsGpu],
+  [...SERVICE_RULES, keepsItsStores, engineFitsGpu, engineFitsThreads],
 );
 
 /** Everything that a run needs, in one process, for many callers; goes on with the runs of the process before. */
@@ -35,12 +36,13 @@ export const serveAllProgram: ServiceProgram<typeof serveAllConfig.table> = {
   name: 'all',
   config: serveAllConfig,
   async start(values, logger) {
-    const { state, engine, gpu, checkpointIntervalMs, teachers } = values;
+    const { state, engine, gpu, threads, checkpointIntervalMs, teachers } = values;
     const embedded = await startEmbedded({
       stateFolder: state,
       teachers: teachers?.teachers ?? [],
       engine,
       gpu,
+      threads,
       checkpointIntervalMs,
       logger,
       listen: listenOptions(values),

@@ -131,7 +131,7 @@ export function serveWorkerTask<Input, Result, Message = never>(
 }
 
 /** Tasks run built JavaScript: of a script under `src/`, as in tests, the one under `dist/`. */
-function builtScript(script: URL): URL {
+export function builtScript(script: URL): URL {
   const built = new URL(script);
   if (built.pathname.endsWith('.ts')) {
     built.pathname = built.pathname.replace(/\/src\/(?!.*\/src\/)/, '/dist/').replace(/\.ts$/, '.js');

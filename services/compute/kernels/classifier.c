@@ -163,6 +163,10 @@ EXPORT(classifier_gradients) double classifier_gradients(Classifier *c, int coun
   return loss;
 }
 
+EXPORT(classifier_apply) void classifier_apply(Classifier *c, double rate) {
+  adam_step(&c->adam, &c->parameters, rate);
+}
+
 // Bytes → probabilities for the first `count` images.
 EXPORT(classifier_predict) void classifier_predict(Classifier *c, int count) {
   Tensor *in = chain_input(&c->chain);

@@ -10,3 +10,4 @@ export * from './images/index.js';
 export * from './metrics/index.js';
 export * from './network-shapes.js';
 export * from './networks.js';
+export * from './parallel/index.js';

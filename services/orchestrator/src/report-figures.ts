@@ -26,7 +26,12 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
   return {
     schema: 1,
     run: { id: record.id, name: spec.name, seed: spec.seed, status: 'succeeded' },
-    versions: { bbdistill: BBDISTILL_VERSION, node: process.version, platform: `${process.platform} ${process.arch}` },
+    versions: {
+      bbdistill: BBDISTILL_VERSION,
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      'training threads': String(student.threads),
+    },
     student: {
       network: spec.student.network,
       recipe: spec.student.recipeName,

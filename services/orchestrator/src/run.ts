@@ -195,7 +195,7 @@ class Stages {
   }
 
   train(stage: string, data: LabelledShard__Output[]): Promise<TrainResult__Output> {
-    const { student, classes, seed, engine } = this.spec;
+    const { student, classes, seed, engine, threads } = this.spec;
     const request: TrainRequest__Output = {
       network: student.network,
       classes,
@@ -203,6 +203,7 @@ class Stages {
       recipe: student.recipe,
       seed,
       engine,
+      threads,
     };
     return this.#one(stage, 'train', request, { unit: 'epochs', done: 0, total: student.recipe.epochs });
   }

@@ -7,7 +7,7 @@ import {
   assertSeed,
   requiredField,
 } from '@bbdistill/common';
-import { engineNamed, networkByName } from '@bbdistill/compute';
+import { MAX_TRAINING_THREADS, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { SynthesisSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/SynthesisSpec.js';
@@ -44,7 +44,10 @@ export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
     );
   }
   assertSeed(spec.seed);
-  engineNamed(spec.engine);
+  const engine = engineNamed(spec.engine);
+  assertInRange('threads', spec.threads, 0, MAX_TRAINING_THREADS);
+  const fault = threadsFault(engine, spec.threads);
+  if (fault !== undefined) throw new InvalidArgumentError(fault);
   const synthesis = checkSynthesis(requiredField('synthesis', spec.synthesis));
   const student = requiredField('student', spec.student);
   if (student.network === '') throw new InvalidArgumentError('student.network is missing');

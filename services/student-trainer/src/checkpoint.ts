@@ -5,6 +5,8 @@ import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/Ep
 export interface TrainingCheckpoint {
   /** Name of the engine; another one can't go on with it. */
   engine: string;
+  /** Number of threads that shared every batch; another number rounds otherwise. Absent in older checkpoints: 1. */
+  threads?: number;
   /** Steps done. */
   step: number;
   /** Sum of the losses of the epoch under way. */

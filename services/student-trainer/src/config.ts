@@ -1,5 +1,5 @@
 import { SERVICE_RULES, STORE_RULES, STORE_SETTINGS, defineConfig, parsers, serviceSettings } from '@bbdistill/common';
-import { ENGINE_SETTINGS, engineFitsGpu } from '@bbdistill/compute';
+import { ENGINE_SETTINGS, THREAD_SETTINGS, engineFitsGpu, engineFitsThreads } from '@bbdistill/compute';
 import { DEFAULT_JOB_CONCURRENCY } from './server.js';
 import { DEFAULT_CHECKPOINT_INTERVAL_MS } from './train.js';
 
@@ -25,6 +25,7 @@ export const trainerConfig = defineConfig(
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
     ...STORE_SETTINGS,
     ...ENGINE_SETTINGS,
+    ...THREAD_SETTINGS,
     jobConcurrency: {
       env: 'BBDISTILL_JOB_CONCURRENCY',
       parse: parsers.integer({ min: 1, max: MAX_JOB_CONCURRENCY }),
@@ -34,5 +35,5 @@ export const trainerConfig = defineConfig(
     },
     ...CHECKPOINT_SETTINGS,
   },
-  [...SERVICE_RULES, ...STORE_RULES, engineFitsGpu],
+  [...SERVICE_RULES, ...STORE_RULES, engineFitsGpu, engineFitsThreads],
 );

@@ -34,6 +34,8 @@ export interface TrainerJobOptions {
   /** What `auto` in a request means here. */
   engine: EngineName;
   gpu: GpuWish;
+  /** What 0 in a request means here. */
+  threads: number;
   checkpointIntervalMs: number;
 }
 
@@ -45,7 +47,7 @@ export type TrainerJobHandlers = {
 };
 
 export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
-  const { blobs, state, clock, tasks, engine, gpu, checkpointIntervalMs } = options;
+  const { blobs, state, clock, tasks, engine, gpu, threads, checkpointIntervalMs } = options;
   const checkpoints = new CheckpointStore(blobs, state);
   const chosen = (wanted: EngineName) => ({ engine: wanted === 'auto' ? engine : wanted, gpu });
   const timed = () => {
@@ -64,7 +66,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
         .train(
           {
             data,
-            plan: { network: networkOf(request), recipe, seed: request.seed },
+            plan: { network: networkOf(request), recipe, seed: request.seed, threads: request.threads || threads },
             checkpointIntervalMs,
             checkpoint,
             ...chosen(wanted),
@@ -89,6 +91,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
         seconds: seconds(),
         engine: trained.engine,
         parameters: trained.parameters,
+        threads: trained.threads,
       };
     },
 

@@ -8,7 +8,7 @@ export const trainerProgram: ServiceProgram<typeof trainerConfig.table> = {
   name: 'student-trainer',
   config: trainerConfig,
   start(values, logger) {
-    const { engine, gpu, jobConcurrency, checkpointIntervalMs } = values;
+    const { engine, gpu, threads, jobConcurrency, checkpointIntervalMs } = values;
     return startOnStores(values, logger, (stores) =>
       startStudentTrainer({
         ...listenOptions(values),
@@ -16,6 +16,7 @@ export const trainerProgram: ServiceProgram<typeof trainerConfig.table> = {
         logger,
         engine,
         gpu,
+        threads,
         jobConcurrency,
         checkpointIntervalMs,
       }),

@@ -11,7 +11,7 @@ import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1
 import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
-import { engineNamed, networkByName } from '@bbdistill/compute';
+import { MAX_TRAINING_THREADS, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
 import { SCHEDULES } from './schedule.js';
 
@@ -28,7 +28,19 @@ export function assertTrainRequest(request: TrainRequest__Output): EngineName {
   assertSeed(request.seed);
   assertRecipe(requiredField('recipe', request.recipe));
   networkOf(request);
-  return engineNamed(request.engine);
+  const engine = engineNamed(request.engine);
+  assertThreads(request.threads, engine);
+  return engine;
+}
+
+/**
+ * @param threads 0 = as the trainer is set
+ * @throws InvalidArgumentError
+ */
+export function assertThreads(threads: number, engine: EngineName): void {
+  assertInRange('threads', threads, 0, MAX_TRAINING_THREADS);
+  const fault = threadsFault(engine, threads);
+  if (fault !== undefined) throw new InvalidArgumentError(fault);
 }
 
 /** The student that the request names, for the shape of its images. */

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { startJobService, systemClock } from '@bbdistill/common';
 import type { Clock, ListenOptions, Logger, RunningService, Stores } from '@bbdistill/common';
-import { createEngine } from '@bbdistill/compute';
+import { DEFAULT_TRAINING_THREADS, createEngine } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { trainerJobs } from './jobs.js';
 import { trainerService } from './service.js';
@@ -19,6 +19,8 @@ export interface TrainerServerOptions extends ListenOptions {
   engine?: EngineName;
   /** Default `preferred`. */
   gpu?: GpuWish;
+  /** What 0 in a request means here. Default {@link DEFAULT_TRAINING_THREADS}. */
+  threads?: number;
   /** Default: the system's. */
   clock?: Clock;
   /** Default: each in a worker thread. */
@@ -51,6 +53,7 @@ export async function startStudentTrainer(options: TrainerServerOptions): Promis
       tasks,
       engine,
       gpu,
+      threads: options.threads ?? DEFAULT_TRAINING_THREADS,
       checkpointIntervalMs: options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS,
     }),
     jobConcurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,

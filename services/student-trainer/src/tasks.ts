@@ -38,6 +38,7 @@ export interface TrainTaskOutput {
   history: EpochMetrics__Output[];
   steps: number;
   parameters: number;
+  threads: number;
   engine: string;
 }
 
@@ -90,7 +91,7 @@ export const tasksInThisThread: TrainerTasks = {
     return {
       ...rest,
       weights: encodeWeights({ network: network.name, classes: network.classes, shape: network.input, weights }),
-      engine: engine.description,
+      engine: `${engine.description}, ${trained.threads} thread${trained.threads === 1 ? '' : 's'}`,
     };
   },
 

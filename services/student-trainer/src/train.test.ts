@@ -32,6 +32,7 @@ function plan(change: Partial<TrainingRecipe__Output> = {}, seed = 1, classes = 
     network: networkByName('lenet5-half', TINY_SHAPE, classes),
     recipe: { ...BEST_RECIPE.training, epochs: 6, batch: 16, ...change },
     seed,
+    threads: 1,
   };
 }
 
@@ -77,6 +78,15 @@ describe('training - determinism', () => {
     expect(await weightsOf(1)).toBe(first);
     expect(await weightsOf(2)).not.toBe(first);
   });
+
+  it('ends with the same bytes for the same number of threads', async () => {
+    const onTwo = () => trainStudent(engine, tinyImages(40), { ...plan({ epochs: 2 }), threads: 2 }, hooks());
+    const [first, second] = [await onTwo(), await onTwo()];
+    expect(first.threads).toBe(2);
+    expect(hashOf(second.weights)).toBe(hashOf(first.weights));
+    const alone = await trainStudent(engine, tinyImages(40), plan({ epochs: 2 }), hooks());
+    expect(alone.history.at(-1)!.loss).toBeCloseTo(first.history.at(-1)!.loss, 4);
+  });
 });
 
 describe('training - checkpoints', () => {
@@ -113,8 +123,11 @@ describe('training - checkpoints', () => {
     expect(resumed.steps).toBe(whole.steps);
   });
 
-  it('of another engine are left aside', async () => {
-    const checkpoint = { engine: 'other', step: 10, epochLossSum: 0, history: [], classifier: new Uint8Array(3) };
+  it.each([
+    ['engine', { engine: 'other', threads: 1 }],
+    ['number of threads', { engine: 'wasm', threads: 2 }],
+  ])('of another %s are left aside', async (_what, by) => {
+    const checkpoint = { ...by, step: 10, epochLossSum: 0, history: [], classifier: new Uint8Array(3) };
     const images = tinyImages(20);
     const short = plan({ epochs: 1 });
     const fresh = await trainStudent(engine, images, short, hooks());

@@ -1,9 +1,9 @@
-import { CancelledError, RandomStream } from '@bbdistill/common';
+import { CancelledError } from '@bbdistill/common';
 import type { Clock, ImageShape } from '@bbdistill/common';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
-import { BatchAugmenter, DEFAULT_ADAM } from '@bbdistill/compute';
-import type { Classifier, Engine, NetworkSpec, WeightTensor } from '@bbdistill/compute';
+import { DEFAULT_ADAM, startParallelTraining, startTraining } from '@bbdistill/compute';
+import type { Engine, NetworkSpec, Training, TrainingOptions, WeightTensor } from '@bbdistill/compute';
 import type { TrainingCheckpoint } from './checkpoint.js';
 import { scheduleFor } from './schedule.js';
 import type { ScheduleName } from './schedule.js';
@@ -23,6 +23,8 @@ export interface TrainingPlan {
   network: NetworkSpec;
   recipe: TrainingRecipe__Output;
   seed: number;
+  /** That share every batch. Their number is part of what makes the bits. */
+  threads: number;
 }
 
 export interface TrainingHooks {
@@ -40,6 +42,8 @@ export interface TrainedStudent {
   /** Steps of the whole training, those before a resume included. */
   steps: number;
   parameters: number;
+  /** That shared every batch; fewer than asked for where a batch has fewer images. */
+  threads: number;
 }
 
 /** How often a killed trainer's work is saved. */
@@ -49,10 +53,10 @@ export const DEFAULT_CHECKPOINT_INTERVAL_MS = 30_000;
 const BREATHE_EVERY_STEPS = 16;
 
 /**
- * Trains a student on what the teacher said. Every epoch goes over the images in an order of its own; images left over
- * after the last whole batch sit that epoch out. The order, the augmentation and the initial weights depend on the seed
- * and on the data alone, so that a training resumed at a checkpoint ends with the same weights.
- * @param checkpoint of the same data and plan; one of another engine is left aside
+ * Trains a student on what the teacher said. The order, the augmentation and the initial weights depend on the seed and
+ * on the data alone, so that a training resumed at a checkpoint ends with the same weights. With several threads every
+ * step blocks the calling one.
+ * @param checkpoint of the same data and plan; one of another engine or number of threads is left aside
  * @throws NanLossError naming the step
  * @throws CancelledError when the signal aborts
  */
@@ -63,30 +67,21 @@ export async function trainStudent(
   hooks: TrainingHooks,
   checkpoint?: TrainingCheckpoint,
 ): Promise<TrainedStudent> {
-  const { recipe, seed } = plan;
-  const resumeFrom = checkpoint?.engine === engine.name ? checkpoint : undefined;
-  const batch = Math.min(recipe.batch, data.count);
-  const classifier = engine.createClassifier({
-    network: plan.network,
-    batch,
-    seed,
-    loss: { balance: recipe.balance, temperature: recipe.temperature },
-    optimiser: { ...DEFAULT_ADAM, weightDecay: recipe.weightDecay },
-  });
+  const { recipe } = plan;
+  const isOurs = checkpoint?.engine === engine.name && (checkpoint.threads ?? 1) === plan.threads;
+  const resumeFrom = isOurs ? checkpoint : undefined;
+  const training = await start(engine, trainingOptionsOf(data, plan), plan.threads, resumeFrom?.classifier);
+  const { classifier, stepsPerEpoch } = training;
   try {
-    if (resumeFrom) classifier.restore(resumeFrom.classifier);
-    const stepsPerEpoch = Math.floor(data.count / batch);
     const totalSteps = stepsPerEpoch * recipe.epochs;
     const rateOf = scheduleFor(recipe.schedule as ScheduleName, recipe.learningRate, totalSteps);
-    const batches = new BatchSource(data, plan, batch, stepsPerEpoch);
     const history = [...(resumeFrom?.history ?? [])];
     let epochLossSum = resumeFrom?.epochLossSum ?? 0;
     let savedAtMs = hooks.clock.monotonicMs();
     hooks.progress(resumeFrom?.step ?? 0, totalSteps, history.at(-1)?.loss);
 
     for (let step = resumeFrom?.step ?? 0; step < totalSteps; step++) {
-      batches.fill(classifier, step);
-      const loss = classifier.trainStep(batch, rateOf(step));
+      const loss = training.step(step, rateOf(step));
       epochLossSum += loss;
       const done = step + 1;
       if (done % stepsPerEpoch === 0) {
@@ -101,6 +96,7 @@ export async function trainStudent(
       if (done < totalSteps && hooks.clock.monotonicMs() - savedAtMs >= hooks.checkpointIntervalMs) {
         await hooks.saveCheckpoint({
           engine: engine.name,
+          threads: plan.threads,
           step: done,
           epochLossSum,
           history,
@@ -109,53 +105,43 @@ export async function trainStudent(
         savedAtMs = hooks.clock.monotonicMs();
       }
     }
-    return { weights: classifier.weights(), history, steps: totalSteps, parameters: classifier.parameterCount };
+    return {
+      weights: classifier.weights(),
+      history,
+      steps: totalSteps,
+      parameters: classifier.parameterCount,
+      threads: training.threads,
+    };
   } finally {
-    classifier.dispose();
+    await training.close();
   }
 }
 
-/** Puts the images and answers of any step into the classifier's buffers. */
-class BatchSource {
-  readonly #augmenter: BatchAugmenter;
-  #epoch = -1;
-  #order: Uint32Array = new Uint32Array();
-  #partners: Uint32Array = new Uint32Array();
+function start(engine: Engine, options: TrainingOptions, threads: number, checkpoint?: Uint8Array): Promise<Training> {
+  return threads > 1
+    ? startParallelTraining(engine, options, threads, checkpoint)
+    : Promise.resolve(startTraining(engine, options, checkpoint));
+}
 
-  constructor(
-    private readonly data: TrainingData,
-    private readonly plan: TrainingPlan,
-    private readonly batch: number,
-    private readonly stepsPerEpoch: number,
-  ) {
-    const { batchMixupAlpha, rotationDegrees, shift, flip } = plan.recipe;
-    this.#augmenter = new BatchAugmenter(data.shape, data.classes, {
-      mixupAlpha: batchMixupAlpha,
-      rotationDegrees,
-      shift,
-      flip,
-    });
-  }
-
-  fill(classifier: Classifier, step: number): void {
-    const { seed, recipe } = this.plan;
-    const epoch = Math.floor(step / this.stepsPerEpoch);
-    if (epoch !== this.#epoch) {
-      this.#epoch = epoch;
-      this.#order = new RandomStream(seed, 'shuffle', epoch).permutation(this.data.count);
-      if (recipe.batchMixupAlpha > 0) {
-        this.#partners = new RandomStream(seed, 'shuffle-partners', epoch).permutation(this.data.count);
-      }
-    }
-    this.#augmenter.fill(
-      this.data,
-      this.#order,
-      this.#partners,
-      (step % this.stepsPerEpoch) * this.batch,
-      this.batch,
-      classifier.images,
-      classifier.targets,
-      new RandomStream(seed, 'batch-augmentation', step),
-    );
-  }
+function trainingOptionsOf(data: TrainingData, { network, recipe, seed }: TrainingPlan): TrainingOptions {
+  return {
+    classifier: {
+      network,
+      batch: Math.min(recipe.batch, data.count),
+      seed,
+      loss: { balance: recipe.balance, temperature: recipe.temperature },
+      optimiser: { ...DEFAULT_ADAM, weightDecay: recipe.weightDecay },
+    },
+    rows: { pixels: data.pixels, targets: data.targets },
+    count: data.count,
+    shape: data.shape,
+    classes: data.classes,
+    seed,
+    augmentation: {
+      mixupAlpha: recipe.batchMixupAlpha,
+      rotationDegrees: recipe.rotationDegrees,
+      shift: recipe.shift,
+      flip: recipe.flip,
+    },
+  };
 }

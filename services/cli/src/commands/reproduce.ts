@@ -30,6 +30,7 @@ interface ReproduceOptions extends GlobalOptions {
   synthetic: number;
   data?: string;
   engine: (typeof ENGINES)[number];
+  threads?: number;
   out: string;
 }
 
@@ -54,6 +55,7 @@ export function reproduceCommand(context: CommandContext): Command {
         .choices(ENGINES)
         .default('auto'),
     )
+    .option('--threads <n>', 'threads that share a batch of the training (default: 1)', naturalOption)
     .option('--out <dir>', 'folder of the results', './out');
   return addGlobalOptions(command).action(async (_set: string, options: ReproduceOptions) => {
     if (options.images < CLASSES || options.images % CLASSES !== 0) {
@@ -96,6 +98,7 @@ function reproduce(
     student: { network: options.network, recipe: options.recipe },
     evaluation: { teacherImages: test.images.count, standardKd: true },
     engine: options.engine,
+    ...(options.threads !== undefined && { threads: options.threads }),
     seed,
   });
   return runDirectly(

@@ -81,7 +81,7 @@ export async function trainTeacher(options: TrainTeacherOptions): Promise<Traine
   assertLabels('testLabels', options.testLabels, options.testImages.count, classes);
   const network = networkByName(options.network, images.shape, classes);
   const startedMs = clock.monotonicMs();
-  const plan: TrainingPlan = { network, seed, recipe: { ...RECIPE, epochs, flip: options.flip } };
+  const plan: TrainingPlan = { network, seed, threads: 1, recipe: { ...RECIPE, epochs, flip: options.flip } };
   const data = { ...images, classes, targets: oneHot(options.labels, classes) };
   const trained = await tasks.train(
     // A teacher is trained in minutes: it is begun anew rather than resumed.

@@ -24,6 +24,7 @@ typedef struct {
   NOTHING(classifier_seek, 2, P(0), I(1))                                                                            \
   NUMBER(classifier_step, 3, P(0), I(1), D(2))                                                                       \
   NUMBER(classifier_gradients, 2, P(0), I(1))                                                                        \
+  NOTHING(classifier_apply, 2, P(0), D(1))                                                                           \
   NOTHING(classifier_predict, 2, P(0), I(1))                                                                         \
   POINTER(cvae_new, 4, I(0), I(1), I(2), I(3))                                                                       \
   NOTHING(cvae_add_encoder, 3, P(0), I(1), I(2))                                                                     \

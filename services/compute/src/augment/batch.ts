@@ -23,6 +23,23 @@ export interface TrainingRows {
 
 const UINT8_TO_UNIT = 1 / 255;
 
+/** What was drawn for one image. */
+interface Draw {
+  /** Part of the image itself in the mix; 1 where MixUp is off. */
+  lambda: number;
+  move: Affine;
+}
+
+/** Where a target pixel comes from: (fromX, fromY) for the first, plus the steps of one row and one column. */
+interface Affine {
+  fromY: number;
+  fromX: number;
+  columnY: number;
+  columnX: number;
+  rowY: number;
+  rowX: number;
+}
+
 /**
  * The paper's augmentation on the fly: MixUp of two batches, then rotation and shift as Keras' ImageDataGenerator does
  * them (bilinear, nearest fill), then a flip. Allocates nothing per batch.
@@ -34,6 +51,7 @@ export class BatchAugmenter {
   readonly #pixels: number;
   readonly #warps: boolean;
   readonly #mixed: Float32Array;
+  readonly #draw: Draw = { lambda: 1, move: { fromY: 0, fromX: 0, columnY: 0, columnX: 1, rowY: 1, rowX: 0 } };
 
   constructor(shape: ImageShape, classes: number, options: BatchAugmentation) {
     this.#shape = shape;
@@ -43,6 +61,11 @@ export class BatchAugmenter {
     this.#warps = options.rotationDegrees > 0 || options.shift > 0 || options.flip;
     // A row and a pixel more: a sample on the last row or column reads one beyond it, with weight 0.
     this.#mixed = new Float32Array(this.#pixels + (shape.width + 1) * shape.channels);
+  }
+
+  /** Passes over the draws of so many images, so that a part of a batch is the same as in the whole. */
+  skip(count: number, random: RandomStream): void {
+    for (let b = 0; b < count; b++) this.#drawNext(random);
   }
 
   /**
@@ -62,22 +85,22 @@ export class BatchAugmenter {
     targets: Float32Array,
     random: RandomStream,
   ): void {
-    const { mixupAlpha } = this.#options;
     const pixels = this.#pixels;
     for (let b = 0; b < count; b++) {
+      this.#drawNext(random);
+      const { lambda } = this.#draw;
       const row = rows[start + b]!;
       const destination = this.#warps ? this.#mixed : images;
       const at = this.#warps ? 0 : b * pixels;
-      if (mixupAlpha > 0) {
+      if (this.#options.mixupAlpha > 0) {
         const partner = partners[start + b]!;
-        const lambda = random.beta(mixupAlpha, mixupAlpha);
         mixPixels(data.pixels, row * pixels, partner * pixels, lambda, destination, at, pixels);
         this.#mixTargets(data.targets, row, partner, lambda, targets, b);
       } else {
         scalePixels(data.pixels, row * pixels, destination, at, pixels);
         this.#copyTargets(data.targets, row, targets, b);
       }
-      if (this.#warps) this.#warp(images, b * pixels, random);
+      if (this.#warps) warp(this.#mixed, images, b * pixels, this.#shape, this.#draw.move);
     }
   }
 
@@ -93,9 +116,11 @@ export class BatchAugmenter {
     for (let k = 0; k < classes; k++) to[b * classes + k] = from[row * classes + k]!;
   }
 
-  #warp(images: Float32Array, at: number, random: RandomStream): void {
-    const { rotationDegrees, shift, flip } = this.#options;
-    const { height, width, channels } = this.#shape;
+  #drawNext(random: RandomStream): void {
+    const { mixupAlpha, rotationDegrees, shift, flip } = this.#options;
+    if (mixupAlpha > 0) this.#draw.lambda = random.beta(mixupAlpha, mixupAlpha);
+    if (!this.#warps) return;
+    const { height, width } = this.#shape;
     const angle = (random.between(-rotationDegrees, rotationDegrees) * Math.PI) / 180;
     const shiftY = random.between(-shift, shift) * height;
     const shiftX = random.between(-shift, shift) * width;
@@ -106,27 +131,14 @@ export class BatchAugmenter {
     const centreX = (width - 1) / 2;
     const stepX = mirrored ? -1 : 1;
     const firstX = (mirrored ? width - 1 : 0) - centreX + shiftX;
-    const moved: Affine = {
-      fromY: sin * firstX - cos * (centreY - shiftY) + centreY,
-      fromX: cos * firstX + sin * (centreY - shiftY) + centreX,
-      columnY: sin * stepX,
-      columnX: cos * stepX,
-      rowY: cos,
-      rowX: -sin,
-    };
-    if (channels === 1) warpGrey(this.#mixed, images, at, height, width, moved);
-    else warpColour(this.#mixed, images, at, height, width, channels, moved);
+    const { move } = this.#draw;
+    move.fromY = sin * firstX - cos * (centreY - shiftY) + centreY;
+    move.fromX = cos * firstX + sin * (centreY - shiftY) + centreX;
+    move.columnY = sin * stepX;
+    move.columnX = cos * stepX;
+    move.rowY = cos;
+    move.rowX = -sin;
   }
-}
-
-/** Where a target pixel comes from: (fromX, fromY) for the first, plus the steps of one row and one column. */
-interface Affine {
-  fromY: number;
-  fromX: number;
-  columnY: number;
-  columnX: number;
-  rowY: number;
-  rowX: number;
 }
 
 function scalePixels(from: Uint8Array, fromAt: number, to: Float32Array, toAt: number, length: number): void {
@@ -147,55 +159,15 @@ function mixPixels(
   for (let p = 0; p < length; p++) to[toAt + p] = first * from[firstAt + p]! + second * from[secondAt + p]!;
 }
 
-function warpGrey(
-  from: Float32Array,
-  to: Float32Array,
-  toAt: number,
-  height: number,
-  width: number,
-  { fromY, fromX, columnY, columnX, rowY, rowX }: Affine,
-): void {
-  const maxY = height - 1;
-  const maxX = width - 1;
-  let target = toAt;
-  for (let row = 0; row < height; row++) {
-    let y = fromY + row * rowY;
-    let x = fromX + row * rowX;
-    for (let column = 0; column < width; column++) {
-      const insideY = y < 0 ? 0 : y > maxY ? maxY : y;
-      const insideX = x < 0 ? 0 : x > maxX ? maxX : x;
-      const top = insideY | 0;
-      const left = insideX | 0;
-      const partY = insideY - top;
-      const partX = insideX - left;
-      const source = top * width + left;
-      const upperLeft = from[source]!;
-      const lowerLeft = from[source + width]!;
-      const upper = upperLeft + partX * (from[source + 1]! - upperLeft);
-      const lower = lowerLeft + partX * (from[source + width + 1]! - lowerLeft);
-      to[target++] = upper + partY * (lower - upper);
-      y += columnY;
-      x += columnX;
-    }
-  }
-}
-
-function warpColour(
-  from: Float32Array,
-  to: Float32Array,
-  toAt: number,
-  height: number,
-  width: number,
-  channels: number,
-  { fromY, fromX, columnY, columnX, rowY, rowX }: Affine,
-): void {
+function warp(from: Float32Array, to: Float32Array, toAt: number, shape: ImageShape, move: Affine): void {
+  const { height, width, channels } = shape;
   const maxY = height - 1;
   const maxX = width - 1;
   const line = width * channels;
   let target = toAt;
   for (let row = 0; row < height; row++) {
-    let y = fromY + row * rowY;
-    let x = fromX + row * rowX;
+    let y = move.fromY + row * move.rowY;
+    let x = move.fromX + row * move.rowX;
     for (let column = 0; column < width; column++) {
       const insideY = y < 0 ? 0 : y > maxY ? maxY : y;
       const insideX = x < 0 ? 0 : x > maxX ? maxX : x;
@@ -212,8 +184,8 @@ function warpColour(
         const lower = lowerLeft + partX * (from[at + line + channels]! - lowerLeft);
         to[target++] = upper + partY * (lower - upper);
       }
-      y += columnY;
-      x += columnX;
+      y += move.columnY;
+      x += move.columnX;
     }
   }
 }

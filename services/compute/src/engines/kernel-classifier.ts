@@ -2,10 +2,10 @@ import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@
 import { NanLossError, pairOf } from '../engine.js';
 import type {
   AdamOptions,
-  Classifier,
   ClassifierOptions,
   NetworkSpec,
   OptimiserOptions,
+  SplitStepClassifier,
   WeightTensor,
 } from '../engine.js';
 import { elementsOfAll, networkTensors, shapedLayers } from '../network-shapes.js';
@@ -34,7 +34,7 @@ interface Live {
 }
 
 /** A classifier in an instance of the kernels of its own; one call into it per step. */
-export class KernelClassifier implements Classifier {
+export class KernelClassifier implements SplitStepClassifier {
   readonly network: NetworkSpec;
   readonly parameterCount: number;
   readonly #batch: number;
@@ -127,13 +127,27 @@ export class KernelClassifier implements Classifier {
     kernels.classifier_seek(self, this.#steps);
   }
 
-  /** The mean loss and its gradients by all parameters in one vector, without a step: for tests. */
-  gradients(count: number): { loss: number; gradients: Float32Array } {
+  get gradients(): Float32Array {
+    const { kernels, self } = this.#alive();
+    return floatsAt(kernels, kernels.parameters_gradients(kernels.classifier_parameters(self)), this.parameterCount);
+  }
+
+  get statistics(): Float32Array {
+    return new Float32Array();
+  }
+
+  computeGradients(count: number, _firstImage: number): number {
     requireStep(count, this.#batch, 0);
     const { kernels, self } = this.#alive();
     const loss = kernels.classifier_gradients(self, count);
-    const at = kernels.parameters_gradients(kernels.classifier_parameters(self));
-    return { loss, gradients: floatsAt(kernels, at, this.parameterCount).slice() };
+    if (!Number.isFinite(loss)) throw new NanLossError(this.network.name, this.#steps + 1, loss);
+    return loss;
+  }
+
+  applyGradients(learningRate: number): void {
+    const { kernels, self } = this.#alive();
+    kernels.classifier_apply(self, learningRate);
+    this.#steps++;
   }
 
   memoryBytes(): number {

@@ -70,7 +70,8 @@ function gradientsOf(family: KernelFamily, seed: number) {
   for (let i = 0; i < count * pixels; i++) classifier.images[i] = random.integer(16) / 16;
   for (let i = 0; i < count * network.classes; i++) classifier.targets[i] = 1 / network.classes;
   for (let row = 0; row < count; row++) classifier.targets[row * network.classes] = 0;
-  const result = classifier.gradients(count);
+  const loss = classifier.computeGradients(count, 0);
+  const result = { loss, gradients: classifier.gradients.slice() };
   classifier.dispose();
   return result;
 }

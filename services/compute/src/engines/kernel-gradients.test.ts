@@ -122,7 +122,8 @@ function checkGradients(
     const total = logits.reduce((sum, row, n) => sum + referenceLoss(row, targets[n]!, loss), 0);
     return total / count + referencePenalty(graph, weights);
   };
-  const { loss: measured, gradients } = classifier.gradients(count);
+  const measured = classifier.computeGradients(count, 0);
+  const { gradients } = classifier;
   const tensors = classifier.weights();
   expect(measured).toBeCloseTo(reference(new Map(tensors.map(({ name, data }) => [name, Float64Array.from(data)]))), 5);
   expect(gradientError(reference, tensors, gradients)).toBeLessThan(TOLERANCE);

@@ -27,6 +27,7 @@ export interface KernelFunctions {
   classifier_seek(self: Pointer, steps: number): void;
   classifier_step(self: Pointer, count: number, rate: number): number;
   classifier_gradients(self: Pointer, count: number): number;
+  classifier_apply(self: Pointer, rate: number): void;
   classifier_predict(self: Pointer, count: number): void;
 
   cvae_new(batch: number, pixels: number, classes: number, latent: number): Pointer;

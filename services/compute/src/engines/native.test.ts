@@ -29,7 +29,7 @@ describe('native engine - without its addon', () => {
 describe.skipIf(addonInstructionSets().length === 0)(`native engine - needs ${ADDON_PATH}`, () => {
   it('tells its instruction set, the best of this CPU unless another is asked for', () => {
     const sets = nativeInstructionSets();
-    expect(createNativeEngine().description).toBe(`native: own kernels, C compiled for ${sets[0]}, one thread`);
+    expect(createNativeEngine().description).toBe(`native: own kernels, C compiled for ${sets[0]}`);
     expect(createNativeEngine(sets.at(-1)).description).toContain(sets.at(-1));
   });
 

@@ -13,7 +13,7 @@ export function createNativeEngine(instructionSet: string = nativeInstructionSet
   const instantiate = () => instantiateNativeKernels(instructionSet);
   return {
     name: 'native',
-    description: `native: own kernels, C compiled for ${instructionSet}, one thread`,
+    description: `native: own kernels, C compiled for ${instructionSet}`,
     createClassifier: (options: ClassifierOptions) => new KernelClassifier(options, instantiate),
     createCvae: (options: CvaeOptions) => new KernelCvae(options, instantiate),
   };

@@ -4,13 +4,13 @@ import { KernelCvae } from './kernel-cvae.js';
 import { instantiateWasmKernels } from './wasm-kernels.js';
 
 /**
- * Our kernels as WebAssembly with 128-bit vectors: nothing to install, one thread, and the same bits on every machine
+ * Our kernels as WebAssembly with 128-bit vectors: nothing to install, and the same bits on every machine
  * (own exp and log, no fused or relaxed arithmetic).
  */
 export function createWasmEngine(): Engine {
   return {
     name: 'wasm',
-    description: 'wasm: own kernels, WebAssembly SIMD 128 bit, one thread, the same bits on every machine',
+    description: 'wasm: own kernels, WebAssembly SIMD 128 bit, the same bits on every machine',
     createClassifier: (options: ClassifierOptions) => new KernelClassifier(options, instantiateWasmKernels),
     createCvae: (options: CvaeOptions) => new KernelCvae(options, instantiateWasmKernels),
   };

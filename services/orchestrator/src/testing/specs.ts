@@ -40,6 +40,7 @@ export function aSpec(over: Partial<CheckedSpec> = {}): CheckedSpec {
     },
     evaluation: { teacherImages: 0, standardKd: false },
     budget: null,
+    threads: 0,
     engine: 'auto',
     seed: 1,
     ...over,

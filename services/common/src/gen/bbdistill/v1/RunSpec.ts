@@ -19,6 +19,7 @@ export interface RunSpec {
   'budget'?: (_bbdistill_v1_Budget | null);
   'engine'?: (string);
   'seed'?: (number | string | Long);
+  'threads'?: (number);
 }
 
 export interface RunSpec__Output {
@@ -34,4 +35,5 @@ export interface RunSpec__Output {
   'budget': (_bbdistill_v1_Budget__Output | null);
   'engine': (string);
   'seed': (number);
+  'threads': (number);
 }

@@ -11,6 +11,7 @@ export interface TrainRequest {
   'recipe'?: (_bbdistill_v1_TrainingRecipe | null);
   'seed'?: (number | string | Long);
   'engine'?: (string);
+  'threads'?: (number);
 }
 
 export interface TrainRequest__Output {
@@ -20,4 +21,5 @@ export interface TrainRequest__Output {
   'recipe': (_bbdistill_v1_TrainingRecipe__Output | null);
   'seed': (number);
   'engine': (string);
+  'threads': (number);
 }

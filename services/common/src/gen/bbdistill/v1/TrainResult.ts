@@ -11,6 +11,7 @@ export interface TrainResult {
   'seconds'?: (number | string);
   'engine'?: (string);
   'parameters'?: (number | string | Long);
+  'threads'?: (number);
 }
 
 export interface TrainResult__Output {
@@ -20,4 +21,5 @@ export interface TrainResult__Output {
   'seconds': (number);
   'engine': (string);
   'parameters': (number);
+  'threads': (number);
 }

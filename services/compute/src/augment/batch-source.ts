@@ -1,0 +1,69 @@
+import { RandomStream } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common';
+import { BatchAugmenter } from './batch.js';
+import type { BatchAugmentation, TrainingRows } from './batch.js';
+
+export interface BatchSourceOptions {
+  /** Images of the set. */
+  count: number;
+  shape: ImageShape;
+  classes: number;
+  batch: number;
+  seed: number;
+  augmentation: BatchAugmentation;
+}
+
+/** Where a batch goes: the buffers of a classifier. */
+export interface BatchBuffers {
+  images: Float32Array;
+  targets: Float32Array;
+}
+
+/**
+ * Puts the images and answers of any step into a classifier's buffers. Every epoch goes over the images in an order of
+ * its own; images left over after the last whole batch sit that epoch out. Order and augmentation depend on the seed
+ * and the step alone, not on when shards arrived or on how many workers share a batch.
+ */
+export class BatchSource {
+  readonly stepsPerEpoch: number;
+  readonly #augmenter: BatchAugmenter;
+  #epoch = -1;
+  #order: Uint32Array = new Uint32Array();
+  #partners: Uint32Array = new Uint32Array();
+
+  constructor(
+    private readonly rows: TrainingRows,
+    private readonly options: BatchSourceOptions,
+  ) {
+    this.stepsPerEpoch = Math.floor(options.count / options.batch);
+    this.#augmenter = new BatchAugmenter(options.shape, options.classes, options.augmentation);
+  }
+
+  /** Fills the buffers with the images `first` … `first + count − 1` of the batch of `step`, counted from 0. */
+  fill(step: number, first: number, count: number, buffers: BatchBuffers): void {
+    const { seed, batch } = this.options;
+    this.#seek(Math.floor(step / this.stepsPerEpoch));
+    const random = new RandomStream(seed, 'batch-augmentation', step);
+    this.#augmenter.skip(first, random);
+    this.#augmenter.fill(
+      this.rows,
+      this.#order,
+      this.#partners,
+      (step % this.stepsPerEpoch) * batch + first,
+      count,
+      buffers.images,
+      buffers.targets,
+      random,
+    );
+  }
+
+  #seek(epoch: number): void {
+    if (epoch === this.#epoch) return;
+    const { seed, count, augmentation } = this.options;
+    this.#epoch = epoch;
+    this.#order = new RandomStream(seed, 'shuffle', epoch).permutation(count);
+    if (augmentation.mixupAlpha > 0) {
+      this.#partners = new RandomStream(seed, 'shuffle-partners', epoch).permutation(count);
+    }
+  }
+}

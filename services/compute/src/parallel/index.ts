@@ -1,0 +1,2 @@
+export { startParallelTraining } from './parallel-training.js';
+export * from './training.js';

@@ -1,0 +1,143 @@
+import { RandomStream } from '@bbdistill/common';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_ADAM, NanLossError } from '../engine.js';
+import type { Classifier, Engine } from '../engine.js';
+import { createEngine } from '../engines/select.js';
+import { networkByName } from '../networks.js';
+import { startParallelTraining } from './parallel-training.js';
+import { partsOf } from './shared-training.js';
+import { startTraining } from './training.js';
+import type { Training, TrainingOptions } from './training.js';
+
+const SHAPE = { height: 12, width: 12, channels: 1 };
+const PIXELS = 144;
+const CLASSES = 3;
+const COUNT = 40;
+const AUGMENTED = { mixupAlpha: 0.4, rotationDegrees: 10, shift: 0.1, flip: true };
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEngine('wasm', 'never');
+});
+
+const open: Training[] = [];
+afterEach(async () => {
+  for (const training of open.splice(0)) await training.close();
+});
+
+function options(batch: number): TrainingOptions {
+  const random = new RandomStream(1, 'images');
+  const targets = new Float32Array(COUNT * CLASSES);
+  for (let n = 0; n < COUNT; n++) targets[n * CLASSES + (n % CLASSES)] = 1;
+  return {
+    classifier: {
+      network: networkByName('lenet5-half', SHAPE, CLASSES),
+      batch,
+      seed: 1,
+      loss: { balance: 0.2, temperature: 2 },
+      optimiser: { ...DEFAULT_ADAM, weightDecay: 0.01 },
+    },
+    rows: { pixels: Uint8Array.from({ length: COUNT * PIXELS }, () => random.integer(256)), targets },
+    count: COUNT,
+    shape: SHAPE,
+    classes: CLASSES,
+    seed: 5,
+    augmentation: AUGMENTED,
+  };
+}
+
+async function started(threads: number, batch: number, checkpoint?: Uint8Array): Promise<Training> {
+  const training =
+    threads === 1
+      ? startTraining(engine, options(batch), checkpoint)
+      : await startParallelTraining(engine, options(batch), threads, checkpoint);
+  open.push(training);
+  return training;
+}
+
+function steps(training: Training, from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => training.step(from + i, 1e-3 / (1 + from + i)));
+}
+
+function flatWeights(classifier: Classifier): Float32Array {
+  return Float32Array.from(classifier.weights().flatMap(({ data }) => [...data]));
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i]!)), 0);
+}
+
+describe('parallel training - what it computes', () => {
+  it.each([
+    [2, 8],
+    [3, 8],
+    [2, 7],
+  ])('on %i threads with batch %i is the training of one thread, but for rounding', async (threads, batch) => {
+    const alone = await started(1, batch);
+    const together = await started(threads, batch);
+    const lossesAlone = steps(alone, 0, 12);
+    const losses = steps(together, 0, 12);
+    losses.forEach((loss, step) => expect(loss).toBeCloseTo(lossesAlone[step]!, 4));
+    expect(largestDifference(flatWeights(together.classifier), flatWeights(alone.classifier))).toBeLessThan(1e-4);
+  });
+
+  it('gives the same bits for the same number of threads', async () => {
+    const [first, second] = [await started(2, 8), await started(2, 8)];
+    expect(steps(second, 0, 8)).toEqual(steps(first, 0, 8));
+    expect(flatWeights(second.classifier)).toEqual(flatWeights(first.classifier));
+  });
+
+  it('goes on from a checkpoint with the same bits', async () => {
+    const whole = await started(2, 8);
+    steps(whole, 0, 3);
+    const checkpoint = whole.classifier.checkpoint();
+    const rest = steps(whole, 3, 7);
+    const resumed = await started(2, 8, checkpoint);
+    expect(steps(resumed, 3, 7)).toEqual(rest);
+    expect(flatWeights(resumed.classifier)).toEqual(flatWeights(whole.classifier));
+  });
+
+  it('takes no more threads than a batch has images', async () => {
+    const training = await started(5, 2);
+    expect(training.threads).toBe(2);
+    expect(steps(training, 0, 2).every(Number.isFinite)).toBe(true);
+  });
+
+  it('shares a batch as evenly as can be', () => {
+    expect(partsOf(64, 2).map(({ count }) => count)).toEqual([32, 32]);
+    expect(partsOf(7, 3)).toEqual([
+      { first: 0, count: 2 },
+      { first: 2, count: 2 },
+      { first: 4, count: 3 },
+    ]);
+  });
+});
+
+describe('parallel training - failures', () => {
+  it.each([0, 7])('a loss that is not a number is told with its step, whoever meets it (image %i)', async (image) => {
+    const broken = options(8);
+    // Unmixed, so that only one thread's part has the broken answer.
+    const augmentation = { ...AUGMENTED, mixupAlpha: 0 };
+    const order = new RandomStream(broken.seed, 'shuffle', 0).permutation(COUNT);
+    broken.rows.targets[order[2 * 8 + image]! * CLASSES] = NaN;
+    const training = await startParallelTraining(engine, { ...broken, augmentation }, 2);
+    open.push(training);
+    expect(steps(training, 0, 2).every(Number.isFinite)).toBe(true);
+    const before = flatWeights(training.classifier);
+    expect(() => training.step(2, 1e-3)).toThrow(NanLossError);
+    expect(() => training.step(2, 1e-3)).toThrow(/at step 3/);
+    expect(flatWeights(training.classifier)).toEqual(before);
+  });
+
+  it('an engine whose steps are of one piece is refused', async () => {
+    const whole: Engine = {
+      ...engine,
+      createClassifier(given) {
+        const classifier = engine.createClassifier(given);
+        const { network, parameterCount } = classifier;
+        return { network, parameterCount, dispose: () => classifier.dispose() } as Classifier;
+      },
+    };
+    await expect(startParallelTraining(whole, options(8), 2)).rejects.toMatchObject({ code: 'ENGINE_NOT_PARALLEL' });
+  });
+});
