@@ -48,6 +48,19 @@ export function workQueueContract(implementation: string, open: OpenFixture): vo
       expect(await queue.waiting('a')).toBe(0);
     });
 
+    it('queue - what is in hand counts as unacknowledged until it is', async () => {
+      await using fixture = await open();
+      const { queue } = fixture.stores;
+      await queue.publish({ kind: 'a', id: '1' });
+      await queue.publish({ kind: 'a', id: '2' });
+      await queue.publish({ kind: 'b', id: '3' });
+      await using consumer = consume(queue, ['a'], 1);
+      const first = await consumer.next();
+      expect([await queue.unacknowledged('a'), await queue.unacknowledged('b')]).toEqual([2, 1]);
+      await first.ack();
+      expect([await queue.unacknowledged('a'), await queue.unacknowledged('c')]).toEqual([1, 0]);
+    });
+
     it('queue - a consumer holds no more than its concurrency', async () => {
       await using fixture = await open();
       const { queue } = fixture.stores;

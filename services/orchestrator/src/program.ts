@@ -1,19 +1,21 @@
 import { listenOptions, startOnStores } from '@bbdistill/common';
 import type { ServiceProgram } from '@bbdistill/common';
-import { orchestratorConfig, teacherProxyConnection } from './config.js';
+import { orchestratorConfig, scalerOptions, teacherProxyConnection } from './config.js';
 import { startOrchestrator } from './server.js';
 
 /** The orchestrator as a process of its own. */
 export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table> = {
   name: 'orchestrator',
   config: orchestratorConfig,
-  start(values, logger) {
+  async start(values, logger) {
+    const scaler = await scalerOptions(values);
     return startOnStores(values, logger, (stores) =>
       startOrchestrator({
         ...listenOptions(values),
         stores,
         logger,
         ...teacherProxyConnection(values),
+        ...scaler,
       }),
     );
   },

@@ -11,6 +11,7 @@ import {
 import type { BbdError, EventLog, JobFailure, JobProgress, JobState, StateStore } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import type { Worker } from './scaler/workers.js';
 
 export type RunState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'budget-exhausted';
 
@@ -22,6 +23,8 @@ export interface StageRecord {
   reused: boolean;
   startedAtMs?: number;
   endedAtMs?: number;
+  /** Who works on its jobs, where those come and go with the work. */
+  worker?: Worker;
   /** Why it waits, where it does. */
   waitingFor?: string;
 }

@@ -23,6 +23,8 @@ import type { DatasetStore } from './datasets.js';
 import { evaluationShards } from './evaluation-shards.js';
 import type { ShardSlicer } from './evaluation-shards.js';
 import { HandoverError } from './run-record.js';
+import { workerOf } from './scaler/index.js';
+import type { Worker, WorkerWaits } from './scaler/index.js';
 import type { CheckedSpec } from './spec.js';
 import type { DrivenRun, Stage } from './stages.js';
 
@@ -32,6 +34,8 @@ export interface RunSurroundings {
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
   datasets: DatasetStore;
   slicer: ShardSlicer;
+  /** What keeps the workers from working. */
+  waits: WorkerWaits;
   clock: Clock;
 }
 
@@ -283,7 +287,9 @@ class Stages {
     progress: JobProgress,
   ): Promise<Result[]> {
     if (this.signal.aborted) throw new CancelledError('the run was stopped');
-    const stage = await this.run.stage(stageName, progress);
+    const worker = workerOf(kind);
+    const stage = await this.run.stage(stageName, progress, worker);
+    const stopListening = worker && this.#listen(worker, stage);
     const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, this.surroundings.jobs, this.signal);
     try {
       await this.run.addJobs(queued.ids);
@@ -295,7 +301,18 @@ class Stages {
       await queued.cancel();
       await stage.failed(this.signal.aborted ? 'cancelled' : 'failed');
       throw thrown;
+    } finally {
+      stopListening?.();
     }
+  }
+
+  /** Shows in the run what happens to the pods of the worker. */
+  #listen(worker: Worker, stage: Stage): () => void {
+    return this.surroundings.waits.listen(worker, {
+      onReason: (reason) => stage.waitsFor(reason),
+      // For show: a run that was taken over notices at its next real write.
+      onNotice: (notice) => void this.run.note(notice).catch(() => undefined),
+    });
   }
 }
 

@@ -6,6 +6,8 @@ import { RunDriver } from './driver.js';
 import { blobSlicer } from './evaluation-shards.js';
 import { finishRun } from './finish.js';
 import { RunStore } from './run-record.js';
+import { Scaler, WorkerWaits, demandOf } from './scaler/index.js';
+import type { ScalerOptions } from './scaler/index.js';
 import { distillationService } from './service.js';
 
 export interface OrchestratorOptions extends ListenOptions {
@@ -16,6 +18,8 @@ export interface OrchestratorOptions extends ListenOptions {
   teacherProxyToken?: string;
   /** Absent: plain text. */
   teacherProxyTls?: ClientTlsFiles;
+  /** Gives synthesis and student-trainer pods while there is work. Absent: they are always there. */
+  scaler?: Pick<ScalerOptions, 'cluster' | 'idleMs' | 'intervalMs' | 'maxReplicas'>;
   logger: Logger;
   /** Default: the system's. */
   clock?: Clock;
@@ -42,7 +46,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     ...(teacherProxyToken !== undefined && { token: teacherProxyToken }),
     ...(teacherProxyTls && { tls: teacherProxyTls }),
   });
-  const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), clock };
+  const waits = new WorkerWaits();
+  const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), waits, clock };
   const driver = new RunDriver({
     runs,
     surroundings,
@@ -53,6 +58,16 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger,
   });
   driver.start();
+  const scaler =
+    options.scaler &&
+    new Scaler({
+      ...options.scaler,
+      demandOf: (worker) => demandOf(worker, runs, stores.queue),
+      waits,
+      clock,
+      logger,
+    });
+  scaler?.start();
   const server = await startGrpcServer({
     ...options,
     services: [distillationService({ runs, datasets, blobs: stores.blobs, jobs, driver, teacher, clock })],
@@ -62,6 +77,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   return {
     address: server.address,
     async stop() {
+      await scaler?.stop();
       await driver.stop();
       await server.drain(DEFAULT_DRAIN_MS);
       teacher.close();

@@ -2,6 +2,7 @@ import { PROGRESS_INTERVAL_MS, canonicalJson, encodeJson } from '@bbdistill/comm
 import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
 import { FencedError, endEvents } from './run-record.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
+import type { Worker } from './scaler/workers.js';
 
 /**
  * The only way in which a driver changes its run. Every write carries the epoch, and events the expected sequence:
@@ -36,13 +37,14 @@ export class DrivenRun {
   }
 
   /** Shows a stage from now on; ends with `done` or `failed`. */
-  async stage(name: string, progress: JobProgress): Promise<Stage> {
+  async stage(name: string, progress: JobProgress, worker?: Worker): Promise<Stage> {
     const stage = new Stage(this, this.clock, {
       name,
       state: 'queued',
       progress,
       reused: false,
       startedAtMs: this.clock.nowMs(),
+      ...(worker && { worker }),
     });
     await this.putStage(stage.record);
     return stage;
@@ -140,6 +142,13 @@ export class Stage {
     this.#write();
   }
 
+  /** Shows why its jobs aren't worked on; `undefined`: they are. */
+  waitsFor(reason: string | undefined): void {
+    const { waitingFor: _waitingFor, ...rest } = this.record;
+    this.record = reason === undefined ? rest : { ...rest, waitingFor: reason };
+    this.#write();
+  }
+
   async done(reused: boolean): Promise<void> {
     await this.#end({ state: 'succeeded', reused });
   }
@@ -151,7 +160,7 @@ export class Stage {
   #write(): void {
     if (this.#ended || this.#busy) return;
     if (canonicalJson(this.record) === canonicalJson(this.#written)) return;
-    const urgent = this.record.state !== this.#written.state;
+    const urgent = this.record.state !== this.#written.state || this.record.waitingFor !== this.#written.waitingFor;
     if (!urgent && this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
     this.#lastWriteMs = this.clock.monotonicMs();
     this.#written = this.record;
@@ -171,7 +180,8 @@ export class Stage {
     await this.#busy;
     const { progress } = this.record;
     const full = change.state === 'succeeded' && progress ? { progress: { ...progress, done: progress.total } } : {};
-    this.record = { ...this.record, ...full, ...change, endedAtMs: this.clock.nowMs() };
+    const { waitingFor: _waitingFor, ...rest } = this.record;
+    this.record = { ...rest, ...full, ...change, endedAtMs: this.clock.nowMs() };
     await this.run.putStage(this.record);
   }
 }

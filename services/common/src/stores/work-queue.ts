@@ -43,6 +43,8 @@ export interface WorkQueue {
   consume(options: ConsumeOptions): AsyncIterable<Delivery>;
   /** Messages that nobody holds, by kind. */
   waiting(kind: string): Promise<number>;
+  /** Messages that are not acknowledged, in hand or not, by kind. */
+  unacknowledged(kind: string): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -79,6 +79,10 @@ export class LmdbWorkQueue implements WorkQueue {
     return count;
   }
 
+  async unacknowledged(kind: string): Promise<number> {
+    return [...this.#messages.values()].filter((message) => message.kind === kind).length;
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
   }

@@ -164,6 +164,11 @@ export class NatsWorkQueue implements WorkQueue {
     return Math.max(0, (queued.get(this.#subjectOf(kind)) ?? 0) - held.size);
   }
 
+  async unacknowledged(kind: string): Promise<number> {
+    const counts = await this.link.counts(this.#stream, this.#subjectOf(kind));
+    return counts.get(this.#subjectOf(kind)) ?? 0;
+  }
+
   async close(): Promise<void> {
     // Consumers end with the connection, which others use as well.
   }
