@@ -40,7 +40,15 @@ const LINK_FLAGS =
 /** Instruction sets besides the target's own: addon.c chooses at run time. `ROWS` is what its registers have room for. */
 const VARIANTS = [
   { table: 'kernels_portable', flags: ['-DVW=4'] },
-  ...(process.arch === 'x64' ? [{ table: 'kernels_avx2', flags: ['-mavx2', '-mfma', '-DVW=8', '-DROWS=6'] }] : []),
+  ...(process.arch === 'x64'
+    ? [
+        { table: 'kernels_avx2', flags: ['-mavx2', '-mfma', '-DVW=8', '-DROWS=6'] },
+        {
+          table: 'kernels_avx512',
+          flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-DVW=16', '-DROWS=12'],
+        },
+      ]
+    : []),
 ];
 
 class NotHere extends Error {}

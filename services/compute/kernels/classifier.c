@@ -1,14 +1,15 @@
 // A classifier with its loss and optimiser: the functions that the host calls.
-#include "chain.h"
 #include "optimiser.h"
 #include "vmath.h"
 
 typedef struct {
-  Chain chain;
-  Parameters parameters;
-  Adam adam;
+  Graph graph;
+  Optimiser optimiser;
+  Tensor *in, *out;
   int classes;
   float balance, temperature;
+  // KL becomes a cross-entropy.
+  int with_entropy;
   // Filled by the host: [batch,H,W,C] and [batch,K] for a step, bytes [batch,H,W,C] for a prediction.
   float *images, *targets;
   u8 *bytes;
@@ -17,36 +18,33 @@ typedef struct {
   float *soft_target, *log_soft_target, *soft_answer, *answer;
 } Classifier;
 
+// The graph's tensor 0 is the image.
 EXPORT(classifier_new) Classifier *classifier_new(int batch, int height, int width, int channels) {
   Classifier *c = arena_alloc(sizeof(Classifier));
-  chain_begin(&c->chain, batch, height, width, channels);
+  graph_begin(&c->graph, batch);
+  graph_input(&c->graph, height, width, channels, 0);
   return c;
 }
-EXPORT(classifier_add_conv)
-void classifier_add_conv(Classifier *c, int filters, int kernel, int same, int activation) {
-  chain_add_conv(&c->chain, filters, kernel, same, (Activation)activation);
-}
-EXPORT(classifier_add_pool) void classifier_add_pool(Classifier *c, int size) { chain_add_pool(&c->chain, size); }
-EXPORT(classifier_add_dense) void classifier_add_dense(Classifier *c, int units, int activation) {
-  chain_add_dense(&c->chain, units, (Activation)activation);
-}
 
-// Allocates. The last layer must be a linear dense one, its units are the classes.
+EXPORT(classifier_graph) Graph *classifier_graph(Classifier *c) { return &c->graph; }
+
+// Allocates. The last layer gives [batch,K] logits.
 EXPORT(classifier_finish)
-void classifier_finish(Classifier *c, double balance, double temperature, double beta1, double beta2, double epsilon,
-                       double weight_decay) {
-  Chain *chain = &c->chain;
-  parameters_allocate(&c->parameters, chain_parameter_count(chain));
-  chain_finish(chain, &c->parameters, 0, 0, alloc_floats(gemm_workspace_floats()));
-  adam_begin(&c->adam, beta1, beta2, epsilon, weight_decay);
+void classifier_finish(Classifier *c, double balance, double temperature, int with_entropy, double average_decay) {
+  Graph *graph = &c->graph;
+  optimiser_allocate(&c->optimiser, graph_parameter_count(graph), graph_statistic_count(graph), average_decay);
+  graph_finish(graph, &c->optimiser.parameters, 0, 0, alloc_floats(gemm_workspace_floats()));
+  c->in = &graph->tensors[0];
+  c->out = graph_output(graph);
   c->balance = balance;
   c->temperature = temperature;
-  int pixels = tensor_features(chain_input(chain));
-  c->classes = tensor_features(chain_output(chain));
-  c->images = alloc_floats((usize)chain->batch * pixels);
-  c->targets = alloc_floats((usize)chain->batch * c->classes);
-  c->probabilities = alloc_floats((usize)chain->batch * c->classes);
-  c->bytes = arena_alloc((usize)chain->batch * pixels);
+  c->with_entropy = with_entropy;
+  int pixels = tensor_features(c->in);
+  c->classes = tensor_features(c->out);
+  c->images = alloc_floats((usize)graph->batch * pixels);
+  c->targets = alloc_floats((usize)graph->batch * c->classes);
+  c->probabilities = alloc_floats((usize)graph->batch * c->classes);
+  c->bytes = arena_alloc((usize)graph->batch * pixels);
   c->soft_target = alloc_floats(c->classes);
   c->log_soft_target = alloc_floats(c->classes);
   c->soft_answer = alloc_floats(c->classes);
@@ -57,8 +55,11 @@ EXPORT(classifier_images) float *classifier_images(Classifier *c) { return c->im
 EXPORT(classifier_targets) float *classifier_targets(Classifier *c) { return c->targets; }
 EXPORT(classifier_bytes) u8 *classifier_bytes(Classifier *c) { return c->bytes; }
 EXPORT(classifier_probabilities) float *classifier_probabilities(Classifier *c) { return c->probabilities; }
-EXPORT(classifier_parameters) Parameters *classifier_parameters(Classifier *c) { return &c->parameters; }
-EXPORT(classifier_seek) void classifier_seek(Classifier *c, int steps) { adam_seek(&c->adam, steps); }
+EXPORT(classifier_optimiser) Optimiser *classifier_optimiser(Classifier *c) { return &c->optimiser; }
+EXPORT(classifier_seek) void classifier_seek(Classifier *c, int steps) {
+  optimiser_seek(&c->optimiser, steps);
+  c->graph.step = steps;
+}
 
 // out = softmax(logits / temperature); returns log Σ exp(logits/temperature − maximum) + maximum
 static float softmax(const float *logits, int classes, float temperature, float *out) {
@@ -95,13 +96,13 @@ static void soften(const Classifier *c, const float *target) {
 // Mean over the images of balance·CE(hard) + (1 − balance)·T²·KL(soft at T), with its gradient by the logits.
 // An image whose targets are all zero counts nothing.
 static double distillation_loss(Classifier *c, int count) {
-  Tensor *out = chain_output(&c->chain);
+  const Plane *value = &c->out->value, *gradient = &c->out->gradient;
   int classes = c->classes;
   float balance = c->balance, rest = 1 - balance, t = c->temperature;
   double total = 0;
   for (int i = 0; i < count; i++) {
-    const float *logits = out->data + (usize)i * classes, *target = c->targets + (usize)i * classes;
-    float *d = out->gradient + (usize)i * classes;
+    const float *logits = value->data + (usize)i * classes, *target = c->targets + (usize)i * classes;
+    float *d = gradient->data + (usize)i * classes;
     float mass = 0;
     int hard = 0;
     for (int j = 0; j < classes; j++) {
@@ -115,7 +116,8 @@ static double distillation_loss(Classifier *c, int count) {
       float log_sum = softmax(logits, classes, t, c->soft_answer);
       double divergence = 0;
       for (int j = 0; j < classes; j++) {
-        if (target[j] > 0) divergence += c->soft_target[j] * (c->log_soft_target[j] - (logits[j] / t - log_sum));
+        float entropy = c->with_entropy ? 0 : c->log_soft_target[j];
+        if (target[j] > 0) divergence += c->soft_target[j] * (entropy - (logits[j] / t - log_sum));
         d[j] += rest * t * (c->soft_answer[j] - c->soft_target[j]) / count;
       }
       // NaN or Inf in any logit must show even where its target is zero.
@@ -132,53 +134,54 @@ static double distillation_loss(Classifier *c, int count) {
 
 // Copies [count,H,W,C] into the framed input.
 static void place_images(Classifier *c, int count) {
-  Tensor *in = chain_input(&c->chain);
+  const Tensor *in = c->in;
   int line = in->width * in->channels;
   const float *source = c->images;
   for (int n = 0; n < count; n++)
     for (int y = 0; y < in->height; y++, source += line) {
-      float *target = tensor_origin(in, in->data) + (usize)n * in->image + y * in->row;
+      float *target = plane_row(&in->value, in->channels, n, y);
       for (int i = 0; i < line; i++) target[i] = source[i];
     }
+}
+
+// Forward and backward of the first `count` images, of which the first is image `first_image` of the whole batch.
+// Returns their mean loss, NaN where a gradient isn't finite; changes neither weights nor moving statistics.
+EXPORT(classifier_backward) double classifier_backward(Classifier *c, int count, int first_image) {
+  c->graph.first_image = first_image;
+  place_images(c, count);
+  graph_forward(&c->graph, count, MODE_TRAIN);
+  double loss = distillation_loss(c, count) + graph_penalty(&c->graph);
+  if (!is_finite(loss)) return loss;
+  graph_backward(&c->graph, count);
+  return optimiser_has_finite_gradients(&c->optimiser) ? loss : __builtin_nan("");
+}
+
+// The optimiser's step with the gradients that are there.
+EXPORT(classifier_apply) void classifier_apply(Classifier *c, double rate) {
+  graph_move_statistics(&c->graph);
+  optimiser_step(&c->optimiser, rate);
+  c->graph.step++;
 }
 
 // One optimiser step on the first `count` images. Returns the mean loss before it; where that isn't finite nothing
 // is changed.
 EXPORT(classifier_step) double classifier_step(Classifier *c, int count, double rate) {
-  place_images(c, count);
-  chain_forward(&c->chain, count);
-  double loss = distillation_loss(c, count);
-  if (!is_finite(loss)) return loss;
-  chain_backward(&c->chain, count);
-  adam_step(&c->adam, &c->parameters, rate);
+  double loss = classifier_backward(c, count, 0);
+  if (is_finite(loss)) classifier_apply(c, rate);
   return loss;
-}
-
-// The gradients of the mean loss, without a step: for tests.
-EXPORT(classifier_gradients) double classifier_gradients(Classifier *c, int count) {
-  place_images(c, count);
-  chain_forward(&c->chain, count);
-  double loss = distillation_loss(c, count);
-  chain_backward(&c->chain, count);
-  return loss;
-}
-
-EXPORT(classifier_apply) void classifier_apply(Classifier *c, double rate) {
-  adam_step(&c->adam, &c->parameters, rate);
 }
 
 // Bytes → probabilities for the first `count` images.
 EXPORT(classifier_predict) void classifier_predict(Classifier *c, int count) {
-  Tensor *in = chain_input(&c->chain);
+  const Tensor *in = c->in;
   int line = in->width * in->channels;
   const u8 *source = c->bytes;
   for (int n = 0; n < count; n++)
     for (int y = 0; y < in->height; y++, source += line) {
-      float *target = tensor_origin(in, in->data) + (usize)n * in->image + y * in->row;
+      float *target = plane_row(&in->value, in->channels, n, y);
       for (int i = 0; i < line; i++) target[i] = source[i] / 255.0f;
     }
-  chain_forward(&c->chain, count);
+  graph_forward(&c->graph, count, MODE_PREDICT);
   for (int n = 0; n < count; n++)
-    softmax(chain_output(&c->chain)->data + (usize)n * c->classes, c->classes, 1,
-            c->probabilities + (usize)n * c->classes);
+    softmax(c->out->value.data + (usize)n * c->classes, c->classes, 1, c->probabilities + (usize)n * c->classes);
 }

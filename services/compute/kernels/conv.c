@@ -1,347 +1,94 @@
-#include "chain.h"
+#include "direct.h"
 
-// Convolution with stride 1, NHWC, direct. A kernel row over `kernel` pixels is one contiguous run of
-// kernel·channels floats of the input ("run" below): the innermost loops go along it.
-//
-// Forward, vectors lie over the filters: `packed` holds the weights as [ky][run][filters padded to vectors].
-// Backward of the layer fused with ReLU and a 2×2 pool, only the position of each window's maximum gets a gradient,
-// a quarter of the work, and vectors lie over the run: weights and their gradients transposed to
-// [filter][ky][run padded to vectors].
+// Convolutions of any geometry, and transposed ones, which are the same three products in other roles.
 
-INLINE int run_of(const Layer *layer) { return layer->kernel * layer->in->channels; }
-INLINE int padded_run_of(const Layer *layer) { return round_up(run_of(layer), VW); }
-INLINE int padded_filters_of(const Layer *layer) { return round_up(layer->bias_count, VW); }
+static void allocate_scratch(Layer *layer, int large, int small) {
+  const Windows *w = &layer->windows;
+  layer->packed = alloc_floats(direct_windows_floats(w, large, small));
+  layer->packed_back = alloc_floats(direct_spread_floats(w, small, large));
+  layer->sum_tiles = alloc_floats(direct_correlate_floats(w, large, small));
+  layer->row_sums = alloc_floats(layer->out->channels + VW);
+}
 
-void conv_finish(Layer *layer, int batch) {
-  const Tensor *in = layer->in, *out = layer->out;
-  int filters = layer->bias_count, kernel = layer->kernel;
-  int padded = padded_filters_of(layer);
-  int out_width = in->width + in->pad + in->pad_after - kernel + 1;
-  layer->packed = alloc_floats((kernel * run_of(layer) + 1) * padded);
-  layer->rows = alloc_floats(2 * out_width * padded);
-  if (layer->kind == LAYER_CONV) {
-    layer->patch = alloc_floats(out_width * run_of(layer));
+// A layer that stores gradients by offsets from the images' windows leaves some in the frame.
+static void clear_frame(const Tensor *tensor, int count) {
+  const Plane *p = &tensor->gradient;
+  int line = tensor->width * tensor->channels, left = p->frame.left * tensor->channels;
+  for (int n = 0; n < count; n++) {
+    float *image = p->data + (usize)n * p->image;
+    for (int i = 0; i < p->frame.top * p->row; i++) image[i] = 0;
+    for (int i = (p->frame.top + tensor->height) * p->row; i < p->image; i++) image[i] = 0;
+    for (int y = 0; y < tensor->height; y++) {
+      float *row = image + (p->frame.top + y) * p->row;
+      for (int i = 0; i < left; i++) row[i] = 0;
+      for (int i = left + line; i < p->row; i++) row[i] = 0;
+    }
+  }
+}
+
+static void prepare_gradient(Layer *layer, int count) {
+  const Tensor *out = layer->out;
+  if (out->has_dirty_frame) clear_frame(out, count);
+  activate_plane_backward(layer->activation, out, count);
+  if (layer->bias_count > 0)
+    direct_sum_pixels(side_of(out, &out->gradient), layer->bias_gradient, layer->row_sums, count);
+}
+
+INLINE const float *bias_of(const Layer *layer) { return layer->bias_count > 0 ? layer->bias : 0; }
+
+void conv_reserve_frames(Layer *layer) {
+  Tensor *in = layer->in, *out = layer->out;
+  const Windows *w = &layer->windows;
+  if (layer->kind == LAYER_CONV_RELU_POOL) {
+    direct_windows_frame(&in->value.frame, w, in->height, in->width, 2 * out->height, 2 * out->width);
+    in->has_dirty_frame |= in->wants_gradient;
     return;
   }
-  int transposed = filters * kernel * padded_run_of(layer);
-  int positions = out->height * out->width;
-  layer->transposed = alloc_floats(transposed);
-  layer->transposed_gradient = alloc_floats(transposed);
-  layer->list_values = alloc_floats(positions);
-  layer->list_offsets = alloc_ints(positions);
-  layer->position_of_maximum = alloc_ints((usize)batch * positions * filters);
-  layer->visit_map = alloc_ints(positions);
-  layer->visit_gradient = alloc_ints(positions);
-  // Column by column, every second row first: the windows of neighbours in this order share no row, so that adding to
-  // the input's gradient never waits for a store that is still under way.
-  int at = 0;
-  for (int x = 0; x < out->width; x++)
-    for (int odd = 0; odd < 2; odd++)
-      for (int y = odd; y < out->height; y += 2) {
-        layer->visit_map[at] = (y * out->width + x) * filters;
-        layer->visit_gradient[at++] = (y + out->pad) * out->row + (x + out->pad) * filters;
-      }
+  direct_windows_frame(&in->value.frame, w, in->height, in->width, out->height, out->width);
+  if (in->wants_gradient) direct_spread_frame(&out->gradient.frame, w, in->height, in->width, out->height, out->width);
 }
 
-// Weights and, behind them, the bias with zeros for the missing filters, so that the padded lanes stay zero.
-static void pack_weights(Layer *layer) {
-  int filters = layer->bias_count, padded = padded_filters_of(layer), taps = layer->kernel * run_of(layer);
-  for (int t = 0; t < taps; t++)
-    for (int f = 0; f < filters; f++) layer->packed[t * padded + f] = layer->weights[t * filters + f];
-  for (int f = 0; f < filters; f++) layer->packed[taps * padded + f] = layer->bias[f];
-}
-
-typedef struct {
-  const float *x;
-  int channels, row, kernel, run;
-  const float *weights, *bias;
-  int padded_filters;
-} ConvRow;
-
-// out[PIXELS][padded_filters] of VECTORS vectors each. PIXELS × VECTORS accumulators live in registers.
-#define CONV_TILE(NAME, PIXELS, VECTORS)                                                                             \
-  INLINE void NAME(const ConvRow *c, const float *x, const float *w, const float *bias, float *out) {               \
-    vf acc[PIXELS][VECTORS];                                                                                         \
-    UNROLL for (int p = 0; p < PIXELS; p++) {                                                                        \
-      UNROLL for (int v = 0; v < VECTORS; v++) acc[p][v] = load(bias + v * VW);                                      \
-    }                                                                                                                \
-    int channels = c->channels, filters = c->padded_filters, run = c->run;                                           \
-    for (int ky = 0; ky < c->kernel; ky++) {                                                                         \
-      const float *r = x + ky * c->row;                                                                              \
-      for (int t = 0; t < run; t++) {                                                                                \
-        vf wv[VECTORS];                                                                                              \
-        UNROLL for (int v = 0; v < VECTORS; v++) wv[v] = load(w + v * VW);                                           \
-        w += filters;                                                                                                \
-        UNROLL for (int p = 0; p < PIXELS; p++) {                                                                    \
-          vf xv = splat(r[p * channels + t]);                                                                        \
-          UNROLL for (int v = 0; v < VECTORS; v++) acc[p][v] += xv * wv[v];                                          \
-        }                                                                                                            \
-      }                                                                                                              \
-    }                                                                                                                \
-    UNROLL for (int p = 0; p < PIXELS; p++) {                                                                        \
-      UNROLL for (int v = 0; v < VECTORS; v++) store(out + p * filters + v * VW, acc[p][v]);                         \
-    }                                                                                                                \
-  }
-
-// A row of any length: whole tiles, then one that overlaps the last (the same sums once more), or single pixels.
-#define CONV_SPAN(NAME, PIXELS, VECTORS)                                                                             \
-  CONV_TILE(NAME##_tile, PIXELS, VECTORS)                                                                            \
-  CONV_TILE(NAME##_pixel, 1, VECTORS)                                                                                \
-  static void NAME(const ConvRow *c, int filter, int pixels, float *out) {                                           \
-    const float *w = c->weights + filter, *bias = c->bias + filter;                                                  \
-    int p = 0;                                                                                                       \
-    for (; p + PIXELS <= pixels; p += PIXELS)                                                                        \
-      NAME##_tile(c, c->x + p * c->channels, w, bias, out + p * c->padded_filters + filter);                         \
-    if (p < pixels && pixels >= PIXELS) {                                                                            \
-      p = pixels - PIXELS;                                                                                           \
-      NAME##_tile(c, c->x + p * c->channels, w, bias, out + p * c->padded_filters + filter);                         \
-    } else {                                                                                                         \
-      for (; p < pixels; p++)                                                                                        \
-        NAME##_pixel(c, c->x + p * c->channels, w, bias, out + p * c->padded_filters + filter);                      \
-    }                                                                                                                \
-  }
-
-// Eight accumulators: V8 spills twelve, which costs more than the loads that they would save.
-CONV_SPAN(span_of_four, 2, 4)
-CONV_SPAN(span_of_two, 4, 2)
-CONV_SPAN(span_of_one, 6, 1)
-
-// out[pixels][padded_filters]
-static void conv_row(const ConvRow *c, int pixels, float *out) {
-  int filter = 0;
-  for (; filter + 4 * VW <= c->padded_filters; filter += 4 * VW) span_of_four(c, filter, pixels, out);
-  for (; filter + 2 * VW <= c->padded_filters; filter += 2 * VW) span_of_two(c, filter, pixels, out);
-  for (; filter < c->padded_filters; filter += VW) span_of_one(c, filter, pixels, out);
-}
-
-static ConvRow conv_row_of(const Layer *layer) {
-  int padded = padded_filters_of(layer);
-  return (ConvRow){.channels = layer->in->channels,
-                   .row = layer->in->row,
-                   .kernel = layer->kernel,
-                   .run = run_of(layer),
-                   .weights = layer->packed,
-                   .bias = layer->packed + layer->kernel * run_of(layer) * padded,
-                   .padded_filters = padded};
-}
-
-// Where the window of output pixel (0,0) starts: the frame is exactly as wide as this layer's padding.
-static const float *first_window(const Layer *layer, int n) {
-  const Tensor *in = layer->in;
-  return in->data + (usize)n * in->image;
-}
+void conv_finish(Layer *layer) { allocate_scratch(layer, layer->in->channels, layer->out->channels); }
 
 void conv_forward(Layer *layer, int count) {
-  const Tensor *out = layer->out;
-  int filters = layer->bias_count, padded = padded_filters_of(layer);
-  pack_weights(layer);
-  ConvRow row = conv_row_of(layer);
-  for (int n = 0; n < count; n++)
-    for (int y = 0; y < out->height; y++) {
-      row.x = first_window(layer, n) + y * layer->in->row;
-      conv_row(&row, out->width, layer->rows);
-      activate(layer->activation, layer->rows, out->width * padded);
-      float *target = tensor_origin(out, out->data) + (usize)n * out->image + y * out->row;
-      for (int x = 0; x < out->width; x++)
-        for (int f = 0; f < filters; f++) target[x * filters + f] = layer->rows[x * padded + f];
-    }
-}
-
-// The dense backward pass, row by row: the windows of a row are a matrix [pixels, run] whose rows overlap.
-void conv_backward(Layer *layer, int count, float *workspace) {
   const Tensor *in = layer->in, *out = layer->out;
-  int filters = layer->bias_count, run = run_of(layer);
-  for (int i = 0; i < layer->weight_count; i++) layer->weight_gradient[i] = 0;
-  for (int f = 0; f < filters; f++) layer->bias_gradient[f] = 0;
-  if (layer->gradient_channels > 0)
-    for (usize i = 0; i < (usize)count * in->image; i++) in->gradient[i] = 0;
-  for (int n = 0; n < count; n++)
-    for (int y = 0; y < out->height; y++) {
-      usize at = (usize)n * out->image + y * out->row;
-      float *d = tensor_origin(out, out->gradient) + at;
-      // Past the row's end lies a frame or a later row, which hasn't had its turn: apply to this row only.
-      for (int i = 0; i < out->width * filters; i++) {
-        float value = (tensor_origin(out, out->data) + at)[i];
-        if (layer->activation == ACTIVATION_RELU) d[i] = value > 0 ? d[i] : 0;
-        if (layer->activation == ACTIVATION_SIGMOID) d[i] *= value * (1 - value);
-        layer->bias_gradient[i % filters] += d[i];
-      }
-      for (int ky = 0; ky < layer->kernel; ky++) {
-        const float *windows = first_window(layer, n) + (y + ky) * in->row;
-        gemm(workspace, run, filters, out->width, (Matrix){windows, 1, in->channels}, (Matrix){d, filters, 1},
-             layer->weight_gradient + ky * run * filters, filters, 0, GEMM_ACCUMULATE);
-        if (layer->gradient_channels == 0) continue;
-        gemm(workspace, out->width, run, filters, (Matrix){d, filters, 1},
-             (Matrix){layer->weights + ky * run * filters, 1, filters}, layer->patch, run, 0, GEMM_OVERWRITE);
-        float *target = in->gradient + (usize)n * in->image + (y + ky) * in->row;
-        for (int x = 0; x < out->width; x++)
-          for (int t = 0; t < run; t++) target[x * in->channels + t] += layer->patch[x * run + t];
-      }
-    }
+  direct_windows(&layer->windows, side_of(in, &in->value), side_of(out, &out->value), layer->weights, bias_of(layer),
+                 layer->activation, 0, layer->packed, count);
+  if (layer->activation == ACTIVATION_SIGMOID) activate_plane(ACTIVATION_SIGMOID, out, count);
 }
 
-// One row of pooled pixels from two rows of filters' sums. The map gets the start of the maximum's window, -1 where
-// ReLU lets nothing through.
-static void pool_row(const float *upper, const float *lower, int pixels, int padded, int filters, int channels, int row,
-                     int window, float *out, int *map) {
-  for (int p = 0; p < pixels; p++, window += 2 * channels)
-    for (int f = 0; f < filters; f += VW) {
-      const float *a = upper + 2 * p * padded + f, *b = lower + 2 * p * padded + f;
-      vf best = load(a), next = load(a + padded);
-      vi at = splat_int(window), better = next > best;
-      at = blend_int(better, splat_int(window + channels), at);
-      best = blend(better, next, best);
-      next = load(b);
-      better = next > best;
-      at = blend_int(better, splat_int(window + row), at);
-      best = blend(better, next, best);
-      next = load(b + padded);
-      better = next > best;
-      at = blend_int(better, splat_int(window + row + channels), at);
-      best = blend(better, next, best);
-      at = blend_int(best > splat(0), at, splat_int(-1));
-      best = blend(best < splat(0), splat(0), best);
-      if (f + VW <= filters || p + 1 < pixels) {
-        // Lanes past the last filter fall on later pixels, which come after, or, as zeros, on the frame's zeros.
-        store(out + p * filters + f, best);
-        *(vi *)(map + p * filters + f) = at;
-      } else {
-        for (int lane = 0; f + lane < filters; lane++) {
-          out[p * filters + f + lane] = best[lane];
-          map[p * filters + f + lane] = at[lane];
-        }
-      }
-    }
-}
-
-void conv_pool_forward(Layer *layer, int count) {
+void conv_backward(Layer *layer, int count) {
   const Tensor *in = layer->in, *out = layer->out;
-  int filters = layer->bias_count, padded = padded_filters_of(layer), pixels = 2 * out->width;
-  pack_weights(layer);
-  ConvRow row = conv_row_of(layer);
-  float *upper = layer->rows, *lower = layer->rows + pixels * padded;
-  for (int n = 0; n < count; n++)
-    for (int y = 0; y < out->height; y++) {
-      int window = 2 * y * in->row;
-      row.x = first_window(layer, n) + window;
-      conv_row(&row, pixels, upper);
-      row.x += in->row;
-      conv_row(&row, pixels, lower);
-      pool_row(upper, lower, out->width, padded, filters, in->channels, in->row, window,
-               tensor_origin(out, out->data) + (usize)n * out->image + y * out->row,
-               layer->position_of_maximum + ((usize)n * out->height + y) * out->width * filters);
-    }
+  prepare_gradient(layer, count);
+  Side gradient = side_of(out, &out->gradient);
+  direct_correlate(&layer->windows, side_of(in, &in->value), gradient, layer->weight_gradient, layer->sum_tiles, count);
+  if (in->wants_gradient)
+    direct_spread(&layer->windows, gradient, side_of(in, &in->gradient), layer->weights, 0, ACTIVATION_LINEAR,
+                  layer->adds_to_in, layer->packed_back, count);
 }
 
-// gradient[ROWS][VECTORS] += Σ value · window, over the listed windows; and
-// input gradient's windows += value · weights. The factors that stay are kept in registers.
-#define LIST_KERNELS(ROWS, VECTORS)                                                                                  \
-  static void filter_gradient_##ROWS##x##VECTORS(float *g, int run, const float *x, int row, const int *offsets,    \
-                                                 const float *values, int count) {                                   \
-    vf acc[ROWS][VECTORS];                                                                                           \
-    UNROLL for (int r = 0; r < ROWS; r++) {                                                                          \
-      UNROLL for (int v = 0; v < VECTORS; v++) acc[r][v] = load(g + r * run + v * VW);                               \
-    }                                                                                                                \
-    for (int q = 0; q < count; q++) {                                                                                \
-      const float *window = x + offsets[q];                                                                          \
-      vf d = splat(values[q]);                                                                                       \
-      UNROLL for (int r = 0; r < ROWS; r++) {                                                                        \
-        UNROLL for (int v = 0; v < VECTORS; v++) acc[r][v] += d * load(window + r * row + v * VW);                   \
-      }                                                                                                              \
-    }                                                                                                                \
-    UNROLL for (int r = 0; r < ROWS; r++) {                                                                          \
-      UNROLL for (int v = 0; v < VECTORS; v++) store(g + r * run + v * VW, acc[r][v]);                               \
-    }                                                                                                                \
-  }                                                                                                                  \
-  static void input_gradient_##ROWS##x##VECTORS(const float *w, int run, float *x, int row, const int *offsets,     \
-                                                const float *values, int count) {                                    \
-    vf kept[ROWS][VECTORS];                                                                                          \
-    UNROLL for (int r = 0; r < ROWS; r++) {                                                                          \
-      UNROLL for (int v = 0; v < VECTORS; v++) kept[r][v] = load(w + r * run + v * VW);                              \
-    }                                                                                                                \
-    for (int q = 0; q < count; q++) {                                                                                \
-      float *window = x + offsets[q];                                                                                \
-      vf d = splat(values[q]);                                                                                       \
-      UNROLL for (int r = 0; r < ROWS; r++) {                                                                        \
-        UNROLL for (int v = 0; v < VECTORS; v++)                                                                     \
-          store(window + r * row + v * VW, load(window + r * row + v * VW) + d * kept[r][v]);                        \
-      }                                                                                                              \
-    }                                                                                                                \
-  }
+void conv_transpose_reserve_frames(Layer *layer) {
+  Tensor *in = layer->in, *out = layer->out;
+  const Windows *w = &layer->windows;
+  direct_spread_frame(&in->value.frame, w, out->height, out->width, in->height, in->width);
+  direct_windows_frame(&out->gradient.frame, w, out->height, out->width, in->height, in->width);
+}
 
-LIST_KERNELS(1, 8)
-LIST_KERNELS(1, 4)
-LIST_KERNELS(2, 4)
-LIST_KERNELS(3, 4)
-LIST_KERNELS(1, 2)
-LIST_KERNELS(5, 2)
-LIST_KERNELS(1, 1)
-LIST_KERNELS(5, 1)
+void conv_transpose_finish(Layer *layer) { allocate_scratch(layer, layer->out->channels, layer->in->channels); }
 
-// Calls KERNEL for blocks that cover the kernel's rows × the run's vectors.
-#define COVER(KERNEL, fixed, moving)                                                                                 \
-  for (int t = 0, left; (left = padded_run - t) > 0;) {                                                              \
-    int width = left >= 8 * VW ? 8 : left >= 4 * VW ? 4 : left >= 2 * VW ? 2 : 1;                                    \
-    for (int ky = 0; ky < kernel;) {                                                                                 \
-      int rows = kernel - ky;                                                                                        \
-      __typeof__(&KERNEL##_1x1) function;                                                                            \
-      if (width == 8) function = KERNEL##_1x8, rows = 1;                                                             \
-      else if (width == 4 && rows >= 3) function = KERNEL##_3x4, rows = 3;                                           \
-      else if (width == 4 && rows == 2) function = KERNEL##_2x4;                                                     \
-      else if (width == 4) function = KERNEL##_1x4;                                                                  \
-      else if (width == 2 && rows >= 5) function = KERNEL##_5x2, rows = 5;                                           \
-      else if (width == 2) function = KERNEL##_1x2, rows = 1;                                                        \
-      else if (rows >= 5) function = KERNEL##_5x1, rows = 5;                                                         \
-      else function = KERNEL##_1x1, rows = 1;                                                                        \
-      function((fixed) + ky * padded_run + t, padded_run, (moving) + ky * in->row + t, in->row,                      \
-               layer->list_offsets, layer->list_values, listed);                                                     \
-      ky += rows;                                                                                                    \
-    }                                                                                                                \
-    t += width * VW;                                                                                                 \
-  }
-
-void conv_pool_backward(Layer *layer, int count) {
+void conv_transpose_forward(Layer *layer, int count) {
   const Tensor *in = layer->in, *out = layer->out;
-  int filters = layer->bias_count, kernel = layer->kernel, run = run_of(layer), padded_run = padded_run_of(layer);
-  int positions = out->height * out->width, wants_input = layer->gradient_channels > 0;
-  for (int f = 0; f < filters; f++) {
-    layer->bias_gradient[f] = 0;
-    for (int ky = 0; ky < kernel; ky++)
-      for (int t = 0; t < padded_run; t++) {
-        int at = (f * kernel + ky) * padded_run + t;
-        layer->transposed[at] = t < run ? layer->weights[(ky * run + t) * filters + f] : 0;
-        layer->transposed_gradient[at] = 0;
-      }
-  }
-  for (int n = 0; n < count; n++) {
-    const float *x = in->data + (usize)n * in->image;
-    const float *d = out->gradient + (usize)n * out->image;
-    const int *map = layer->position_of_maximum + (usize)n * positions * filters;
-    float *dx = wants_input ? in->gradient + (usize)n * in->image : 0;
-    if (wants_input)
-      for (int i = 0; i < in->image; i++) dx[i] = 0;
-    for (int f = 0; f < filters; f++) {
-      // Always written and counted only where active: a branch here would be mispredicted half of the time.
-      int listed = 0;
-      float sum = 0;
-      for (int q = 0; q < positions; q++) {
-        int offset = map[layer->visit_map[q] + f];
-        float value = d[layer->visit_gradient[q] + f];
-        layer->list_offsets[listed] = offset;
-        layer->list_values[listed] = value;
-        sum += offset >= 0 ? value : 0;
-        listed += offset >= 0;
-      }
-      layer->bias_gradient[f] += sum;
-      const float *weights = layer->transposed + f * kernel * padded_run;
-      float *gradient = layer->transposed_gradient + f * kernel * padded_run;
-      COVER(filter_gradient, gradient, x)
-      if (wants_input) COVER(input_gradient, weights, dx)
-    }
-  }
-  for (int f = 0; f < filters; f++)
-    for (int ky = 0; ky < kernel; ky++)
-      for (int t = 0; t < run; t++)
-        layer->weight_gradient[(ky * run + t) * filters + f] =
-            layer->transposed_gradient[(f * kernel + ky) * padded_run + t];
+  direct_spread(&layer->windows, side_of(in, &in->value), side_of(out, &out->value), layer->weights, bias_of(layer),
+                layer->activation, 0, layer->packed_back, count);
+  if (layer->activation == ACTIVATION_SIGMOID) activate_plane(ACTIVATION_SIGMOID, out, count);
+}
+
+void conv_transpose_backward(Layer *layer, int count) {
+  const Tensor *in = layer->in, *out = layer->out;
+  prepare_gradient(layer, count);
+  Side gradient = side_of(out, &out->gradient);
+  direct_correlate(&layer->windows, gradient, side_of(in, &in->value), layer->weight_gradient, layer->sum_tiles, count);
+  if (in->wants_gradient)
+    direct_windows(&layer->windows, gradient, side_of(in, &in->gradient), layer->weights, 0, ACTIVATION_LINEAR,
+                   layer->adds_to_in, layer->packed, count);
 }

@@ -1,31 +1,53 @@
 #include "optimiser.h"
+#include "vmath.h"
 
-void parameters_allocate(Parameters *parameters, int count) {
-  *parameters = (Parameters){.count = count,
-                             .values = alloc_floats(count),
-                             .gradients = alloc_floats(count),
-                             .first_moments = alloc_floats(count),
-                             .second_moments = alloc_floats(count)};
+void optimiser_allocate(Optimiser *optimiser, int count, int statistic_count, double average_decay) {
+  optimiser->parameters = (Parameters){.count = count,
+                                       .statistic_count = statistic_count,
+                                       .values = alloc_floats(count),
+                                       .gradients = alloc_floats(count),
+                                       .first_moments = alloc_floats(count),
+                                       .second_moments = alloc_floats(count),
+                                       .averages = average_decay > 0 ? alloc_floats(count) : 0,
+                                       .statistics = alloc_floats(statistic_count)};
+  optimiser->average_decay = average_decay;
 }
 
-void adam_begin(Adam *adam, double beta1, double beta2, double epsilon, double weight_decay) {
-  *adam = (Adam){beta1, beta2, epsilon, weight_decay, 1, 1};
+EXPORT(optimiser_use_adam)
+void optimiser_use_adam(Optimiser *o, double beta1, double beta2, double epsilon, double weight_decay) {
+  o->kind = OPTIMISER_ADAM;
+  o->beta1 = beta1;
+  o->beta2 = beta2;
+  o->epsilon = epsilon;
+  o->weight_decay = weight_decay;
+  optimiser_seek(o, 0);
 }
 
-void adam_seek(Adam *adam, int steps) {
-  adam->beta1_power = adam->beta2_power = 1;
+EXPORT(optimiser_use_sgd)
+void optimiser_use_sgd(Optimiser *o, double momentum, int is_nesterov, double weight_decay) {
+  o->kind = OPTIMISER_SGD;
+  o->momentum = momentum;
+  o->is_nesterov = is_nesterov;
+  o->weight_decay = weight_decay;
+  optimiser_seek(o, 0);
+}
+
+void optimiser_seek(Optimiser *o, int steps) {
+  o->steps = steps;
+  o->beta1_power = o->beta2_power = 1;
   for (int i = 0; i < steps; i++) {
-    adam->beta1_power *= adam->beta1;
-    adam->beta2_power *= adam->beta2;
+    o->beta1_power *= o->beta1;
+    o->beta2_power *= o->beta2;
   }
 }
 
-void adam_step(Adam *adam, Parameters *parameters, double rate) {
-  adam->beta1_power *= adam->beta1;
-  adam->beta2_power *= adam->beta2;
-  float beta1 = adam->beta1, beta2 = adam->beta2, rest1 = 1 - adam->beta1, rest2 = 1 - adam->beta2;
-  float scale = rate / (1 - adam->beta1_power), correction = 1 / (1 - adam->beta2_power);
-  float epsilon = adam->epsilon, decay = rate * adam->weight_decay;
+static void adam_step(Optimiser *o, double rate) {
+  const Parameters *parameters = &o->parameters;
+  o->beta1_power *= o->beta1;
+  o->beta2_power *= o->beta2;
+  float beta1 = o->beta1, beta2 = o->beta2, rest1 = 1 - o->beta1, rest2 = 1 - o->beta2;
+  float scale = rate / (1 - o->beta1_power), correction = 1 / (1 - o->beta2_power);
+  float epsilon = o->epsilon, decay = rate * o->weight_decay;
   float *restrict w = parameters->values, *restrict m = parameters->first_moments;
   float *restrict v = parameters->second_moments;
   const float *restrict gradients = parameters->gradients;
@@ -35,4 +57,47 @@ void adam_step(Adam *adam, Parameters *parameters, double rate) {
     v[i] = beta2 * v[i] + rest2 * g * g;
     w[i] -= scale * m[i] / (__builtin_sqrtf(v[i] * correction) + epsilon) + decay * w[i];
   }
+}
+
+static void sgd_step(Optimiser *o, double rate) {
+  const Parameters *parameters = &o->parameters;
+  float momentum = o->momentum, step = rate, decay = rate * o->weight_decay;
+  float *restrict w = parameters->values, *restrict v = parameters->first_moments;
+  const float *restrict gradients = parameters->gradients;
+  if (o->is_nesterov)
+    for (int i = 0; i < parameters->count; i++) {
+      v[i] = momentum * v[i] + gradients[i];
+      w[i] -= step * (gradients[i] + momentum * v[i]) + decay * w[i];
+    }
+  else
+    for (int i = 0; i < parameters->count; i++) {
+      v[i] = momentum * v[i] + gradients[i];
+      w[i] -= step * v[i] + decay * w[i];
+    }
+}
+
+void optimiser_step(Optimiser *o, double rate) {
+  if (o->kind == OPTIMISER_ADAM) adam_step(o, rate);
+  else sgd_step(o, rate);
+  const Parameters *parameters = &o->parameters;
+  if (parameters->averages) {
+    // Young averages forget faster: the initial weights would weigh in them for long.
+    double young = (1.0 + o->steps) / (10.0 + o->steps);
+    float kept = young < o->average_decay ? young : o->average_decay, rest = 1 - kept;
+    float *restrict a = parameters->averages;
+    const float *restrict w = parameters->values;
+    for (int i = 0; i < parameters->count; i++) a[i] = kept * a[i] + rest * w[i];
+  }
+  o->steps++;
+}
+
+int optimiser_has_finite_gradients(const Optimiser *optimiser) {
+  const Parameters *parameters = &optimiser->parameters;
+  vf sum = splat(0);
+  int whole = parameters->count / VW * VW;
+  for (int i = 0; i < whole; i += VW) sum += load(parameters->gradients + i) * splat(0);
+  float total = 0;
+  for (int lane = 0; lane < VW; lane++) total += sum[lane];
+  for (int i = whole; i < parameters->count; i++) total += parameters->gradients[i] * 0;
+  return is_finite(total);
 }

@@ -1,16 +1,28 @@
-// Adam and AdamW over the flat vectors.
+// Adam, AdamW and SGD over the flat vectors, and the running average of the weights.
 #pragma once
-#include "chain.h"
+#include "graph.h"
+
+typedef enum { OPTIMISER_ADAM, OPTIMISER_SGD } OptimiserKind;
 
 typedef struct {
-  double beta1, beta2, epsilon, weight_decay;
+  Parameters parameters;
+  OptimiserKind kind;
+  // Adam.
+  double beta1, beta2, epsilon;
   // beta^step, multiplied up step by step: pow() has other bits on other machines.
   double beta1_power, beta2_power;
-} Adam;
+  // SGD.
+  double momentum;
+  int is_nesterov;
+  double weight_decay;
+  // Of the running average; 0 for none.
+  double average_decay;
+  int steps;
+} Optimiser;
 
-SHARED void parameters_allocate(Parameters *parameters, int count);
-SHARED void adam_begin(Adam *adam, double beta1, double beta2, double epsilon, double weight_decay);
+SHARED void optimiser_allocate(Optimiser *optimiser, int count, int statistic_count, double average_decay);
+// values −= rate·(the kind's direction + weight_decay·values), biases included; then the average moves.
+SHARED void optimiser_step(Optimiser *optimiser, double rate);
 // As after `steps` steps.
-SHARED void adam_seek(Adam *adam, int steps);
-// values -= rate·(m̂ / (√v̂ + epsilon) + weight_decay·values), biases included
-SHARED void adam_step(Adam *adam, Parameters *parameters, double rate);
+SHARED void optimiser_seek(Optimiser *optimiser, int steps);
+SHARED int optimiser_has_finite_gradients(const Optimiser *optimiser);

@@ -15,6 +15,8 @@ typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
+// For what keeps its sums in registers: inlined, it would share them with its caller.
+#define NOINLINE __attribute__((noinline))
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -41,8 +43,11 @@ INLINE vi splat_int(int a) { return (vi){a, a, a, a}; }
 #elif VW == 8
 INLINE vf splat(float a) { return (vf){a, a, a, a, a, a, a, a}; }
 INLINE vi splat_int(int a) { return (vi){a, a, a, a, a, a, a, a}; }
+#elif VW == 16
+INLINE vf splat(float a) { return (vf){a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a}; }
+INLINE vi splat_int(int a) { return (vi){a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a}; }
 #else
-#error "VW must be 4 or 8"
+#error "VW must be 4, 8 or 16"
 #endif
 
 // mask has all bits of a lane set or none, as comparisons give them

@@ -128,7 +128,9 @@ function outputOf(spec: LayerSpec, inputs: readonly Value[], wrong: (what: strin
     case 'conv2d-transpose': {
       if (isFlat) throw wrong('a convolution needs an image, but the layer before it is flat');
       if (!isNatural(spec.filters) || !pairOf(spec.kernelSize).every(isNatural)) {
-        throw wrong(`filters (${spec.filters}) and kernelSize (${spec.kernelSize}) must be whole and positive`);
+        throw wrong(
+          `filters (${spec.filters}) and kernelSize (${pairOf(spec.kernelSize).join('x')}) must be whole and positive`,
+        );
       }
       requireKernelOptions(spec, wrong);
       const strides = requireStrides(spec, wrong);
@@ -138,7 +140,7 @@ function outputOf(spec: LayerSpec, inputs: readonly Value[], wrong: (what: strin
     case 'average-pool2d':
       if (isFlat) throw wrong('a pool needs an image, but the layer before it is flat');
       if (!pairOf(spec.poolSize).every(isNatural)) {
-        throw wrong(`poolSize (${spec.poolSize}) must be whole and positive`);
+        throw wrong(`poolSize (${pairOf(spec.poolSize).join('x')}) must be whole and positive`);
       }
       return left(along(spec.poolSize, requireStrides(spec, wrong), windowsOf), shape.channels);
     case 'global-average-pool2d':

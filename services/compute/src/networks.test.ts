@@ -69,7 +69,7 @@ describe('networks - layers that can not be', () => {
   it.each([
     [[{ ...conv, kernelSize: 9 }, flatten, logits], /layer conv .* nothing is left of an input of 8x8x1/],
     [[{ ...pool, poolSize: 9 }, flatten, logits], /layer pool .* nothing is left/],
-    [[{ ...pool, poolSize: 1.5 }, flatten, logits], /poolSize \(1.5\)/],
+    [[{ ...pool, poolSize: 1.5 }, flatten, logits], /poolSize \(1.5x1.5\)/],
     [[{ ...conv, filters: 0 }, flatten, logits], /filters \(0\)/],
     [[flatten, { ...logits, name: 'hidden', units: -1 }, logits], /units \(-1\)/],
     [[logits], /needs a flat input/],

@@ -29,7 +29,13 @@ static int has_avx2(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
-static const InstructionSet INSTRUCTION_SETS[] = {{"AVX2+FMA", kernels_avx2, has_avx2},
+static int has_avx512(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+static const InstructionSet INSTRUCTION_SETS[] = {{"AVX-512", kernels_avx512, has_avx512},
+                                                  {"AVX2+FMA", kernels_avx2, has_avx2},
                                                   {"SSE2", kernels_portable, always}};
 #elif defined(__aarch64__)
 static const InstructionSet INSTRUCTION_SETS[] = {{"NEON", kernels_portable, always}};

@@ -1,11 +1,15 @@
 // All kernels for one instruction set, compiled with -DTABLE=<its table's name>, -DVW=<floats per vector> and the
 // compiler's flags for it. One translation unit, because a second set of the same names can't be linked beside it.
-#include "../chain.c"
 #include "../classifier.c"
+#include "../conv-pool.c"
 #include "../conv.c"
 #include "../cvae.c"
 #include "../dense.c"
+#include "../direct.c"
+#include "../elementwise.c"
 #include "../gemm.c"
+#include "../graph.c"
+#include "../norm.c"
 #include "../optimiser.c"
 #include "../parameters.c"
 #include "../pool.c"

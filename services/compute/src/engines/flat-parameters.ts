@@ -1,19 +1,31 @@
 import { InvalidArgumentError, RandomStream, decodeTensors, encodeTensors } from '@bbdistill/common';
+import type { NamedTensor } from '@bbdistill/common';
 import type { WeightTensor } from '../engine.js';
 import { elementsOf, elementsOfAll } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';
 
-const CHECKPOINT_FORMAT = 'bbdistill-checkpoint-1';
+const CHECKPOINT_FORMAT = 'bbdistill-checkpoint-2';
+
+/** He's normal numbers are cut at two deviations, as Keras does, which narrows them by this. */
+const TRUNCATED_DEVIATION = 0.87962566103423978;
 
 /** The optimiser's state as flat vectors over all tensors, views into an engine's memory. */
 export interface FlatState {
+  /** Trainable tensors, one after the other. */
   values: Float32Array;
   firstMoments: Float32Array;
   secondMoments: Float32Array;
+  /** Running averages of `values`, where wanted. */
+  averages: Float32Array | undefined;
+  /** Tensors that no optimiser touches, one after the other. */
+  statistics: Float32Array;
 }
+
+const VECTORS = ['values', 'firstMoments', 'secondMoments', 'averages', 'statistics'] as const;
 
 /** Names and shapes over an engine's flat vectors: initial weights, reading, writing, checkpoints. */
 export class FlatParameters {
+  /** Trainable numbers. */
   readonly count: number;
   readonly #layoutJson: string;
 
@@ -23,25 +35,44 @@ export class FlatParameters {
     private readonly layout: readonly TensorLayout[],
     private readonly state: FlatState,
   ) {
-    this.count = elementsOfAll(layout);
+    this.count = elementsOfAll(layout.filter(({ isTrainable }) => isTrainable));
     this.#layoutJson = JSON.stringify(layout.map(({ name, shape }) => [name, shape]));
   }
 
-  /** Glorot uniform kernels, zero biases (Keras' defaults). Each tensor has a random stream of its own. */
+  /** Keras' initialisers; each tensor has a random stream of its own. */
   initialise(seed: number): void {
     for (const [{ name, initial, fanIn, fanOut }, view] of this.#views(this.state.values)) {
       if (typeof initial === 'number') {
         view.fill(initial);
         continue;
       }
-      const limit = Math.sqrt(6 / (fanIn + fanOut));
       const random = new RandomStream(seed, `weights/${name}`);
-      for (let i = 0; i < view.length; i++) view[i] = random.between(-limit, limit);
+      if (initial === 'glorot-uniform') {
+        const limit = Math.sqrt(6 / (fanIn + fanOut));
+        for (let i = 0; i < view.length; i++) view[i] = random.between(-limit, limit);
+      } else {
+        const deviation = Math.sqrt(2 / fanIn) / TRUNCATED_DEVIATION;
+        for (let i = 0; i < view.length; i++) view[i] = deviation * truncatedNormal(random);
+      }
     }
+    this.state.averages?.set(this.state.values);
   }
 
   tensors(): WeightTensor[] {
-    return [...this.#views(this.state.values)].map(([{ name, shape }, view]) => ({ name, shape, data: view.slice() }));
+    return this.#copies(this.state.values);
+  }
+
+  /** With the running averages where there are any. */
+  averagedTensors(): WeightTensor[] {
+    return this.#copies(this.state.averages ?? this.state.values);
+  }
+
+  /** The name of the tensor whose part of a flat vector first holds what isn't a finite number. */
+  firstNonFinite(flat: Float32Array): string | undefined {
+    for (const [{ name, isTrainable }, view] of this.#views(flat)) {
+      if (isTrainable && !view.every(Number.isFinite)) return name;
+    }
+    return undefined;
   }
 
   /** @throws InvalidArgumentError where a name or a shape doesn't fit; nothing is changed then */
@@ -50,32 +81,32 @@ export class FlatParameters {
     const expected = new Set(this.layout.map(({ name }) => name));
     const unknown = weights.find(({ name }) => !expected.has(name));
     if (unknown) throw new InvalidArgumentError(`${this.owner} has no tensor ${unknown.name}`);
-    for (const { name, shape } of this.layout) {
+    const data = this.layout.map(({ name, shape }) => {
       const tensor = given.get(name);
       if (!tensor) throw new InvalidArgumentError(`${this.owner}: the tensor ${name} is missing`);
-      const fits = tensor.shape.join() === shape.join() && tensor.data.length === elementsOf(shape);
-      if (!fits) {
+      if (tensor.shape.join() !== shape.join() || tensor.data.length !== elementsOf(shape)) {
         throw new InvalidArgumentError(
           `${this.owner}: tensor ${name} has shape [${tensor.shape.join(',')}] and ${tensor.data.length} numbers, ` +
             `not [${shape.join(',')}]`,
         );
       }
-    }
-    for (const [{ name }, view] of this.#views(this.state.values)) view.set(given.get(name)?.data ?? []);
+      return tensor.data;
+    });
+    let at = 0;
+    for (const [, view] of this.#views(this.state.values)) view.set(data[at++]!);
+    this.state.averages?.set(this.state.values);
   }
 
-  /** Safetensors with weights, moments and step count. */
+  /** Weights, moments, averages, statistics and step count. */
   encodeCheckpoint(steps: number): Uint8Array {
-    const vector = (data: Float32Array) => ({ dtype: 'F32' as const, shape: [this.count], data });
-    return encodeTensors({
-      metadata: { format: CHECKPOINT_FORMAT, layout: this.#layoutJson },
-      tensors: {
-        values: vector(this.state.values),
-        firstMoments: vector(this.state.firstMoments),
-        secondMoments: vector(this.state.secondMoments),
-        steps: { dtype: 'I32', shape: [1], data: Int32Array.of(steps) },
-      },
-    });
+    const tensors: Record<string, NamedTensor> = {
+      steps: { dtype: 'I32', shape: [1], data: Int32Array.of(steps) },
+    };
+    for (const name of VECTORS) {
+      const data = this.state[name];
+      if (data && data.length > 0) tensors[name] = { dtype: 'F32', shape: [data.length], data };
+    }
+    return encodeTensors({ metadata: { format: CHECKPOINT_FORMAT, layout: this.#layoutJson }, tensors });
   }
 
   /**
@@ -88,9 +119,9 @@ export class FlatParameters {
     if (metadata['format'] !== CHECKPOINT_FORMAT) {
       throw new InvalidArgumentError(`${this.owner}: these bytes are no checkpoint (format ${metadata['format']})`);
     }
-    const vectors = (['values', 'firstMoments', 'secondMoments'] as const).map((name) => tensors[name]);
     const steps = tensors['steps']?.data[0];
-    if (metadata['layout'] !== this.#layoutJson || vectors.some((v) => v?.data.length !== this.count)) {
+    const fits = VECTORS.every((name) => (tensors[name]?.data.length ?? 0) === (this.state[name]?.length ?? 0));
+    if (metadata['layout'] !== this.#layoutJson || !fits) {
       throw new InvalidArgumentError(
         `${this.owner}: the checkpoint is of a network with other layers; restore it into the network that wrote it`,
       );
@@ -98,18 +129,34 @@ export class FlatParameters {
     if (steps === undefined || steps < 0) {
       throw new InvalidArgumentError(`${this.owner}: the checkpoint tells no step count`);
     }
-    this.state.values.set(vectors[0]?.data ?? []);
-    this.state.firstMoments.set(vectors[1]?.data ?? []);
-    this.state.secondMoments.set(vectors[2]?.data ?? []);
+    for (const name of VECTORS) this.state[name]?.set(tensors[name]?.data ?? []);
     return steps;
   }
 
-  *#views(flat: Float32Array): Iterable<[TensorLayout, Float32Array]> {
+  #copies(trainable: Float32Array): WeightTensor[] {
+    return [...this.#views(trainable)].map(([{ name, shape }, view]) => ({ name, shape, data: view.slice() }));
+  }
+
+  /** Every tensor's place: the trainable ones in `trainable`, the others in the statistics. */
+  *#views(trainable: Float32Array): Iterable<[TensorLayout, Float32Array]> {
     let at = 0;
+    let statisticsAt = 0;
     for (const layout of this.layout) {
       const elements = elementsOf(layout.shape);
-      yield [layout, flat.subarray(at, at + elements)];
-      at += elements;
+      if (layout.isTrainable) {
+        yield [layout, trainable.subarray(at, at + elements)];
+        at += elements;
+      } else {
+        yield [layout, this.state.statistics.subarray(statisticsAt, statisticsAt + elements)];
+        statisticsAt += elements;
+      }
     }
+  }
+}
+
+function truncatedNormal(random: RandomStream): number {
+  for (;;) {
+    const value = random.normal();
+    if (Math.abs(value) <= 2) return value;
   }
 }

@@ -1,16 +1,10 @@
-import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
-import { NanLossError, pairOf } from '../engine.js';
-import type {
-  AdamOptions,
-  ClassifierOptions,
-  NetworkSpec,
-  OptimiserOptions,
-  SplitStepClassifier,
-  WeightTensor,
-} from '../engine.js';
-import { elementsOfAll, networkTensors, shapedLayers } from '../network-shapes.js';
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { NanLossError } from '../engine.js';
+import type { ClassifierOptions, NetworkSpec, SplitStepClassifier, WeightTensor } from '../engine.js';
+import { elementsOfAll, graphOf, shapedLayers, tensorsOf } from '../network-shapes.js';
 import {
   allocating,
+  requireEma,
   requireLength,
   requireMemory,
   requireNatural,
@@ -19,14 +13,18 @@ import {
   resolvedLoss,
 } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
-import { ACTIVATION_CODES, bytesAt, flatStateAt, floatsAt } from './kernels.js';
+import { KernelGraph, floatsOfGraph } from './kernel-graph.js';
+import { bytesAt, flatStateAt, floatsAt, useOptimiser } from './kernels.js';
 import type { KernelFactory, Kernels, Pointer } from './kernels.js';
 
 /** What goes with `dispose`: the instance and every view into its memory. */
 interface Live {
   kernels: Kernels;
   self: Pointer;
+  graph: KernelGraph;
   parameters: FlatParameters;
+  gradients: Float32Array;
+  statistics: Float32Array;
   images: Float32Array;
   targets: Float32Array;
   bytes: Uint8Array;
@@ -43,30 +41,41 @@ export class KernelClassifier implements SplitStepClassifier {
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option or the layer that can't be */
-  constructor({ network, batch, seed, loss, optimiser }: ClassifierOptions, instantiate: KernelFactory) {
+  constructor(options: ClassifierOptions, instantiate: KernelFactory) {
+    const { network, batch, seed, optimiser, ema } = options;
     requireNatural('batch', batch);
     requireOptimiser(optimiser);
-    const { balance, temperature } = resolvedLoss(loss);
-    const adam = adamOf(optimiser);
-    const layout = networkTensors(network);
+    requireEma(ema);
+    const { balance, temperature, withEntropy } = resolvedLoss(options.loss);
+    const layers = shapedLayers(network);
+    const layout = tensorsOf(layers);
+    const graph = graphOf(network);
     this.network = network;
-    this.parameterCount = elementsOfAll(layout);
+    this.parameterCount = elementsOfAll(layout.filter(({ isTrainable }) => isTrainable));
     this.#batch = batch;
     this.#pixels = pixelsPerImage(network.input);
     const owner = `network ${network.name} at batch ${batch}`;
-    requireMemory(owner, floatsOf(network, batch));
+    requireMemory(owner, floatsOfGraph(graph, layers, batch));
     const kernels = instantiate();
-    const self = addLayers(kernels, network, batch);
-    allocating(owner, () =>
-      kernels.classifier_finish(self, balance, temperature, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay),
-    );
-    const state = flatStateAt(kernels, kernels.classifier_parameters(self), this.parameterCount);
+    const { height, width, channels } = network.input;
+    const [self, kernelGraph] = allocating(owner, () => {
+      const pointer = kernels.classifier_new(batch, height, width, channels);
+      const built = new KernelGraph(kernels, kernels.classifier_graph(pointer), graph, layers, seed);
+      kernels.classifier_finish(pointer, balance, temperature, withEntropy ? 1 : 0, ema?.decay ?? 0);
+      return [pointer, built] as const;
+    });
+    const optimiserAt = kernels.classifier_optimiser(self);
+    useOptimiser(kernels, optimiserAt, optimiser);
+    const state = flatStateAt(kernels, optimiserAt, this.parameterCount, elementsOfAll(layout) - this.parameterCount);
     const parameters = new FlatParameters(`network ${network.name}`, layout, state);
     parameters.initialise(seed);
     this.#live = {
       kernels,
       self,
+      graph: kernelGraph,
       parameters,
+      gradients: state.gradients,
+      statistics: state.statistics,
       images: floatsAt(kernels, kernels.classifier_images(self), batch * this.#pixels),
       targets: floatsAt(kernels, kernels.classifier_targets(self), batch * network.classes),
       bytes: bytesAt(kernels, kernels.classifier_bytes(self), batch * this.#pixels),
@@ -82,13 +91,36 @@ export class KernelClassifier implements SplitStepClassifier {
     return this.#alive().targets;
   }
 
+  get gradients(): Float32Array {
+    return this.#alive().gradients;
+  }
+
+  get statistics(): Float32Array {
+    return this.#alive().statistics;
+  }
+
   trainStep(count: number, learningRate: number): number {
     requireStep(count, this.#batch, learningRate);
     const { kernels, self } = this.#alive();
     const loss = kernels.classifier_step(self, count, learningRate);
-    if (!Number.isFinite(loss)) throw new NanLossError(this.network.name, this.#steps + 1, loss);
+    if (!Number.isFinite(loss)) this.#fail(loss, count);
     this.#steps++;
     return loss;
+  }
+
+  computeGradients(count: number, firstImage: number): number {
+    requireStep(count, this.#batch, 0);
+    const { kernels, self } = this.#alive();
+    const loss = kernels.classifier_backward(self, count, firstImage);
+    if (!Number.isFinite(loss)) this.#fail(loss, count);
+    return loss;
+  }
+
+  applyGradients(learningRate: number): void {
+    requireStep(1, this.#batch, learningRate);
+    const { kernels, self } = this.#alive();
+    kernels.classifier_apply(self, learningRate);
+    this.#steps++;
   }
 
   predict(images: Uint8Array, count: number): Float32Array {
@@ -110,7 +142,7 @@ export class KernelClassifier implements SplitStepClassifier {
   }
 
   averagedWeights(): WeightTensor[] {
-    return this.weights();
+    return this.#alive().parameters.averagedTensors();
   }
 
   setWeights(weights: readonly WeightTensor[]): void {
@@ -127,29 +159,6 @@ export class KernelClassifier implements SplitStepClassifier {
     kernels.classifier_seek(self, this.#steps);
   }
 
-  get gradients(): Float32Array {
-    const { kernels, self } = this.#alive();
-    return floatsAt(kernels, kernels.parameters_gradients(kernels.classifier_parameters(self)), this.parameterCount);
-  }
-
-  get statistics(): Float32Array {
-    return new Float32Array();
-  }
-
-  computeGradients(count: number, _firstImage: number): number {
-    requireStep(count, this.#batch, 0);
-    const { kernels, self } = this.#alive();
-    const loss = kernels.classifier_gradients(self, count);
-    if (!Number.isFinite(loss)) throw new NanLossError(this.network.name, this.#steps + 1, loss);
-    return loss;
-  }
-
-  applyGradients(learningRate: number): void {
-    const { kernels, self } = this.#alive();
-    kernels.classifier_apply(self, learningRate);
-    this.#steps++;
-  }
-
   memoryBytes(): number {
     return this.#live?.kernels.memory.buffer.byteLength ?? 0;
   }
@@ -164,54 +173,14 @@ export class KernelClassifier implements SplitStepClassifier {
     if (!this.#live) throw new FailedPreconditionError(`network ${this.network.name} was disposed of; compile it anew`);
     return this.#live;
   }
-}
 
-function adamOf(optimiser: OptimiserOptions): AdamOptions {
-  if (optimiser.kind === 'adam') return optimiser;
-  throw new InvalidArgumentError(`the kernels have no optimiser ${optimiser.kind} yet`);
-}
-
-/** About what the kernels allocate: activations with their frames, gradients and maps, weights and moments. */
-function floatsOf(network: NetworkSpec, batch: number): number {
-  const perImage = shapedLayers(network).reduce(
-    (sum, { spec, input, output }) => {
-      const frame = spec.kind === 'conv2d' && spec.padding === 'same' ? pairOf(spec.kernelSize)[0] - 1 : 0;
-      const framed = (input.height + frame) * (input.width + frame) * input.channels;
-      return sum + 2 * framed + pixelsPerImage(output);
-    },
-    2 * pixelsPerImage(network.input),
-  );
-  return batch * perImage + 4 * elementsOfAll(networkTensors(network));
-}
-
-function addLayers(kernels: Kernels, network: NetworkSpec, batch: number): Pointer {
-  const { height, width, channels } = network.input;
-  const self = kernels.classifier_new(batch, height, width, channels);
-  for (const layer of network.layers) {
-    switch (layer.kind) {
-      case 'conv2d':
-        kernels.classifier_add_conv(
-          self,
-          layer.filters,
-          pairOf(layer.kernelSize)[0],
-          layer.padding === 'same' ? 1 : 0,
-          ACTIVATION_CODES[layer.activation],
-        );
-        break;
-      case 'max-pool2d':
-        kernels.classifier_add_pool(self, pairOf(layer.poolSize)[0]);
-        break;
-      case 'dense':
-        kernels.classifier_add_dense(self, layer.units, ACTIVATION_CODES[layer.activation]);
-        break;
-      case 'flatten':
-        // NHWC in memory is the flat vector already.
-        break;
-      default:
-        throw new InvalidArgumentError(
-          `network ${network.name}, layer ${layer.name}: the kernels have no ${layer.kind} yet`,
-        );
-    }
+  /** @throws NanLossError with the first layer that holds what isn't a finite number, forward before backward */
+  #fail(loss: number, count: number): never {
+    const { graph, parameters, gradients, targets } = this.#alive();
+    const used = targets.subarray(0, count * this.network.classes);
+    const layer =
+      graph.firstNonFinite(count) ??
+      (used.every(Number.isFinite) ? parameters.firstNonFinite(gradients)?.replace(/\/[^/]*$/, '') : 'targets');
+    throw new NanLossError(this.network.name, this.#steps + 1, loss, layer);
   }
-  return self;
 }

@@ -1,12 +1,12 @@
-import { FailedPreconditionError, InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { cvaeGraphs } from '../cvae-networks.js';
 import { NanLossError } from '../engine.js';
 import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';
-import { cvaeGraphs } from '../cvae-networks.js';
-import { MAX_LAYERS, elementsOfAll, shapedGraph, tensorsOf } from '../network-shapes.js';
-import type { TensorLayout } from '../network-shapes.js';
-import { allocating, requireOptimiser, requireLength, requireMemory, requireNatural, requireStep } from './checks.js';
+import { elementsOfAll, shapedGraph, tensorsOf } from '../network-shapes.js';
+import { allocating, requireLength, requireMemory, requireNatural, requireOptimiser, requireStep } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
-import { ACTIVATION_CODES, flatStateAt, floatsAt } from './kernels.js';
+import { KernelGraph, floatsOfGraph } from './kernel-graph.js';
+import { flatStateAt, floatsAt, useOptimiser } from './kernels.js';
 import type { KernelFactory, Kernels, Pointer } from './kernels.js';
 
 const OWNER = 'the CVAE';
@@ -15,69 +15,72 @@ const OWNER = 'the CVAE';
 interface Live {
   kernels: Kernels;
   self: Pointer;
+  encoder: KernelGraph;
+  decoder: KernelGraph;
   parameters: FlatParameters;
+  gradients: Float32Array;
   images: Float32Array;
   conditions: Float32Array;
   noise: Float32Array;
-  decoderInput: Float32Array;
+  latents: Float32Array;
   decoded: Float32Array;
 }
 
-/** A dense conditional VAE in an instance of the kernels of its own; one call into it per step. */
+/** A conditional VAE in an instance of the kernels of its own; one call into it per step. */
 export class KernelCvae implements Cvae {
   readonly #batch: number;
   readonly #pixels: number;
   readonly #classes: number;
   readonly #latent: number;
-  readonly #parameterCount: number;
   #live: Live | undefined;
   #steps = 0;
 
   /** @throws InvalidArgumentError naming the option that can't be */
   constructor(options: CvaeOptions, instantiate: KernelFactory) {
-    const { shape, classes, latent, architecture, batch, seed, optimiser: adam } = options;
-    if (architecture.kind !== 'dense' || adam.kind !== 'adam') {
-      throw new InvalidArgumentError(`${OWNER} can't be ${architecture.kind} with ${adam.kind} yet`);
-    }
-    const { hidden } = architecture;
+    const { shape, classes, latent, architecture, batch, seed, optimiser } = options;
     requireNatural('batch', batch);
     requireNatural('classes', classes);
     requireNatural('latent', latent);
     requireNatural('pixels of an image', pixelsPerImage(shape));
-    for (const units of hidden) requireNatural('hidden units', units);
-    if (hidden.length >= MAX_LAYERS) {
-      throw new InvalidArgumentError(
-        `${OWNER} has ${hidden.length} hidden layers; at most ${MAX_LAYERS - 1} are possible`,
-      );
-    }
-    requireOptimiser(adam);
+    for (const units of architecture.hidden) requireNatural('hidden units', units);
+    requireOptimiser(optimiser);
     this.#batch = batch;
     this.#pixels = pixelsPerImage(shape);
     this.#classes = classes;
     this.#latent = latent;
-    const layout = cvaeTensors(options);
-    this.#parameterCount = elementsOfAll(layout);
-    const widths = 2 * (hidden.reduce((a, b) => a + b, 0) + this.#pixels + classes + 2 * latent);
-    requireMemory(OWNER, 2 * batch * (widths + this.#pixels) + 4 * this.#parameterCount);
+    const graphs = cvaeGraphs(options);
+    const [encoderLayers, decoderLayers] = [shapedGraph(graphs.encoder), shapedGraph(graphs.decoder)];
+    const layout = [...tensorsOf(encoderLayers), ...tensorsOf(decoderLayers)];
+    const parameterCount = elementsOfAll(layout);
+    requireMemory(
+      OWNER,
+      floatsOfGraph(graphs.encoder, encoderLayers, batch) + floatsOfGraph(graphs.decoder, decoderLayers, batch),
+    );
     const kernels = instantiate();
-    const self = kernels.cvae_new(batch, this.#pixels, classes, latent);
-    for (const units of hidden) kernels.cvae_add_encoder(self, units, ACTIVATION_CODES.relu);
-    kernels.cvae_add_encoder(self, 2 * latent, ACTIVATION_CODES.linear);
-    for (const units of [...hidden].reverse()) kernels.cvae_add_decoder(self, units, ACTIVATION_CODES.relu);
-    // The loss and `decode` apply the sigmoid themselves.
-    kernels.cvae_add_decoder(self, this.#pixels, ACTIVATION_CODES.linear);
-    allocating(OWNER, () => kernels.cvae_finish(self, adam.beta1, adam.beta2, adam.epsilon, adam.weightDecay));
-    const state = flatStateAt(kernels, kernels.cvae_parameters(self), this.#parameterCount);
+    const [self, encoder, decoder] = allocating(OWNER, () => {
+      const pointer = kernels.cvae_new(batch, shape.height, shape.width, shape.channels, classes, latent);
+      const halves = [
+        new KernelGraph(kernels, kernels.cvae_encoder(pointer), graphs.encoder, encoderLayers, seed),
+        new KernelGraph(kernels, kernels.cvae_decoder(pointer), graphs.decoder, decoderLayers, seed),
+      ] as const;
+      kernels.cvae_finish(pointer);
+      return [pointer, ...halves] as const;
+    });
+    useOptimiser(kernels, kernels.cvae_optimiser(self), optimiser);
+    const state = flatStateAt(kernels, kernels.cvae_optimiser(self), parameterCount, 0);
     const parameters = new FlatParameters(OWNER, layout, state);
     parameters.initialise(seed);
     this.#live = {
       kernels,
       self,
+      encoder,
+      decoder,
       parameters,
+      gradients: state.gradients,
       images: floatsAt(kernels, kernels.cvae_images(self), batch * this.#pixels),
       conditions: floatsAt(kernels, kernels.cvae_conditions(self), batch * classes),
       noise: floatsAt(kernels, kernels.cvae_noise(self), batch * latent),
-      decoderInput: floatsAt(kernels, kernels.cvae_decoder_input(self), batch * (latent + classes)),
+      latents: floatsAt(kernels, kernels.cvae_latents(self), batch * latent),
       decoded: floatsAt(kernels, kernels.cvae_decoded(self), batch * this.#pixels),
     };
   }
@@ -94,33 +97,38 @@ export class KernelCvae implements Cvae {
     return this.#alive().noise;
   }
 
+  /** The flat gradient of `computeGradients`: for tests. */
+  get gradients(): Float32Array {
+    return this.#alive().gradients;
+  }
+
   trainStep(count: number, learningRate: number): number {
     requireStep(count, this.#batch, learningRate);
     const { kernels, self } = this.#alive();
     const loss = kernels.cvae_step(self, count, learningRate);
-    if (!Number.isFinite(loss)) throw new NanLossError(OWNER, this.#steps + 1, loss);
+    if (!Number.isFinite(loss)) this.#fail(loss, count);
     this.#steps++;
     return loss;
   }
 
+  /** The mean loss; leaves its gradients, without a step: for tests. */
+  computeGradients(count: number): number {
+    requireStep(count, this.#batch, 0);
+    const { kernels, self } = this.#alive();
+    return kernels.cvae_backward(self, count);
+  }
+
   decode(latents: Float32Array, conditions: Float32Array, count: number): Float32Array {
-    const { kernels, self, decoderInput, decoded } = this.#alive();
+    const { kernels, self, latents: given, conditions: condition, decoded } = this.#alive();
     requireLength('latents', latents.length, count * this.#latent);
     requireLength('conditions', conditions.length, count * this.#classes);
     const result = new Float32Array(count * this.#pixels);
-    const width = this.#latent + this.#classes;
     for (let begin = 0; begin < count; begin += this.#batch) {
-      const some = Math.min(this.#batch, count - begin);
-      for (let row = 0; row < some; row++) {
-        const image = begin + row;
-        decoderInput.set(latents.subarray(image * this.#latent, (image + 1) * this.#latent), row * width);
-        decoderInput.set(
-          conditions.subarray(image * this.#classes, (image + 1) * this.#classes),
-          row * width + this.#latent,
-        );
-      }
-      kernels.cvae_decode(self, some);
-      result.set(decoded.subarray(0, some * this.#pixels), begin * this.#pixels);
+      const end = Math.min(begin + this.#batch, count);
+      given.set(latents.subarray(begin * this.#latent, end * this.#latent));
+      condition.set(conditions.subarray(begin * this.#classes, end * this.#classes));
+      kernels.cvae_decode(self, end - begin);
+      result.set(decoded.subarray(0, (end - begin) * this.#pixels), begin * this.#pixels);
     }
     return result;
   }
@@ -143,15 +151,6 @@ export class KernelCvae implements Cvae {
     kernels.cvae_seek(self, this.#steps);
   }
 
-  /** The mean loss and its gradients by all parameters in one vector, without a step: for tests. */
-  gradients(count: number): { loss: number; gradients: Float32Array } {
-    requireStep(count, this.#batch, 0);
-    const { kernels, self } = this.#alive();
-    const loss = kernels.cvae_gradients(self, count);
-    const at = kernels.parameters_gradients(kernels.cvae_parameters(self));
-    return { loss, gradients: floatsAt(kernels, at, this.#parameterCount).slice() };
-  }
-
   memoryBytes(): number {
     return this.#live?.kernels.memory.buffer.byteLength ?? 0;
   }
@@ -166,10 +165,14 @@ export class KernelCvae implements Cvae {
     if (!this.#live) throw new FailedPreconditionError(`${OWNER} was disposed of; compile it anew`);
     return this.#live;
   }
-}
 
-/** `encoder/latent` gives the mean in its first columns and the log-variance in its last. */
-function cvaeTensors(options: CvaeOptions): TensorLayout[] {
-  const { encoder, decoder } = cvaeGraphs(options);
-  return [...tensorsOf(shapedGraph(encoder)), ...tensorsOf(shapedGraph(decoder))];
+  /** @throws NanLossError with the first layer that holds what isn't a finite number, forward before backward */
+  #fail(loss: number, count: number): never {
+    const { encoder, decoder, parameters, gradients } = this.#alive();
+    const layer =
+      encoder.firstNonFinite(count) ??
+      decoder.firstNonFinite(count) ??
+      parameters.firstNonFinite(gradients)?.replace(/\/[^/]*$/, '');
+    throw new NanLossError(OWNER, this.#steps + 1, loss, layer);
+  }
 }

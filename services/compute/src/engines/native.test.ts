@@ -61,12 +61,12 @@ describe.skipIf(addonInstructionSets().length === 0)(`native engine - needs ${AD
     const set = nativeInstructionSets()[0];
     const huge = instantiateNativeKernels(set);
     const self = huge.classifier_new(200_000, 64, 64, 1);
-    huge.classifier_add_dense(self, 10, 0);
-    expect(() => huge.classifier_finish(self, 0, 1, 0.9, 0.999, 1e-7, 0)).toThrow(/out of memory/);
+    huge.graph_add_dense(huge.classifier_graph(self), 0, 10, 1, 0, 0);
+    expect(() => huge.classifier_finish(self, 0, 1, 0, 0)).toThrow(/out of memory/);
     const deep = instantiateNativeKernels(set);
     const other = deep.classifier_new(1, 1, 1, 1);
     expect(() => {
-      for (let i = 0; i < 65; i++) deep.classifier_add_dense(other, 1, 0);
+      for (let i = 0; i < 1025; i++) deep.graph_add_dense(deep.classifier_graph(other), 0, 1, 1, 0, 0);
     }).toThrow(/too many layers/);
     const classifier = newClassifier(2);
     classifier.targets[3] = 1;
@@ -77,11 +77,11 @@ describe.skipIf(addonInstructionSets().length === 0)(`native engine - needs ${AD
   it('wrong use of the addon is an exception', () => {
     const kernels = instantiateNativeKernels(nativeInstructionSets()[0]);
     const self = kernels.classifier_new(1, 12, 12, 1);
-    const call = kernels.classifier_add_pool.bind(kernels) as (...given: unknown[]) => void;
+    const call = kernels.classifier_seek.bind(kernels) as (...given: unknown[]) => void;
     expect(() => call(self)).toThrow(/too few or too many arguments/);
     expect(() => call(self, 'two')).toThrow(/must be numbers/);
-    expect(() => kernels.classifier_add_pool.call({} as typeof kernels, self, 2)).toThrow();
+    expect(() => kernels.classifier_seek.call({} as typeof kernels, self, 2)).toThrow();
     kernels.dispose();
-    expect(() => kernels.classifier_add_pool(self, 2)).toThrow(/memory was released/);
+    expect(() => kernels.classifier_seek(self, 2)).toThrow(/memory was released/);
   });
 });
