@@ -28,7 +28,7 @@ const labelsSection = z.union(
       .transform(({ entries }): Record<string, number | null> => Object.fromEntries(entries)),
     z.record(z.string(), classIndex.nullable()),
   ],
-  'has to be a list of the labels in the order of the classes, or a table of label: class (null = outside the set)',
+  'has to be a list of the labels in the order of the classes, each label once, or a table of label: class (null = outside the set)',
 );
 
 /** The `answer:` section of a teacher. */

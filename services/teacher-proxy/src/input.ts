@@ -1,8 +1,9 @@
 import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
+import { fromHalf, toHalf } from './half.js';
 
 export type Layout = 'NHWC' | 'NCHW';
-export type Datatype = 'FP32' | 'UINT8';
+export type Datatype = 'FP32' | 'FP16' | 'UINT8';
 
 /** How uint8 pixels become what a teacher takes: value = (pixel · scale − mean) / std, channel by channel. */
 export interface InputForm {
@@ -28,7 +29,9 @@ export interface EncodedImages {
 
 // Rec. 601 luma, what image libraries use to make grey from RGB.
 const LUMA = [0.299, 0.587, 0.114] as const;
-const BYTES_PER_VALUE: Record<Datatype, number> = { FP32: 4, UINT8: 1 };
+const BYTES_PER_VALUE: Record<Datatype, number> = { FP32: 4, FP16: 2, UINT8: 1 };
+
+const ARRAY_OF = { FP32: Float32Array, FP16: Uint16Array, UINT8: Uint8Array };
 
 /** The shape that the teacher sees for images of the given shape. */
 export function inputShape(form: InputForm, images: ImageShape): ImageShape {
@@ -58,7 +61,7 @@ export function encodeInput(form: InputForm, images: ImageBatch): EncodedImages 
   const area = height * width;
   const valuesPerImage = area * channels;
   const tables = Array.from({ length: channels }, (_, channel) => valueTable(form, channel, channels));
-  const values = form.datatype === 'FP32' ? new Float32Array(count * valuesPerImage) : new Uint8Array(fitted.length);
+  const values = new ARRAY_OF[form.datatype](count * valuesPerImage);
   for (let image = 0; image < count; image++) {
     const base = image * valuesPerImage;
     for (let channel = 0; channel < channels; channel++) {
@@ -78,12 +81,23 @@ export function encodeInput(form: InputForm, images: ImageBatch): EncodedImages 
   };
 }
 
+/** The values of an encoded tensor as plain numbers, for protocols that write them as text. */
+export function encodedValues({ bytes }: EncodedImages, datatype: Datatype): number[] {
+  const view = new ARRAY_OF[datatype](
+    bytes.buffer as ArrayBuffer,
+    bytes.byteOffset,
+    bytes.length / BYTES_PER_VALUE[datatype],
+  );
+  return datatype === 'FP16' ? Array.from(view, fromHalf) : Array.from(view);
+}
+
 /** The value of each of the 256 pixel levels: one look-up a pixel instead of three operations. */
-function valueTable(form: InputForm, channel: number, channels: number): Float32Array | Uint8Array {
+function valueTable(form: InputForm, channel: number, channels: number): Float32Array | Uint16Array | Uint8Array {
   if (form.datatype === 'UINT8') return Uint8Array.from({ length: 256 }, (_, level) => level);
   const mean = perChannel(form.mean, channel, channels, 'mean');
   const std = perChannel(form.std, channel, channels, 'std');
-  return Float32Array.from({ length: 256 }, (_, level) => (level * form.scale - mean) / std);
+  const table = Float32Array.from({ length: 256 }, (_, level) => (level * form.scale - mean) / std);
+  return form.datatype === 'FP16' ? Uint16Array.from(table, toHalf) : table;
 }
 
 function perChannel(values: readonly number[], channel: number, channels: number, key: string): number {

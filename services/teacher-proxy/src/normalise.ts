@@ -39,8 +39,11 @@ export type Normalised =
  * @param target [K], filled with a row that sums to 1; left as it is where there is no target
  */
 export function normaliseAnswer(raw: RawAnswer, target: Float32Array, form: AnswerForm): Normalised {
-  if (typeof raw !== 'string' && !form.labels && DENSE.has(form.kind)) return denseAnswer(raw, target, form);
-  const named = namedScores(raw, target.length, form);
+  const said = typeof raw === 'string' ? readText(raw, form) : raw;
+  if ('ok' in said) return said;
+  if (!(said instanceof Float32Array)) return namedAnswer(said, target, form);
+  if (!form.labels && DENSE.has(form.kind)) return denseAnswer(said, target, form);
+  const named = namedRow(said, target.length, form);
   return 'ok' in named ? named : namedAnswer(named, target, form);
 }
 
@@ -97,17 +100,18 @@ function softmax(logits: ArrayLike<number>, temperature: number): Float64Array {
   return result.map((value) => value / sum);
 }
 
-/** Numbers and text alike as labels with scores. */
-function namedScores(raw: RawAnswer, classes: number, form: AnswerForm): NamedScores | Normalised {
-  if (typeof raw === 'string') {
-    if (!form.readText) return fault('TEXT', `the answer is text where numbers are declared: ${shownText(raw)}`);
-    try {
-      return form.readText(raw);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return fault('TEXT', `the answer can't be read (${reason}): ${shownText(raw)}`);
-    }
+function readText(text: string, form: AnswerForm): NamedScores | Float32Array | Normalised {
+  if (!form.readText) return fault('TEXT', `the answer is text where numbers are declared: ${shownText(text)}`);
+  try {
+    return form.readText(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fault('TEXT', `the answer can't be read (${reason}): ${shownText(text)}`);
   }
+}
+
+/** A row of numbers as labels, which are indices, with scores. */
+function namedRow(raw: Float32Array, classes: number, form: AnswerForm): NamedScores | Normalised {
   const [label, confidence] = raw;
   if (form.kind === 'hard-label' || form.kind === 'label-confidence') {
     const wanted = form.kind === 'hard-label' ? 1 : 2;

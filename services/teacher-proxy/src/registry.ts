@@ -12,8 +12,19 @@ import type { StateStore } from '@bbdistill/common';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { answerContradictions, answerSection } from './answer-config.js';
+import { PICTURE_FORMATS, holdsImage, requestSection, responseSection, takesSeveral } from './http-json-config.js';
+import type { RequestConfig as Request, ResponseConfig as Response } from './http-json-config.js';
+import { PRESETS, PRESET_TABLE } from './presets.js';
+import type { Preset } from './presets.js';
 
-export const ADAPTERS = ['onnx', 'open-inference-http', 'open-inference-grpc', 'fake'] as const;
+export const ADAPTERS = [
+  'onnx',
+  'open-inference-http',
+  'open-inference-grpc',
+  'tf-serving',
+  'http-json',
+  'fake',
+] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
 export const DEFAULT_IMAGES_PER_CALL = 64;
@@ -22,6 +33,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 export const DEFAULT_QUEUE_TIMEOUT_MS = 3_600_000;
 export const DEFAULT_CURRENCY = 'USD';
 export const DEFAULT_AUTH_HEADER = 'Authorization';
+export const DEFAULT_JPEG_QUALITY = 95;
 /** A shard has no more images. */
 export const MAX_IMAGES_PER_CALL = 1024;
 export const MAX_CONCURRENCY = 1024;
@@ -50,7 +62,7 @@ const inputSection = z.strictObject({
   /** Order of the axes; onnx: read from the model, else NHWC. */
   layout: z.enum(['NHWC', 'NCHW']).optional(),
   /** onnx: read from the model, else FP32. */
-  datatype: z.enum(['FP32', 'UINT8']).optional(),
+  datatype: z.enum(['FP32', 'FP16', 'UINT8', 'BYTES']).optional(),
   /** A pixel 0..255 times this is what the teacher gets, before mean and std; FP32 only. */
   scale: factor.default(1 / 255),
   mean: perChannel.default([0]),
@@ -59,6 +71,12 @@ const inputSection = z.strictObject({
   size: z.tuple([wholePositive, wholePositive]).optional(),
   /** 1 or 3; grey images are shown as RGB and the other way round. */
   channels: z.union([z.literal(1), z.literal(3)]).optional(),
+  /** Where pictures are sent instead of numbers; default png, which loses nothing. */
+  picture: z.enum(PICTURE_FORMATS).optional(),
+  /** Of JPEG. */
+  quality: wholePositive.max(100).default(DEFAULT_JPEG_QUALITY),
+  /** open-inference-grpc: raw bytes, or the typed lists of the protocol. */
+  contents: z.enum(['raw', 'typed']).optional(),
 });
 
 const authSection = z.strictObject({
@@ -107,6 +125,15 @@ const fakeSection = z.strictObject({
   seed: z.number().int().min(0).default(1),
 });
 
+const tfServingSection = z.strictObject({
+  /** instances: a row an image; inputs: one tensor. */
+  format: z.enum(['instances', 'inputs']).default('instances'),
+  /** Default serving_default. */
+  signature: z.string().min(1).optional(),
+  /** Instead of a version, e.g. stable. */
+  versionLabel: z.string().min(1).optional(),
+});
+
 const teacherSection = z.strictObject({
   /** Which protocol the teacher speaks. */
   adapter: z.enum(ADAPTERS),
@@ -125,22 +152,29 @@ const teacherSection = z.strictObject({
     .transform(({ perImage, perCall, ...rest }) => ({ perImageMicros: perImage, perCallMicros: perCall, ...rest })),
   /** Change it when the model behind the endpoint changes: cached answers are then asked anew. */
   cacheIdentity: z.string().min(1).optional(),
+  /** http-json: the shape of a well-known API; request, response and answer may still change parts of it. */
+  preset: z.enum(PRESETS).optional(),
+  request: requestSection.optional(),
+  response: responseSection.optional(),
+  tfServing: tfServingSection.optional(),
   /** Of the fake adapter. */
   fake: fakeSection.optional(),
 });
 
 const teacherSchema = teacherSection.superRefine((teacher, context) => {
   const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
-  const remote = teacher.adapter === 'open-inference-http' || teacher.adapter === 'open-inference-grpc';
-  if (remote && !teacher.url) issue('url', `is missing: adapter ${teacher.adapter} needs the address of the server`);
-  if (remote && !teacher.model) issue('model', `is missing: adapter ${teacher.adapter} needs the model's name`);
+  const isHttp = HTTP_ADAPTERS.has(teacher.adapter);
+  const isRemote = isHttp || teacher.adapter === 'open-inference-grpc';
+  if (isRemote && !teacher.url) issue('url', `is missing: adapter ${teacher.adapter} needs the address of the server`);
+  if (isRemote && !teacher.model && teacher.adapter !== 'http-json')
+    issue('model', `is missing: adapter ${teacher.adapter} needs the model's name`);
   if (teacher.adapter === 'onnx' && !teacher.path) issue('path', 'is missing: adapter onnx needs a model file');
   if (teacher.path && teacher.adapter !== 'onnx') issue('path', `is only for adapter onnx, not ${teacher.adapter}`);
   if (teacher.fake && teacher.adapter !== 'fake') issue('fake', `is only for adapter fake, not ${teacher.adapter}`);
   if (teacher.auth && (teacher.auth.env === undefined) === (teacher.auth.file === undefined)) {
     issue('auth', 'needs exactly one of env and file (a secret is never written into the configuration)');
   }
-  if (teacher.adapter === 'open-inference-http' && teacher.url && !/^https?:\/\//.test(teacher.url)) {
+  if (isHttp && teacher.url && !/^https?:\/\//.test(teacher.url)) {
     issue('url', `"${teacher.url}" doesn't start with http:// or https://`);
   }
   if (teacher.adapter === 'open-inference-grpc' && teacher.url?.startsWith('grpcs://')) {
@@ -150,8 +184,115 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
     );
   }
   for (const [setting, message] of answerContradictions(teacher.answer)) issue(`answer.${setting}`, message);
+  for (const [setting, message] of contradictions(teacher)) issue(setting, message);
   if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
 });
+
+type ParsedTeacher = z.output<typeof teacherSection>;
+
+/** Settings of one adapter that are given to another, and settings that exclude one another, by name. */
+function contradictions(teacher: ParsedTeacher): [setting: string, message: string][] {
+  const { adapter, input, answer, request, response, tfServing } = teacher;
+  const faults: [string, string][] = [];
+  for (const setting of ['preset', 'request', 'response'] as const) {
+    if (teacher[setting] && adapter !== 'http-json')
+      faults.push([setting, `is only for adapter http-json, not ${adapter}`]);
+  }
+  if (tfServing && adapter !== 'tf-serving')
+    faults.push(['tfServing', `is only for adapter tf-serving, not ${adapter}`]);
+  if (tfServing?.versionLabel && teacher.version) {
+    faults.push(['tfServing.versionLabel', 'contradicts version: name the version either way, not both']);
+  }
+  const isOpenInference = adapter === 'open-inference-http' || adapter === 'open-inference-grpc';
+  if (answer.classification !== undefined && !isOpenInference) {
+    faults.push(['answer.classification', `is only for the open-inference adapters, not ${adapter}`]);
+  }
+  if (answer.classification !== undefined && answer.kind && !['top-k', 'hard-label', 'logits'].includes(answer.kind)) {
+    faults.push(['answer.classification', `gives the best few classes, which contradicts answer.kind ${answer.kind}`]);
+  }
+  if (input.contents && adapter !== 'open-inference-grpc') {
+    faults.push(['input.contents', `is only for adapter open-inference-grpc, not ${adapter}`]);
+  }
+  if (input.contents === 'typed' && input.datatype === 'FP16') {
+    faults.push([
+      'input.contents',
+      'typed contradicts input.datatype FP16, of which the protocol has raw contents only',
+    ]);
+  }
+  if (input.datatype === 'BYTES' && (adapter === 'onnx' || adapter === 'fake' || adapter === 'http-json')) {
+    faults.push(['input.datatype', `BYTES is not for adapter ${adapter}`]);
+  }
+  const sendsPictures = input.datatype === 'BYTES' || (adapter === 'http-json' && request?.format !== 'tensor');
+  if (input.picture && !sendsPictures) {
+    faults.push(['input.picture', 'needs input.datatype BYTES, or a request of pictures: numbers are sent otherwise']);
+  }
+  if (adapter === 'http-json') faults.push(...httpJsonFaults(request ?? {}, response ?? {}, teacher));
+  return faults;
+}
+
+function httpJsonFaults(request: Request, response: Response, { limits, answer }: ParsedTeacher): [string, string][] {
+  const faults: [string, string][] = [];
+  const { format, body } = request;
+  if (!format) faults.push(['request.format', 'is missing: say how images travel, or name a preset']);
+  const isJson = format === 'base64' || format === 'tensor';
+  if (isJson && !holdsImage(body)) {
+    faults.push(['request.body', `has no "{{image}}": format ${format} needs a place for the image`]);
+  }
+  if (format && !isJson && body !== undefined) faults.push(['request.body', `is not for format ${format}`]);
+  if (format !== 'multipart' && (request.field ?? request.fields) !== undefined) {
+    faults.push(['request.field', 'is only for format multipart']);
+  }
+  for (const name of Object.keys(request.headers ?? {})) {
+    if (/^(authorization|proxy-authorization|cookie)$|key|token|secret/i.test(name)) {
+      faults.push(['request.headers', `holds ${name}: a secret belongs into auth.env or auth.file`]);
+    }
+  }
+  if ((response.values === undefined) === (response.labels === undefined)) {
+    faults.push(['response', 'needs exactly one of labels and values: say where the answer is, or name a preset']);
+  }
+  if (response.values !== undefined && response.scores !== undefined) {
+    faults.push(['response.scores', 'contradicts response.values, which holds the scores itself']);
+  }
+  const kind = answer.kind ?? 'probabilities';
+  if (response.labels !== undefined && response.scores === undefined && kind !== 'hard-label') {
+    faults.push(['response.scores', `is missing: answer.kind ${kind} has scores; hard-label has none`]);
+  }
+  if (limits.imagesPerCall > 1 && format && !takesSeveral(request)) {
+    faults.push([
+      'limits.imagesPerCall',
+      `is ${limits.imagesPerCall}, but such a request holds one image: set it to 1`,
+    ]);
+  } else if (limits.imagesPerCall > 1 && response.items === undefined) {
+    faults.push([
+      'response.items',
+      'is missing: with several images in a call, say where the list of their answers is',
+    ]);
+  }
+  return faults;
+}
+
+const HTTP_ADAPTERS = new Set<string>(['open-inference-http', 'tf-serving', 'http-json']);
+
+/** What a preset says, below what the teacher itself declares; and one image a call where no more fit. */
+function withPreset(value: unknown): unknown {
+  if (!isTable(value) || value.adapter !== 'http-json') return value;
+  const preset = PRESET_TABLE[value.preset as keyof typeof PRESET_TABLE] as Preset | undefined;
+  const merged = { ...value };
+  for (const section of ['request', 'response', 'answer'] as const) {
+    const own = value[section];
+    if (own === undefined || isTable(own)) merged[section] = { ...preset?.[section], ...own };
+  }
+  const { limits = {} } = value;
+  const request = requestSection.safeParse(merged.request);
+  if (isTable(limits) && limits.imagesPerCall === undefined && request.success && !takesSeveral(request.data)) {
+    merged.limits = { ...limits, imagesPerCall: 1 };
+  }
+  return merged;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
 
 /** A registered teacher, every default filled in. Plain JSON without secrets. */
 export type TeacherConfig = z.output<typeof teacherSchema> & { name: string };
@@ -173,7 +314,7 @@ export function parseTeacherConfig(name: string, value: unknown, baseFolder = '.
       `"${name}" can't be a teacher's name: use up to 63 lower-case letters, digits, dots, dashes and underscores`,
     );
   }
-  const parsed = teacherSchema.safeParse(value);
+  const parsed = teacherSchema.safeParse(withPreset(value));
   if (!parsed.success) {
     const faults = parsed.error.issues.flatMap((issue) => describeIssue(`teachers.${name}`, issue));
     throw new ConfigError(faults.join('\n'));
@@ -277,6 +418,9 @@ const SECTIONS: Record<string, z.ZodObject> = {
   auth: authSection,
   limits: limitsSection,
   price: priceSection,
+  request: requestSection,
+  response: responseSection,
+  tfServing: tfServingSection,
   fake: fakeSection,
 };
 

@@ -38,8 +38,8 @@ export interface AnswerForm {
   sigmoids?: (typeof SIGMOID_CHOICES)[number];
   /** Below it the teacher names no class (0..1). */
   threshold?: number;
-  /** Labels and scores of an answer that is text. @throws where it can't be read */
-  readText?: (text: string) => NamedScores;
+  /** Labels and scores, or a row, of an answer that is text. @throws where it can't be read */
+  readText?: (text: string) => NamedScores | Float32Array;
 }
 
 /** Labels as the teacher names them, each with its score. An index of a row is a label as well. */

@@ -6,6 +6,12 @@ import type { ImageBatch } from '@bbdistill/common';
 import { answerForm } from '../answer-config.js';
 import type { AuthConfig, TeacherConfig } from '../registry.js';
 import type { AnswerForm, CanonicalRequests } from '../teacher.js';
+import { stringsReader } from './json-answer.js';
+import { canonicalPictures } from './pictures.js';
+import type { PictureForm } from './pictures.js';
+
+/** Lossless. */
+export const DEFAULT_PICTURE = 'png';
 
 /** Variables by name, injected: `process.env` or a test's own. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,7 +22,8 @@ export function declaredInput(config: TeacherConfig, found: Partial<InputForm> =
   return {
     ...found,
     layout: layout ?? found.layout ?? 'NHWC',
-    datatype: datatype ?? found.datatype ?? 'FP32',
+    // Pictures are made of plain pixels.
+    datatype: datatype === 'BYTES' ? 'UINT8' : (datatype ?? found.datatype ?? 'FP32'),
     scale,
     mean,
     std,
@@ -36,16 +43,33 @@ export function identityOf(config: TeacherConfig): string {
   return config.cacheIdentity ?? [config.adapter, config.url ?? '', config.model ?? '', config.version].join('|');
 }
 
+/** How images become picture files, where the input takes bytes instead of numbers. */
+export function pictureOf({ input }: TeacherConfig): PictureForm | undefined {
+  if (input.datatype !== 'BYTES') return undefined;
+  return { format: input.picture ?? DEFAULT_PICTURE, quality: input.quality };
+}
+
+/** The answer of a tensor protocol: numbers, or strings. */
+export function tensorAnswer(config: TeacherConfig): AnswerForm {
+  const { classification, kind } = config.answer;
+  const answer =
+    classification !== undefined && kind === undefined ? { ...config.answer, kind: 'top-k' as const } : config.answer;
+  return declaredAnswer({ ...config, answer }, stringsReader(classification !== undefined));
+}
+
 /** The canonical request of a tensor protocol. */
-export function canonicalTensors(config: TeacherConfig, form: InputForm, images: ImageBatch): CanonicalRequests {
-  const { dims, bytes, bytesPerImage } = encodeInput(form, images);
-  const header = JSON.stringify({
-    datatype: form.datatype,
-    shape: dims.slice(1),
+export function canonicalInput(config: TeacherConfig, form: InputForm, images: ImageBatch): CanonicalRequests {
+  const { classification } = config.answer;
+  const about = {
     model: config.model ?? '',
     input: config.input.name ?? '',
     output: config.answer.output ?? '',
-  });
+    ...(classification !== undefined && { classification }),
+  };
+  const picture = pictureOf(config);
+  if (picture) return canonicalPictures(form, picture, about, images);
+  const { dims, bytes, bytesPerImage } = encodeInput(form, images);
+  const header = JSON.stringify({ datatype: form.datatype, shape: dims.slice(1), ...about });
   return { header, bytes, bytesPerImage };
 }
 
@@ -56,13 +80,20 @@ export function canonicalTensors(config: TeacherConfig, form: InputForm, images:
 export function authHeader(auth: AuthConfig | undefined, env: Environment): [string, string] | undefined {
   if (!auth) return undefined;
   const secret = readSecret(auth, env);
+  // The HTTP client would refuse it with a message that shows it.
+  if (/[^\x20-\x7e]/.test(secret)) {
+    const where = auth.env === undefined ? `file ${auth.file}` : `environment variable ${auth.env}`;
+    throw new ConfigError(`the secret in the ${where} holds characters that no header can carry, e.g. a line break`, {
+      code: 'SECRET_UNUSABLE',
+    });
+  }
   holdSecret(secret);
   return [auth.header, auth.scheme ? `${auth.scheme} ${secret}` : secret];
 }
 
 function readSecret(auth: AuthConfig, env: Environment): string {
   if (auth.env !== undefined) {
-    const value = env[auth.env];
+    const value = env[auth.env]?.trim();
     if (value) return value;
     throw new ConfigError(`the environment variable ${auth.env}, which should hold the teacher's secret, is not set`, {
       code: 'SECRET_MISSING',

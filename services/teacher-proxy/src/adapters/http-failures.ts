@@ -51,6 +51,11 @@ export function describeStatus(reply: HttpReply): string {
   return `it answers HTTP ${reply.status}: ${reply.text().slice(0, MAX_SHOWN_CHARACTERS)}`;
 }
 
+/** Whether the text of an error inside an answer says "slow down". */
+export function isThrottling(text: string): boolean {
+  return RATE_CODE.test(text) || /too many requests/i.test(text);
+}
+
 interface Said {
   /** All that may be a vendor's code, as one text. */
   codes: string;

@@ -1,15 +1,15 @@
 import { TEACHER_TLS } from '../teacher.js';
 import type { QueryOutcome } from '../teacher.js';
 
-/** An answer is a few kilobytes; more than this is no answer. */
-export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
-
 export interface HttpRequest {
   method: string;
   url: string;
   headers: Record<string, string>;
   body?: Uint8Array;
+  /** Ends the exchange, however slowly bytes still come. */
   signal: AbortSignal;
+  /** More is no answer. */
+  maxReplyBytes: number;
 }
 
 /** A whole HTTP answer. */
@@ -41,19 +41,19 @@ export class HttpReply {
   }
 }
 
-type Unanswered = Extract<QueryOutcome, { kind: 'unreachable' | 'lost' | 'throttled' | 'failed' | 'refused' }>;
+export type Unanswered = Exclude<QueryOutcome, { kind: 'answered' }>;
 
 /**
  * One HTTP exchange. Follows no redirect: it would send the secret elsewhere and could pay twice.
  * @returns the whole answer, or `unreachable` where no connection stood, or `lost` where it broke afterwards
  */
 export async function exchange(request: HttpRequest): Promise<HttpReply | Unanswered> {
-  const { url, signal, ...rest } = request;
+  const { url, signal, maxReplyBytes, ...rest } = request;
   let answering = false;
   try {
     const response = await fetch(url, { ...rest, signal, redirect: 'manual' });
     answering = true;
-    return new HttpReply(response.status, response.headers, await readBounded(response));
+    return new HttpReply(response.status, response.headers, await readBounded(response, maxReplyBytes));
   } catch (cause) {
     const reason = reasonOf(cause);
     if (!answering && isTlsFailure(cause)) {
@@ -68,13 +68,13 @@ export async function exchange(request: HttpRequest): Promise<HttpReply | Unansw
   }
 }
 
-async function readBounded(response: Response): Promise<Uint8Array> {
+async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {
     const bytes = part as Uint8Array;
     length += bytes.length;
-    if (length > MAX_REPLY_BYTES) throw new Error(`the answer is longer than ${MAX_REPLY_BYTES} bytes`);
+    if (length > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
     parts.push(bytes);
   }
   return Buffer.concat(parts);

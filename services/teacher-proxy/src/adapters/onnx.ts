@@ -3,17 +3,18 @@ import { ConfigError, asBbdError, describeShape, sha256Hex } from '@bbdistill/co
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 import * as ort from 'onnxruntime-node';
 import { answerForm } from '../answer-config.js';
+import { fromHalf } from '../half.js';
 import { encodeInput, inputShape } from '../input.js';
 import type { EncodedImages, InputForm, Layout } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
 import type { AnswerForm, AnswerKind, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
-import { canonicalTensors, declaredInput } from './declared.js';
+import { canonicalInput, declaredInput } from './declared.js';
 import { answerRows } from './rows.js';
 
 /** A sum of probabilities that a softmax in float32 reaches easily, and logits don't. */
 const PROBE_TOLERANCE = 1e-3;
 const PROBE_SIZE = 32;
-const DATATYPES: Record<string, InputForm['datatype']> = { float32: 'FP32', uint8: 'UINT8' };
+const DATATYPES: Record<string, InputForm['datatype']> = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' };
 const ERROR_SEVERITY = 3;
 
 /** A model file on this machine. Costs nothing but time; everything that isn't declared is read from the model. */
@@ -66,7 +67,7 @@ export class OnnxTeacher implements Teacher {
   }
 
   canonicalRequests(images: ImageBatch): CanonicalRequests {
-    return canonicalTensors(this.config, this.#formFor(images.shape), images);
+    return canonicalInput(this.config, this.#formFor(images.shape), images);
   }
 
   async query(images: ImageBatch): Promise<QueryOutcome> {
@@ -116,7 +117,7 @@ function readModel(config: TeacherConfig, session: ort.InferenceSession): ModelF
   }
   const datatype = DATATYPES[input.type];
   if (!datatype || (config.input.datatype && config.input.datatype !== datatype)) {
-    const wanted = config.input.datatype ?? 'FP32 or UINT8';
+    const wanted = config.input.datatype ?? 'FP32, FP16 or UINT8';
     throw new ConfigError(`${config.path}: input "${input.name}" is of type ${input.type}, not ${wanted}`, {
       code: 'TEACHER_MODEL',
     });
@@ -170,15 +171,13 @@ async function run(session: ort.InferenceSession, model: ModelFacts, encoded: En
     const bytes = new Uint8Array(step * encoded.bytesPerImage);
     bytes.set(encoded.bytes.subarray(start * encoded.bytesPerImage, (start + images) * encoded.bytesPerImage));
     const dims = [step, ...encoded.dims.slice(1)];
-    const input =
-      model.form.datatype === 'FP32'
-        ? new ort.Tensor('float32', new Float32Array(bytes.buffer), dims)
-        : new ort.Tensor('uint8', bytes, dims);
+    const input = tensorOf(model.form.datatype, bytes, dims);
     const output = (await session.run({ [model.inputName]: input }, [model.outputName]))[model.outputName]!;
     if (output.dims[0] !== step) {
       throw new Error(`output "${model.outputName}" is [${output.dims.join(',')}] for ${step} images`);
     }
-    const values = Float32Array.from(output.data as ArrayLike<number | bigint>, Number);
+    const read = output.data instanceof Uint16Array && output.type === 'float16' ? fromHalf : Number;
+    const values = Float32Array.from(output.data as ArrayLike<number>, read);
     rowShape = output.dims.slice(1);
     parts.push(values.subarray(0, (values.length / step) * images));
   }
@@ -189,6 +188,17 @@ async function run(session: ort.InferenceSession, model: ModelFacts, encoded: En
     at += part.length;
   }
   return { values, rowShape };
+}
+
+function tensorOf(datatype: InputForm['datatype'], bytes: Uint8Array, dims: readonly number[]): ort.Tensor {
+  switch (datatype) {
+    case 'FP32':
+      return new ort.Tensor('float32', new Float32Array(bytes.buffer), dims);
+    case 'FP16':
+      return new ort.Tensor('float16', new Uint16Array(bytes.buffer), dims);
+    case 'UINT8':
+      return new ort.Tensor('uint8', bytes, dims);
+  }
 }
 
 /** Asks the model about a black and a ramp image: are its rows probabilities? */

@@ -1,13 +1,15 @@
 import { BbdError, asBbdError, connect } from '@bbdistill/common';
 import type { ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
-import { encodeInput } from '../input.js';
+import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
 import { TEACHER_AUTH } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
-import { authHeader, canonicalTensors, declaredAnswer, declaredInput, identityOf } from './declared.js';
+import { authHeader, canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
-import { answerRows, readRaw, unreadable } from './rows.js';
+import { encodePictures } from './pictures.js';
+import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
+import { imageShapeOf, pick } from './tensor-metadata.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
 const MAX_REPLY_BYTES = 64 * 1024 * 1024;
@@ -18,10 +20,19 @@ type ModelMetadata = ResponseReadOf<typeof SERVICE, 'ModelMetadata'>;
 
 interface Found {
   inputName: string;
+  /** Axes of the input tensor; 0 where the server doesn't say. */
+  inputAxes: number;
   outputName: string | undefined;
 }
 
-/** The Open Inference Protocol v2 over gRPC: sends raw contents, takes raw and typed answers. */
+interface SentTensor {
+  datatype: string;
+  shape: number[];
+  raw?: Uint8Array;
+  contents?: { fp32Contents?: number[]; uintContents?: number[]; bytesContents?: Uint8Array[] };
+}
+
+/** The Open Inference Protocol v2 over gRPC: sends raw or typed contents, takes either. */
 export class OpenInferenceGrpcTeacher implements Teacher {
   readonly cacheIdentity: string;
   readonly answer: AnswerForm;
@@ -35,7 +46,7 @@ export class OpenInferenceGrpcTeacher implements Teacher {
     private readonly env: Environment,
   ) {
     this.cacheIdentity = identityOf(config);
-    this.answer = declaredAnswer(config);
+    this.answer = tensorAnswer(config);
     this.#input = declaredInput(config);
     this.#address = (config.url ?? '').replace(/^grpc:\/\//, '');
     this.#client = connect(SERVICE, this.#address, { maxMessageBytes: MAX_REPLY_BYTES });
@@ -47,14 +58,13 @@ export class OpenInferenceGrpcTeacher implements Teacher {
       const { inputs, outputs } = await this.#metadata(signal);
       const classes = pick(outputs, this.config.answer.output)?.shape.at(-1) ?? -1;
       const dims = pick(inputs, this.config.input.name)?.shape ?? [];
-      const [height, width, channels] = this.#input.layout === 'NHWC' ? dims.slice(1) : [dims[2], dims[3], dims[1]];
-      const shaped = dims.length === 4 && height! > 0 && width! > 0 && channels! > 0;
+      const shape = imageShapeOf(dims, this.#input.layout);
       return {
         ...facts,
         ready: true,
         detail: '',
         ...(classes > 0 && this.answer.kind !== 'hard-label' && { classes }),
-        ...(shaped && { inputShape: { height: height!, width: width!, channels: channels! } }),
+        ...(shape && { inputShape: shape }),
       };
     } catch (error) {
       return { ...facts, ready: false, detail: asBbdError(error).message };
@@ -62,7 +72,7 @@ export class OpenInferenceGrpcTeacher implements Teacher {
   }
 
   canonicalRequests(images: ImageBatch): CanonicalRequests {
-    return canonicalTensors(this.config, this.#input, images);
+    return canonicalInput(this.config, this.#input, images);
   }
 
   async query(images: ImageBatch, signal: AbortSignal): Promise<QueryOutcome> {
@@ -74,16 +84,18 @@ export class OpenInferenceGrpcTeacher implements Teacher {
       const outcome = outcomeOf(error, this.#address);
       return outcome.kind === 'lost' ? { ...outcome, kind: 'unreachable' } : outcome;
     }
-    const encoded = encodeInput(this.#input, images);
+    const { datatype, shape, raw, contents } = await this.#tensor(images, found);
+    const { classification } = this.config.answer;
+    const parameters = classification === undefined ? {} : { classification: { int64Param: classification } };
     try {
       const response = await this.#client.unary(
         'ModelInfer',
         {
           modelName: this.config.model ?? '',
           modelVersion: this.config.version,
-          inputs: [{ name: found.inputName, datatype: this.#input.datatype, shape: [...encoded.dims] }],
-          outputs: found.outputName ? [{ name: found.outputName }] : [],
-          rawInputContents: [encoded.bytes],
+          inputs: [{ name: found.inputName, datatype, shape, ...(contents && { contents }) }],
+          outputs: found.outputName ? [{ name: found.outputName, parameters }] : [],
+          rawInputContents: raw ? [raw] : [],
         },
         this.#options(signal),
       );
@@ -105,21 +117,44 @@ export class OpenInferenceGrpcTeacher implements Teacher {
       return unreadable(count, `the answer's outputs are: ${names}; set answer.output to one of them`);
     }
     const raw = rawOutputContents[outputs.indexOf(wanted)];
-    const values = raw ? readRaw(raw, wanted.datatype) : readTyped(wanted);
+    const values = wanted.datatype === 'BYTES' ? stringsOf(wanted, raw) : numbersOf(wanted, raw);
     if (!values) return unreadable(count, `output "${wanted.name}" of datatype ${wanted.datatype} can't be read`);
-    return answerRows(values, count, wanted.shape);
+    return values instanceof Float32Array
+      ? answerRows(values, count, wanted.shape)
+      : answerStrings(values, count, wanted.shape);
+  }
+
+  /** The images as raw contents, or as typed ones where that is declared. */
+  async #tensor(images: ImageBatch, { inputAxes }: Found): Promise<SentTensor> {
+    const isTyped = this.config.input.contents === 'typed';
+    const picture = pictureOf(this.config);
+    if (picture) {
+      const files = await encodePictures(this.#input, picture, images);
+      const shape = inputAxes === 2 ? [images.count, 1] : [images.count];
+      const sent = isTyped ? { contents: { bytesContents: files } } : { raw: writeByteStrings(files) };
+      return { datatype: 'BYTES', shape, ...sent };
+    }
+    const { datatype } = this.#input;
+    const encoded = encodeInput(this.#input, images);
+    const tensor = { datatype, shape: [...encoded.dims] };
+    if (!isTyped) return { ...tensor, raw: encoded.bytes };
+    const values = encodedValues(encoded, datatype);
+    return { ...tensor, contents: datatype === 'UINT8' ? { uintContents: values } : { fp32Contents: values } };
   }
 
   async #findOut(signal: AbortSignal): Promise<Found> {
     if (this.#found) return this.#found;
     let inputName = this.config.input.name;
+    let inputAxes = 0;
     let outputName = this.config.answer.output;
-    if (!inputName || !outputName) {
+    if (!inputName || !outputName || pictureOf(this.config)) {
       const metadata = await this.#metadata(signal).catch((error: unknown) => {
         if (inputName && asBbdError(error).kind === 'unimplemented') return undefined;
         throw error;
       });
-      inputName ??= pick(metadata?.inputs ?? [], undefined)?.name;
+      const input = pick(metadata?.inputs ?? [], inputName);
+      inputName ??= input?.name;
+      inputAxes = input?.shape.length ?? 0;
       outputName ??= pick(metadata?.outputs ?? [], undefined)?.name;
     }
     if (!inputName) {
@@ -129,7 +164,7 @@ export class OpenInferenceGrpcTeacher implements Teacher {
         { code: 'INPUT_UNKNOWN' },
       );
     }
-    return (this.#found = { inputName, outputName });
+    return (this.#found = { inputName, inputAxes, outputName });
   }
 
   #metadata(signal: AbortSignal): Promise<ModelMetadata> {
@@ -148,18 +183,27 @@ export class OpenInferenceGrpcTeacher implements Teacher {
   }
 }
 
-function pick<T extends { name: string }>(tensors: readonly T[], name: string | undefined): T | undefined {
-  if (name !== undefined) return tensors.find((tensor) => tensor.name === name);
-  return tensors.length === 1 ? tensors[0] : undefined;
+function numbersOf(tensor: OutputTensor, raw: Uint8Array | undefined): Float32Array | undefined {
+  if (raw) return readRaw(raw, tensor.datatype);
+  if (!tensor.contents) return undefined;
+  const { fp32Contents, fp64Contents, intContents, int64Contents, uintContents, uint64Contents, boolContents } =
+    tensor.contents;
+  const lists: (readonly (number | boolean)[])[] = [
+    fp32Contents,
+    fp64Contents,
+    intContents,
+    int64Contents,
+    uintContents,
+    uint64Contents,
+    boolContents,
+  ];
+  const filled = lists.find((values) => values.length > 0);
+  return filled && Float32Array.from(filled, Number);
 }
 
-function readTyped({ contents }: OutputTensor): Float32Array | undefined {
-  if (!contents) return undefined;
-  const { fp32Contents, fp64Contents, intContents, int64Contents, uintContents, uint64Contents } = contents;
-  const filled = [fp32Contents, fp64Contents, intContents, int64Contents, uintContents, uint64Contents].find(
-    (values) => values.length > 0,
-  );
-  return filled && Float32Array.from(filled);
+function stringsOf({ contents }: OutputTensor, raw: Uint8Array | undefined): string[] | undefined {
+  const elements = raw ? readByteStrings(raw) : contents?.bytesContents;
+  return elements?.map((element) => Buffer.from(element).toString());
 }
 
 /** grpc-js's own words for a call that never left. */

@@ -1,22 +1,23 @@
 import { asBbdError } from '@bbdistill/common';
-import type { Clock, ImageBatch, ImageShape } from '@bbdistill/common';
-import { encodeInput } from '../input.js';
+import type { Clock, ImageBatch } from '@bbdistill/common';
+import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
 import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
-import { authHeader, canonicalTensors, declaredAnswer, declaredInput, identityOf } from './declared.js';
+import { canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
-import { exchange } from './http.js';
-import { describeStatus, failureOf } from './http-failures.js';
-import type { HttpReply } from './http.js';
-import { limitHints } from './limit-headers.js';
-import { answerRows, readRaw, unreadable } from './rows.js';
+import { HttpReply } from './http.js';
+import type { Unanswered } from './http.js';
+import { encodePictures } from './pictures.js';
+import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
+import { TeacherHttp } from './teacher-http.js';
+import { imageShapeOf, pick } from './tensor-metadata.js';
 
 const BINARY_EXTENSION = 'binary_tensor_data';
 const BINARY_HEADER = 'inference-header-content-length';
 
 interface TensorMetadata {
-  name?: string;
+  name: string;
   datatype?: string;
   shape?: number[];
 }
@@ -33,9 +34,20 @@ interface OutputTensor extends TensorMetadata {
 
 interface Found {
   inputName: string;
+  /** Axes of the input tensor; 0 where the server doesn't say. */
+  inputAxes: number;
   /** Absent: the server is not told and answers with all it has. */
   outputName: string | undefined;
   binary: boolean;
+}
+
+/** The input tensor as JSON has it, and the bytes that follow the JSON in the binary extension. */
+interface SentTensor {
+  datatype: string;
+  shape: readonly number[];
+  data?: unknown;
+  parameters?: Record<string, unknown>;
+  bytes?: Uint8Array;
 }
 
 /** The Open Inference Protocol v2 over HTTP: JSON tensors, or the binary extension where the server offers it. */
@@ -45,16 +57,18 @@ export class OpenInferenceHttpTeacher implements Teacher {
   readonly #input: InputForm;
   readonly #base: string;
   readonly #model: string;
+  readonly #http: TeacherHttp;
   #found: Found | undefined;
 
   constructor(
     private readonly config: TeacherConfig,
-    private readonly env: Environment,
-    private readonly clock: Clock,
+    env: Environment,
+    clock: Clock,
   ) {
     this.cacheIdentity = identityOf(config);
-    this.answer = declaredAnswer(config);
+    this.answer = tensorAnswer(config);
     this.#input = declaredInput(config);
+    this.#http = new TeacherHttp(config, env, clock);
     this.#base = (config.url ?? '').replace(/\/+$/, '');
     const version = config.version ? `/versions/${encodeURIComponent(config.version)}` : '';
     this.#model = `${this.#base}/v2/models/${encodeURIComponent(config.model ?? '')}${version}`;
@@ -63,12 +77,12 @@ export class OpenInferenceHttpTeacher implements Teacher {
   async describe(signal: AbortSignal): Promise<TeacherFacts> {
     const facts = { adapter: this.config.adapter, endpoint: this.#base };
     try {
-      const reply = await this.#get(this.#model, signal);
-      if (!('status' in reply)) return { ...facts, ready: false, detail: reply.message };
-      if (reply.status !== 200) return { ...facts, ready: false, detail: describeStatus(reply) };
+      const reply = await this.#http.ask(this.#model, signal);
+      if (!(reply instanceof HttpReply)) return { ...facts, ready: false, detail: reply.message };
+      if (reply.status !== 200) return { ...facts, ready: false, detail: this.#http.describeStatus(reply) };
       const { inputs = [], outputs = [] } = reply.json() as ModelMetadata;
       const classes = pick(outputs, this.config.answer.output)?.shape?.at(-1) ?? -1;
-      const shape = imageShape(pick(inputs, this.config.input.name)?.shape, this.#input.layout);
+      const shape = imageShapeOf(pick(inputs, this.config.input.name)?.shape, this.#input.layout);
       return {
         ...facts,
         ready: true,
@@ -82,146 +96,144 @@ export class OpenInferenceHttpTeacher implements Teacher {
   }
 
   canonicalRequests(images: ImageBatch): CanonicalRequests {
-    return canonicalTensors(this.config, this.#input, images);
+    return canonicalInput(this.config, this.#input, images);
   }
 
   async query(images: ImageBatch, signal: AbortSignal): Promise<QueryOutcome> {
     const found = await this.#findOut(signal);
     if ('kind' in found) return found;
-    const encoded = encodeInput(this.#input, images);
-    const tensor = { name: found.inputName, datatype: this.#input.datatype, shape: encoded.dims };
-    const outputs = found.outputName
-      ? [{ name: found.outputName, ...(found.binary && { parameters: { binary_data: true } }) }]
-      : undefined;
-    let body: Uint8Array;
-    const headers: Record<string, string> = { 'content-type': 'application/json' };
-    if (found.binary) {
-      const head = Buffer.from(
-        JSON.stringify({ inputs: [{ ...tensor, parameters: { binary_data_size: encoded.bytes.length } }], outputs }),
-      );
-      headers['content-type'] = 'application/octet-stream';
-      headers[BINARY_HEADER] = String(head.length);
-      body = Buffer.concat([head, encoded.bytes]);
-    } else {
-      body = Buffer.from(
-        JSON.stringify({ inputs: [{ ...tensor, data: jsonData(encoded.bytes, tensor.datatype) }], outputs }),
-      );
-    }
-    const reply = await this.#send('POST', `${this.#model}/infer`, signal, body, headers);
-    if (!('status' in reply)) return reply;
-    return this.#read(reply, images.count);
+    const { bytes, ...sent } = await this.#tensor(images, found);
+    const { classification } = this.config.answer;
+    const wanted = {
+      ...(found.binary && { binary_data: true }),
+      ...(classification !== undefined && { classification }),
+    };
+    const parameters = Object.keys(wanted).length > 0 ? { parameters: wanted } : {};
+    const outputs = found.outputName ? [{ name: found.outputName, ...parameters }] : undefined;
+    const head = Buffer.from(JSON.stringify({ inputs: [{ name: found.inputName, ...sent }], outputs }));
+    const headers = bytes
+      ? { 'content-type': 'application/octet-stream', [BINARY_HEADER]: String(head.length) }
+      : { 'content-type': 'application/json' };
+    const body = bytes ? Buffer.concat([head, bytes]) : head;
+    const request = { method: 'POST', url: `${this.#model}/infer`, headers, body, signal };
+    const reply = await this.#http.send(request, images.count);
+    return this.#http.outcome(reply, images.count, (answered) => this.#read(answered, images.count));
   }
 
   async close(): Promise<void> {
     this.#found = undefined;
   }
 
-  #read(reply: HttpReply, count: number): QueryOutcome {
-    const refusal = failureOf(reply, this.clock);
-    if (refusal) return refusal;
-    const answered = (answers: ImageAnswer[]): QueryOutcome => ({
-      kind: 'answered',
-      answers,
-      limits: limitHints(reply.headers, this.clock.nowMs()),
-    });
-    try {
-      const headLength = Number(reply.headers.get(BINARY_HEADER) ?? Number.NaN);
-      const binary = Number.isSafeInteger(headLength) ? reply.body.subarray(headLength) : undefined;
-      const response = reply.json(binary && headLength) as { outputs?: OutputTensor[] };
-      const outputs = response.outputs ?? [];
-      const wanted = pick(outputs, this.config.answer.output);
-      if (!wanted) {
-        const names = outputs.map(({ name }) => name).join(', ') || 'none';
-        const hint = this.config.answer.output ? `no output "${this.config.answer.output}"` : 'no single output';
-        return answered(unreadable(count, `the answer has ${hint}, but: ${names}; set answer.output`));
-      }
-      const values = readOutput(wanted, outputs, binary);
-      if (!values)
-        return answered(unreadable(count, `output "${wanted.name}" of datatype ${wanted.datatype} can't be read`));
-      return answered(answerRows(values, count, wanted.shape ?? []));
-    } catch (cause) {
-      return answered(
-        unreadable(count, `the teacher's answer is not what the protocol says: ${asBbdError(cause).message}`),
-      );
+  async #tensor(images: ImageBatch, { binary, inputAxes }: Found): Promise<SentTensor> {
+    const picture = pictureOf(this.config);
+    if (!picture) {
+      const encoded = encodeInput(this.#input, images);
+      const { datatype } = this.#input;
+      if (!binary) return { datatype, shape: encoded.dims, data: encodedValues(encoded, datatype) };
+      const parameters = { binary_data_size: encoded.bytes.length };
+      return { datatype, shape: encoded.dims, parameters, bytes: encoded.bytes };
     }
+    const files = await encodePictures(this.#input, picture, images);
+    const shape = inputAxes === 2 ? [images.count, 1] : [images.count];
+    if (!binary) {
+      // JSON has no bytes: the protocol's servers take them as base64 where the request says so.
+      const data = files.map((file) => Buffer.from(file).toString('base64'));
+      return { datatype: 'BYTES', shape, data, parameters: { content_type: 'base64' } };
+    }
+    const bytes = writeByteStrings(files);
+    return { datatype: 'BYTES', shape, parameters: { binary_data_size: bytes.length }, bytes };
+  }
+
+  #read(reply: HttpReply, count: number): ImageAnswer[] {
+    const headLength = Number(reply.headers.get(BINARY_HEADER) ?? Number.NaN);
+    const binary = Number.isSafeInteger(headLength) ? reply.body.subarray(headLength) : undefined;
+    const response = reply.json(binary && headLength) as { outputs?: OutputTensor[] };
+    const outputs = response.outputs ?? [];
+    const wanted = pick(outputs, this.config.answer.output);
+    if (!wanted) {
+      const names = outputs.map(({ name }) => name).join(', ') || 'none';
+      const hint = this.config.answer.output ? `no output "${this.config.answer.output}"` : 'no single output';
+      return unreadable(count, `the answer has ${hint}, but: ${names}; set answer.output`);
+    }
+    const values = readOutput(wanted, outputs, binary);
+    if (!values) return unreadable(count, `output "${wanted.name}" of datatype ${wanted.datatype} can't be read`);
+    const shape = wanted.shape ?? [];
+    return values instanceof Float32Array ? answerRows(values, count, shape) : answerStrings(values, count, shape);
   }
 
   /** Names and extensions, asked for once, before the first query. */
-  async #findOut(signal: AbortSignal): Promise<Found | QueryOutcome> {
+  async #findOut(signal: AbortSignal): Promise<Found | Unanswered> {
     if (this.#found) return this.#found;
-    const server = await this.#get(`${this.#base}/v2`, signal);
-    if (!('status' in server)) return server;
-    const extensions = server.status === 200 ? (server.json() as { extensions?: string[] }).extensions : undefined;
+    const server = await this.#http.ask(`${this.#base}/v2`, signal);
+    if (!(server instanceof HttpReply)) return server;
+    const extensions = server.status === 200 ? extensionsOf(server) : [];
     let inputName = this.config.input.name;
+    let inputAxes = 0;
     let outputName = this.config.answer.output;
-    if (!inputName || !outputName) {
-      const reply = await this.#get(this.#model, signal);
-      if (!('status' in reply)) return reply;
-      const failure = failureOf(reply, this.clock);
+    if (!inputName || !outputName || pictureOf(this.config)) {
+      const reply = await this.#http.ask(this.#model, signal);
+      if (!(reply instanceof HttpReply)) return reply;
+      const failure = this.#http.failure(reply);
       if (failure && !inputName) return failure;
-      const metadata = failure ? {} : (reply.json() as ModelMetadata);
-      inputName ??= pick(metadata.inputs ?? [], undefined)?.name;
+      const metadata = failure ? {} : metadataOf(reply);
+      const input = pick(metadata.inputs ?? [], inputName);
+      inputName ??= input?.name;
+      inputAxes = input?.shape?.length ?? 0;
       outputName ??= pick(metadata.outputs ?? [], undefined)?.name;
     }
     if (!inputName) {
       const message = `model "${this.config.model}" doesn't say what its only input is called: set input.name`;
       return { kind: 'refused', code: 'INPUT_UNKNOWN', message };
     }
-    return (this.#found = { inputName, outputName, binary: extensions?.includes(BINARY_EXTENSION) ?? false });
-  }
-
-  /** A question that costs nothing: an answer that is lost is as good as a server that can't be reached. */
-  async #get(url: string, signal: AbortSignal): Promise<HttpReply | (QueryOutcome & { message: string })> {
-    const reply = await this.#send('GET', url, signal);
-    if ('status' in reply || reply.kind !== 'lost') return reply;
-    return { ...reply, kind: 'unreachable' };
-  }
-
-  #send(method: string, url: string, signal: AbortSignal, body?: Uint8Array, headers: Record<string, string> = {}) {
-    const auth = authHeader(this.config.auth, this.env);
-    return exchange({
-      method,
-      url,
-      signal,
-      headers: { ...headers, ...(auth && { [auth[0]]: auth[1] }) },
-      ...(body && { body }),
-    });
+    return (this.#found = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION) });
   }
 }
 
-/** The tensor of that name, or the only one. */
-function pick<T extends TensorMetadata>(tensors: readonly T[], name: string | undefined): T | undefined {
-  if (name !== undefined) return tensors.find((tensor) => tensor.name === name);
-  return tensors.length === 1 ? tensors[0] : undefined;
+/** What a server says of itself is no condition of asking it: nonsense counts as nothing said. */
+function extensionsOf(reply: HttpReply): string[] {
+  const { extensions } = tryJson(reply) as { extensions?: unknown };
+  return Array.isArray(extensions) ? extensions.filter((each) => typeof each === 'string') : [];
 }
 
-function imageShape(dims: number[] | undefined, layout: InputForm['layout']): ImageShape | undefined {
-  if (dims?.length !== 4) return undefined;
-  const [height, width, channels] = layout === 'NHWC' ? dims.slice(1) : [dims[2], dims[3], dims[1]];
-  if (!height || !width || !channels || height < 0 || width < 0 || channels < 0) return undefined;
-  return { height, width, channels };
+function metadataOf(reply: HttpReply): ModelMetadata {
+  const { inputs, outputs } = tryJson(reply) as Record<string, unknown>;
+  return { inputs: tensorsOf(inputs), outputs: tensorsOf(outputs) };
 }
 
-function jsonData(bytes: Uint8Array, datatype: InputForm['datatype']): number[] {
-  if (datatype === 'UINT8') return Array.from(bytes);
-  return Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4));
+function tensorsOf(value: unknown): TensorMetadata[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((each): each is TensorMetadata => typeof (each as TensorMetadata | null)?.name === 'string');
+}
+
+function tryJson(reply: HttpReply): object {
+  try {
+    return reply.json() ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function readOutput(
   wanted: OutputTensor,
   outputs: readonly OutputTensor[],
   binary: Uint8Array | undefined,
-): Float32Array | undefined {
+): Float32Array | string[] | undefined {
   const size = wanted.parameters?.binary_data_size;
-  if (size === undefined) return wanted.data === undefined ? undefined : flatten(wanted.data);
-  if (!binary) return undefined;
+  const isStrings = wanted.datatype === 'BYTES';
+  if (size === undefined) {
+    if (wanted.data === undefined) return undefined;
+    return isStrings ? [wanted.data].flat(Infinity).map(String) : flatten(wanted.data);
+  }
+  if (!binary || !Number.isSafeInteger(size) || size < 0) return undefined;
   let start = 0;
   for (const output of outputs) {
     if (output === wanted) break;
     start += output.parameters?.binary_data_size ?? 0;
   }
   if (start + size > binary.length) return undefined;
-  return readRaw(binary.subarray(start, start + size), wanted.datatype ?? '');
+  const bytes = binary.subarray(start, start + size);
+  if (!isStrings) return readRaw(bytes, wanted.datatype ?? '');
+  return readByteStrings(bytes)?.map((element) => Buffer.from(element).toString());
 }
 
 /** Flat or nested; what is no number becomes NaN, so that only its own image fails. */

@@ -3,9 +3,11 @@ import type { TeacherConfig } from '../registry.js';
 import type { Teacher } from '../teacher.js';
 import type { Environment } from './declared.js';
 import { FakeTeacher } from './fake.js';
+import { HttpJsonTeacher } from './http-json.js';
 import { OnnxTeacher } from './onnx.js';
 import { OpenInferenceGrpcTeacher } from './open-inference-grpc.js';
 import { OpenInferenceHttpTeacher } from './open-inference-http.js';
+import { TfServingTeacher } from './tf-serving.js';
 
 /**
  * The adapter of a registered teacher. Connects to nobody yet; a local model is loaded.
@@ -19,6 +21,10 @@ export async function openTeacher(config: TeacherConfig, env: Environment, clock
       return new OpenInferenceHttpTeacher(config, env, clock);
     case 'open-inference-grpc':
       return new OpenInferenceGrpcTeacher(config, env);
+    case 'tf-serving':
+      return new TfServingTeacher(config, env, clock);
+    case 'http-json':
+      return new HttpJsonTeacher(config, env, clock);
     case 'fake':
       return new FakeTeacher({
         ...config.fake,

@@ -1,0 +1,70 @@
+import { TreeInterpreter, compile } from '@jmespath-community/jmespath';
+import type { JSONValue } from '@jmespath-community/jmespath';
+import type { NamedScores } from '../teacher.js';
+
+/** A JMESPath expression, compiled: a grammar without functions that run code or reach out. */
+export type JsonPath = (value: unknown) => unknown;
+
+/** @throws where the expression is none */
+export function jsonPath(expression: string): JsonPath {
+  const compiled = compile(expression);
+  return (value) => TreeInterpreter.search(compiled, value as JSONValue);
+}
+
+export interface AnswerPaths {
+  /** Labels of one image: a list, or one label. */
+  labels?: string | undefined;
+  /** Scores beside them: a list, or one number. */
+  scores?: string | undefined;
+  /** Or a row of one number per class. */
+  values?: string | undefined;
+}
+
+/** Reads labels and scores, or a row, out of one image's part of a JSON answer. Absent labels are an abstention. */
+export function jsonReader(paths: AnswerPaths): (text: string) => NamedScores | Float32Array {
+  const [labels, scores, values] = [paths.labels, paths.scores, paths.values].map((path) =>
+    path === undefined ? undefined : jsonPath(path),
+  );
+  return (text) => {
+    const item = JSON.parse(text) as unknown;
+    if (values) return Float32Array.from<unknown>(listOf(values(item)).flat(Infinity), asNumber);
+    const named = listOf(labels?.(item)).map(asLabel);
+    if (!scores) return { labels: named };
+    return { labels: named, scores: listOf(scores(item)).map(asNumber) };
+  };
+}
+
+/** Strings of a tensor: labels alone, or `value:index:label` of Triton's classification extension. */
+export function stringsReader(classification: boolean): (text: string) => NamedScores {
+  return (text) => {
+    const strings = listOf(JSON.parse(text) as unknown).map(asLabel);
+    if (!classification) return { labels: strings };
+    const parts = strings.map((string) => /^([^:]*):(\d+)(?::(.*))?$/s.exec(string) ?? notClassified(string));
+    return {
+      // A model without a label file names its classes by index only.
+      labels: parts.map(([, , index, label]) => label || index!),
+      scores: parts.map(([, value]) => asNumber(value)),
+    };
+  };
+}
+
+function notClassified(string: string): never {
+  throw new Error(`"${string}" is not value:index:label`);
+}
+
+function listOf(value: unknown): unknown[] {
+  if (value === null || value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+function asLabel(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new Error(`${JSON.stringify(value)} is no label`);
+}
+
+function asNumber(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value))) return Number(value);
+  throw new Error(`${JSON.stringify(value)} is no number`);
+}
