@@ -34,6 +34,7 @@ export class LocalProcess {
   #ended: Promise<void> = Promise.resolve();
   #address: string | undefined;
   #starts = 0;
+  #isReady = false;
 
   constructor(readonly program: Program) {}
 
@@ -53,6 +54,11 @@ export class LocalProcess {
 
   get isRunning(): boolean {
     return this.#child !== undefined;
+  }
+
+  /** It runs and can be used. */
+  get isReady(): boolean {
+    return this.isRunning && this.#isReady;
   }
 
   /** Resolves when the process has ended, by itself or not. */
@@ -76,6 +82,7 @@ export class LocalProcess {
       detached: true,
     });
     this.#child = child;
+    this.#isReady = false;
     this.#starts++;
     const gone = new AbortController();
     const log = createWriteStream(logFile, { flags: 'a' });
@@ -116,6 +123,7 @@ export class LocalProcess {
       }
     };
     this.#address = await ready({ pid: child.pid ?? 0, ended: gone.signal, line });
+    this.#isReady = true;
   }
 
   /** Sends a signal, e.g. `SIGSTOP`. */

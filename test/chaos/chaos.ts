@@ -43,7 +43,8 @@ const MIN_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 3_000;
 const MIN_AWAY_MS = 1_000;
 const MAX_AWAY_MS = 5_000;
-const END_TIMEOUT_MS = 300_000;
+const END_TIMEOUT_MS = 900_000;
+const READY_TIMEOUT_MS = 120_000;
 const CALL_PATIENCE_MS = 120_000;
 const IMAGES_PER_CALL = 5;
 const CONCURRENCY = 2;
@@ -94,17 +95,17 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const killed: Record<string, number> = {};
   const restarts: Promise<void>[] = [];
   let openAtKills = 0;
-  for (let kill = 1; kill <= kills;) {
+  for (let kill = 1; kill <= kills; kill++) {
+    // On a busy machine a process takes long to start: without this wait nothing would ever be under way.
+    await waitFor('all processes', () => system.processes.every((each) => each.isReady), READY_TIMEOUT_MS);
     await delay(random.between(MIN_PAUSE_MS, MAX_PAUSE_MS));
     const victim = system.processes[random.integer(system.processes.length)]!;
     const awayMs = random.between(MIN_AWAY_MS, MAX_AWAY_MS);
-    if (!victim.isRunning) continue;
     const { openImages } = await teacher.meter();
     await victim.kill();
     openAtKills += openImages;
     killed[victim.name] = (killed[victim.name] ?? 0) + 1;
     say(`kill ${kill} ${victim.name}, ${openImages} images open, away for ${Math.round(awayMs)} ms`);
-    kill++;
     restarts.push(delay(awayMs).then(() => startAgain(victim, system)));
   }
   await Promise.all(restarts);

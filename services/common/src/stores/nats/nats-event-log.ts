@@ -72,10 +72,12 @@ export class NatsEventLog implements EventLog {
     const subject = this.#subjectOf(stream);
     const signal = options.signal ?? new AbortController().signal;
     const from = options.fromSequence ?? 1;
-    const last = options.follow ? undefined : (await this.#last(subject)).sequence;
+    const { sequence: lastSequence, streamSequence } = await this.#last(subject);
+    const last = options.follow ? undefined : lastSequence;
     if (last !== undefined && last < Math.max(from, 1)) return;
+    const start = from > 1 ? await this.#startOf(subject, from, streamSequence) : 1;
     using loop = this.loops.start(`read ${stream}`);
-    for await (const message of tail(this.link, this.streamName, subject, 1, signal, loop.beat)) {
+    for await (const message of tail(this.link, this.streamName, subject, start, signal, loop.beat)) {
       const sequence = Number(message.headers?.get(SEQUENCE_HEADER));
       if (sequence >= from) yield { sequence, atMs: message.atMs, value: message.data };
       if (last !== undefined && sequence >= last) return;
@@ -88,6 +90,23 @@ export class NatsEventLog implements EventLog {
 
   async close(): Promise<void> {
     // Followers end with the connection, which others use as well.
+  }
+
+  /**
+   * Where in the JetStream stream a run's events from the wanted one on lie: found by halving, so that whoever comes
+   * back to a long run isn't sent all of it again.
+   * @param lastStreamSequence of the run's last event
+   */
+  async #startOf(subject: string, wanted: number, lastStreamSequence: number): Promise<number> {
+    let low = 1;
+    let high = lastStreamSequence + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const next = await this.link.next(this.streamName, subject, middle);
+      if (!next || Number(next.header.get(SEQUENCE_HEADER)) >= wanted) high = middle;
+      else low = next.seq + 1;
+    }
+    return low;
   }
 
   async #last(subject: string): Promise<Last> {

@@ -166,8 +166,8 @@ export class NatsLink {
       } catch (thrown) {
         if (sent === 1 || !expect || !isWrongLastSequence(thrown)) throw thrown;
         // NATS looks at the sequence before it looks for a repeat: what stands in the way may be our own first sending.
-        const next = { next_by_subj: subject, seq: expect.lastSubjectSequence + 1 };
-        const found = await this.jsm.streams.getMessage(expect.stream, next);
+        const query = { next_by_subj: subject, seq: expect.lastSubjectSequence + 1 };
+        const found = await this.jsm.streams.getMessage(expect.stream, query);
         if (found?.header.get(MESSAGE_ID_HEADER) !== msgID) throw thrown;
         return found.seq;
       }
@@ -178,6 +178,12 @@ export class NatsLink {
   /** The subject's last message, as the stream's leader has it. */
   async last(stream: string, subject: string): Promise<StoredMsg | null> {
     return this.retrying(`read ${subject}`, () => this.jsm.streams.getMessage(stream, { last_by_subj: subject }));
+  }
+
+  /** The subject's first message from a sequence on. */
+  async next(stream: string, subject: string, sequence: number): Promise<StoredMsg | null> {
+    const query = { next_by_subj: subject, seq: sequence };
+    return this.retrying(`read ${subject}`, () => this.jsm.streams.getMessage(stream, query));
   }
 
   /** How many messages the subjects hold, by subject. */
