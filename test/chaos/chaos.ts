@@ -7,6 +7,7 @@ import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { LocalProcess } from '../../deploy/local/process.js';
 import type { LocalSystem } from '../../deploy/local/system.js';
 import { uploadImages } from '../../services/cli/src/upload.js';
+import { collectGarbage } from '../../services/orchestrator/src/garbage.js';
 import { startDistributed } from '../helpers/distributed.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import { waitFor } from '../helpers/wait-for.js';
@@ -31,8 +32,10 @@ export interface ChaosResult {
   metered: number;
   /** Images that the teacher had open at the moments of the kills, added up. */
   openAtKills: number;
-  /** Blobs that no record names. */
-  orphanBlobs: number;
+  /** Blobs that no record names: what killed processes left, before garbage was collected and after. */
+  orphanBlobs: { before: number; after: number };
+  /** Files of runs that can't be downloaded any more after garbage was collected. */
+  lostFiles: string[];
   /** Runs, jobs and messages that something still holds. */
   stuck: string[];
   /** Resident memory of each process at the end. */
@@ -58,7 +61,7 @@ type Orchestrator = ServiceClient<'bbdistill.v1.DistillationService'>;
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { folder, kills, seed, concurrentRuns, say } = options;
   await mkdir(folder, { recursive: true });
-  await using teacher = await startMeteredTeacher({ latencyMs: 40 });
+  await using teacher = await startMeteredTeacher({ latencyMs: 250 });
   await using system = await startDistributed({
     folder,
     teacher,
@@ -121,6 +124,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   );
   const stores = await openNatsStores({ servers: [system.natsUrl], replicas: 1, clock: systemClock });
   try {
+    const before = await orphanBlobs(stores);
+    await collectGarbage({ stores, clock: systemClock, ageMs: -END_TIMEOUT_MS, runRetentionMs: 0 });
+    const lostFiles = await filesLost(orchestrator, runs);
     return {
       kills: killed,
       runs: runs.map(({ id, state, failure }) => ({ id, state, failure: failure?.message ?? '' })),
@@ -129,7 +135,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       distinct,
       metered,
       openAtKills,
-      orphanBlobs: await orphanBlobs(stores),
+      orphanBlobs: { before, after: await orphanBlobs(stores) },
+      lostFiles,
       stuck: await stuck(stores),
       rssMib,
     };
@@ -137,6 +144,23 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     orchestrator.close();
     await stores.close();
   }
+}
+
+async function filesLost(orchestrator: Orchestrator, runs: readonly Run__Output[]): Promise<string[]> {
+  const lost: string[] = [];
+  for (const { id, artifacts } of runs) {
+    for (const { path, blob } of artifacts) {
+      let bytes = 0;
+      const pieces = orchestrator.serverStream('DownloadArtifact', { runId: id, path });
+      try {
+        for await (const { data } of pieces) bytes += data.length;
+      } catch {
+        bytes = -1;
+      }
+      if (bytes !== blob?.sizeBytes) lost.push(`${id}/${path}`);
+    }
+  }
+  return lost;
 }
 
 /** A service whose NATS is away doesn't get ready; whoever supervises it starts it again. */
@@ -170,7 +194,7 @@ async function oneRun(
 }
 
 /** Blobs that are there, but that no record of a run, job, data set or checkpoint names. */
-export async function orphanBlobs(stores: NatsStores): Promise<number> {
+async function orphanBlobs(stores: NatsStores): Promise<number> {
   const named = new Set<string>();
   for await (const { value } of stores.state.list('')) {
     for (const [hash] of new TextDecoder().decode(value).matchAll(/[0-9a-f]{64}/g)) named.add(hash);

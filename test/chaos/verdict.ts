@@ -2,7 +2,7 @@ import type { ChaosResult } from './chaos.js';
 
 /** What went wrong; nothing where all is as it must be. */
 export function verdictOf(result: ChaosResult): string[] {
-  const { billed, distinct, metered, openAtKills, orphanBlobs, runs, stuck } = result;
+  const { billed, distinct, metered, openAtKills, orphanBlobs, lostFiles, runs, stuck } = result;
   const faults = runs
     .filter(({ state }) => state !== 'RUN_STATE_SUCCEEDED')
     .map(({ id, state, failure }) => `run ${id} ended ${state}: ${failure}`);
@@ -13,6 +13,7 @@ export function verdictOf(result: ChaosResult): string[] {
     );
   }
   if (metered > billed) faults.push(`the teacher charged for ${metered} images, the ledger knows of ${billed}`);
-  if (orphanBlobs > 0) faults.push(`${orphanBlobs} blobs are named by no record`);
+  if (orphanBlobs.after > 0) faults.push(`${orphanBlobs.after} blobs are named by no record`);
+  if (lostFiles.length > 0) faults.push(`files of runs are lost: ${lostFiles.join(', ')}`);
   return [...faults, ...stuck];
 }

@@ -38,6 +38,24 @@ export function blobStoreContract(implementation: string, open: OpenFixture): vo
       expect(await collect(fixture.stores.blobs.list())).toEqual([refs[0]!.sha256]);
     });
 
+    it('blobs - what was put before a time can be deleted, what was put later cannot', async () => {
+      await using fixture = await open();
+      const { blobs } = fixture.stores;
+      for (const size of [5, 300_000]) {
+        const bytes = randomBytes(size);
+        const { sha256 } = await blobs.put(bytes);
+        const [aged] = (await collect(blobs.listAged())).filter((each) => each.sha256 === sha256);
+        expect(Math.abs(aged!.putAtMs - Date.now())).toBeLessThan(60_000);
+        expect(await blobs.deleteOlder(sha256, aged!.putAtMs)).toBe(false);
+        expect(Buffer.compare(await blobs.get(sha256), bytes)).toBe(0);
+        expect(await blobs.deleteOlder(sha256, aged!.putAtMs + 1)).toBe(true);
+        expect(await blobs.has(sha256)).toBe(false);
+        expect(await blobs.deleteOlder(sha256, aged!.putAtMs + 1)).toBe(true);
+        await blobs.put(bytes);
+        expect(Buffer.compare(await blobs.get(sha256), bytes)).toBe(0);
+      }
+    });
+
     it('blobs - what is not there is said to be not there', async () => {
       await using fixture = await open();
       const missing = sha256Hex('missing');

@@ -38,6 +38,21 @@ export function eventLogContract(implementation: string, open: OpenFixture): voi
       expect(await sequences(6)).toEqual([]);
     });
 
+    it('events - reading resumes in the middle of a long stream among others', async () => {
+      await using fixture = await open();
+      const { events } = fixture.stores;
+      for (let i = 0; i < 20; i++) {
+        await events.append(RUN, bytesOf(`e${i + 1}`), i);
+        if (i % 3 === 0) await events.append('runs/other', bytesOf('x'), i / 3);
+      }
+      for (const fromSequence of [2, 7, 19, 20, 21]) {
+        const read = await collect(events.read(RUN, { fromSequence }));
+        expect(read.map(({ sequence }) => sequence)).toEqual(
+          Array.from({ length: 21 - fromSequence }, (_, i) => fromSequence + i),
+        );
+      }
+    });
+
     it('events - streams do not mix, even where one name begins with the other', async () => {
       await using fixture = await open();
       const { events } = fixture.stores;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { errors } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
+  BLOB_TIME_GRAIN_MS,
   RevisionMismatchError,
   decodeJson,
   encodeJson,
@@ -234,6 +235,20 @@ describeWithNats('NATS stores over outages and among clients', () => {
       await inside.blobs.sweep(-60_000);
       expect((await inside.link.counts('sweepblobs-blobs', orphan)).size).toBe(0);
       expect(Buffer.compare(await inside.blobs.get(sha256), bytes)).toBe(0);
+    });
+
+    it('blobs - one that is put again is as young as a new one, with all its parts', async () => {
+      await using inside = await openInside('renewblobs');
+      for (const size of [5, 300_000]) {
+        const bytes = randomBytes(size);
+        const { sha256 } = await inside.blobs.put(bytes);
+        const before = Date.now() + 1;
+        vi.spyOn(inside.link.clock, 'nowMs').mockReturnValueOnce(Date.now() + 2 * BLOB_TIME_GRAIN_MS);
+        await waitFor('a later moment', () => Date.now() > before);
+        await inside.blobs.put(bytes);
+        expect(await inside.blobs.deleteOlder(sha256, before)).toBe(false);
+        expect(Buffer.compare(await inside.blobs.get(sha256), bytes)).toBe(0);
+      }
     });
 
     it('state - what is left of deleted keys goes, a key made anew stays', async () => {

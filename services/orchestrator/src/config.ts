@@ -1,5 +1,6 @@
 import { SERVICE_RULES, STORE_RULES, STORE_SETTINGS, defineConfig, parsers, serviceSettings } from '@bbdistill/common';
 import type { ConfigRule, ConfigValues, Parser } from '@bbdistill/common';
+import { DEFAULT_GARBAGE_AGE_MS, DEFAULT_GARBAGE_INTERVAL_MS, DEFAULT_RUN_RETENTION_MS } from './garbage.js';
 import { DEFAULT_IDLE_MS, DEFAULT_INTERVAL_MS, DEFAULT_MAX_REPLICAS } from './scaler/index.js';
 import type { OrchestratorOptions } from './server.js';
 
@@ -93,12 +94,38 @@ const scalerRules: readonly ConfigRule<typeof SCALER_SETTINGS>[] = [
   },
 ];
 
+/** Also of everything that runs an orchestrator inside itself. */
+export const GARBAGE_SETTINGS = {
+  garbageIntervalMs: {
+    env: 'BBDISTILL_GARBAGE_INTERVAL_MS',
+    parse: parsers.integer({ min: 1_000 }),
+    default: DEFAULT_GARBAGE_INTERVAL_MS,
+    unit: 'ms',
+    meaning: 'time between two looks for what no run uses any more',
+  },
+  garbageAgeMs: {
+    env: 'BBDISTILL_GARBAGE_AGE_MS',
+    parse: parsers.integer({ min: 3_600_000 }),
+    default: DEFAULT_GARBAGE_AGE_MS,
+    unit: 'ms',
+    meaning: 'what is younger is never deleted as garbage; longer than any job takes',
+  },
+  runRetentionMs: {
+    env: 'BBDISTILL_RUN_RETENTION_MS',
+    parse: parsers.integer({ min: 0 }),
+    default: DEFAULT_RUN_RETENTION_MS,
+    unit: 'ms',
+    meaning: 'after which a run that is over is deleted with all that only it used; 0: never. Answers stay cached',
+  },
+} as const;
+
 /** The settings of the orchestrator. */
 export const orchestratorConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
     ...STORE_SETTINGS,
     ...SCALER_SETTINGS,
+    ...GARBAGE_SETTINGS,
     teacherProxyAddress: {
       env: 'BBDISTILL_TEACHER_PROXY_ADDRESS',
       parse: addressToCall,

@@ -3,6 +3,7 @@ import {
   KeyExistsError,
   MAX_IMAGES_PER_SHARD,
   NotFoundError,
+  RevisionMismatchError,
   decodeJson,
   describeShape,
   encodeImages,
@@ -11,7 +12,7 @@ import {
   hashOf,
   pixelsPerImage,
 } from '@bbdistill/common';
-import type { BlobStore, ImageShape, StateStore } from '@bbdistill/common';
+import type { BlobStore, Clock, ImageShape, StateStore } from '@bbdistill/common';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { ImageShard__Output } from '@bbdistill/common/gen/bbdistill/v1/ImageShard.js';
 
@@ -32,6 +33,12 @@ export interface DatasetPiece {
   labels: readonly number[];
 }
 
+/** As it is kept. */
+export interface DatasetRecord extends Dataset__Output {
+  /** Of the last upload. */
+  storedAtMs?: number;
+}
+
 const keyOf = (id: string) => `datasets/${id}`;
 
 /** Uploaded images: shards in the blob store, one record that names them. */
@@ -39,13 +46,17 @@ export class DatasetStore {
   constructor(
     private readonly state: StateStore,
     private readonly blobs: BlobStore,
+    private readonly clock: Clock,
     private readonly maxBytes = DEFAULT_MAX_DATASET_BYTES,
   ) {}
 
   /** @throws NotFoundError */
   async get(id: string): Promise<Dataset__Output> {
     const entry = await this.state.get(keyOf(id));
-    if (entry) return decodeJson(entry.value);
+    if (entry) {
+      const { storedAtMs: _storedAtMs, ...dataset } = decodeJson<DatasetRecord>(entry.value);
+      return dataset;
+    }
     throw new NotFoundError(`there are no images "${id}": upload them first`, { code: 'DATASET_NOT_FOUND' });
   }
 
@@ -93,12 +104,22 @@ export class DatasetStore {
       classNames: [...header.classNames],
     };
     const dataset: Dataset__Output = { id: hashOf(content).slice(0, 32), ...content };
-    try {
-      await this.state.create(keyOf(dataset.id), encodeJson(dataset));
-    } catch (error) {
-      if (!(error instanceof KeyExistsError)) throw error;
-    }
+    await this.#write({ ...dataset, storedAtMs: this.clock.nowMs() });
     return dataset;
+  }
+
+  async #write(record: DatasetRecord): Promise<void> {
+    const key = keyOf(record.id);
+    for (;;) {
+      const entry = await this.state.get(key);
+      try {
+        if (entry) await this.state.update(key, encodeJson(record), entry.revision);
+        else await this.state.create(key, encodeJson(record));
+        return;
+      } catch (error) {
+        if (!(error instanceof KeyExistsError || error instanceof RevisionMismatchError)) throw error;
+      }
+    }
   }
 }
 

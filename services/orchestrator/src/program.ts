@@ -9,6 +9,7 @@ export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table
   config: orchestratorConfig,
   async start(values, logger) {
     const scaler = await scalerOptions(values);
+    const { garbageIntervalMs, garbageAgeMs, runRetentionMs } = values;
     return startOnStores(values, logger, (stores) =>
       startOrchestrator({
         ...listenOptions(values),
@@ -16,6 +17,9 @@ export const orchestratorProgram: ServiceProgram<typeof orchestratorConfig.table
         logger,
         ...teacherProxyConnection(values),
         ...scaler,
+        garbageIntervalMs,
+        garbageAgeMs,
+        runRetentionMs,
       }),
     );
   },

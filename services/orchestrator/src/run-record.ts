@@ -48,6 +48,8 @@ export interface RunRecord {
   stages: StageRecord[];
   /** Ids of the jobs that a cancel has to stop; empty once the run is over. */
   jobs: string[];
+  /** Ids of all jobs whose results the run used: they are kept as long as the run. */
+  usedJobs?: string[];
   artifacts: ExportedFile__Output[];
   /** Of the event that tells the end of a run that is over. Its driver may have died before it appended it. */
   endSequence?: number;
@@ -214,9 +216,17 @@ export class RunStore {
     }
   }
 
+  /**
+   * Deleting what isn't there is no error.
+   * @throws FailedPreconditionError where the run is under way
+   * @throws RevisionMismatchError where somebody changed it at the same moment
+   */
   async delete(runId: string): Promise<void> {
     const entry = await this.state.get(keyOf(runId));
     if (!entry) return;
+    if (!isOver(decodeJson<RunRecord>(entry.value).state)) {
+      throw new FailedPreconditionError(`run ${runId} is under way: cancel it first`, { code: 'RUN_UNDER_WAY' });
+    }
     await this.state.delete(keyOf(runId), entry.revision);
     await this.events.deleteStream(runId);
   }

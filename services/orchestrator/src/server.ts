@@ -5,6 +5,12 @@ import { DatasetStore } from './datasets.js';
 import { RunDriver } from './driver.js';
 import { blobSlicer } from './evaluation-shards.js';
 import { finishRun } from './finish.js';
+import {
+  DEFAULT_GARBAGE_AGE_MS,
+  DEFAULT_GARBAGE_INTERVAL_MS,
+  DEFAULT_RUN_RETENTION_MS,
+  collectOnAndOn,
+} from './garbage.js';
 import { RunStore } from './run-record.js';
 import { Scaler, WorkerWaits, demandOf } from './scaler/index.js';
 import type { ScalerOptions } from './scaler/index.js';
@@ -23,6 +29,12 @@ export interface OrchestratorOptions extends ListenOptions {
   logger: Logger;
   /** Default: the system's. */
   clock?: Clock;
+  /** Time between two looks for garbage. Default {@link DEFAULT_GARBAGE_INTERVAL_MS}. */
+  garbageIntervalMs?: number;
+  /** What is younger is no garbage. Default {@link DEFAULT_GARBAGE_AGE_MS}. */
+  garbageAgeMs?: number;
+  /** After which a run that is over is deleted; 0: never. Default {@link DEFAULT_RUN_RETENTION_MS}. */
+  runRetentionMs?: number;
 }
 
 export interface RunningOrchestrator {
@@ -39,7 +51,7 @@ export interface RunningOrchestrator {
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
   const { stores, logger, clock = systemClock } = options;
   const runs = new RunStore(stores.state, stores.events);
-  const datasets = new DatasetStore(stores.state, stores.blobs);
+  const datasets = new DatasetStore(stores.state, stores.blobs, clock);
   const jobs = new JobClient(stores, clock);
   const { teacherProxyToken, teacherProxyTls } = options;
   const teacher = connect('bbdistill.v1.TeacherService', options.teacherProxyAddress, {
@@ -74,10 +86,24 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger,
     clock,
   });
+  const stopping = new AbortController();
+  const collecting = collectOnAndOn(
+    {
+      stores,
+      clock,
+      logger,
+      intervalMs: options.garbageIntervalMs ?? DEFAULT_GARBAGE_INTERVAL_MS,
+      ageMs: options.garbageAgeMs ?? DEFAULT_GARBAGE_AGE_MS,
+      runRetentionMs: options.runRetentionMs ?? DEFAULT_RUN_RETENTION_MS,
+    },
+    stopping.signal,
+  );
   return {
     address: server.address,
     async stop() {
       await scaler?.stop();
+      stopping.abort();
+      await collecting;
       await driver.stop();
       await server.drain(DEFAULT_DRAIN_MS);
       teacher.close();

@@ -148,13 +148,6 @@ export function distillationService(options: DistillationServiceOptions): Servic
     },
 
     async DeleteRun({ runId }) {
-      const record = await runs.get(runId).catch((error: unknown) => {
-        if (error instanceof NotFoundError) return undefined;
-        throw error;
-      });
-      if (record && !isOver(record.state)) {
-        throw new FailedPreconditionError(`run ${runId} is under way: cancel it first`, { code: 'RUN_UNDER_WAY' });
-      }
       await runs.delete(runId);
       return {};
     },

@@ -62,7 +62,8 @@ export class DrivenRun {
 
   /** Remembers jobs that a cancel has to stop. */
   async addJobs(ids: readonly string[]): Promise<void> {
-    await this.#write((record) => ({ ...record, jobs: [...new Set([...record.jobs, ...ids])] }), []);
+    const joined = (known: readonly string[] = []) => [...new Set([...known, ...ids])];
+    await this.#write((record) => ({ ...record, jobs: joined(record.jobs), usedJobs: joined(record.usedJobs) }), []);
   }
 
   async note(message: string): Promise<void> {

@@ -8,6 +8,15 @@ export interface BlobRef {
   sizeBytes: number;
 }
 
+export interface AgedBlob {
+  sha256: string;
+  /** Milliseconds since the epoch. */
+  putAtMs: number;
+}
+
+/** A put of what is there is noted only where the last one is longer ago. */
+export const BLOB_TIME_GRAIN_MS = 600_000;
+
 /**
  * Immutable bytes by SHA-256. A partial write is never visible, writing the same bytes twice is one blob, readers
  * verify what they read.
@@ -25,6 +34,13 @@ export interface BlobStore {
   delete(sha256: string): Promise<void>;
   /** All hashes, in no particular order. */
   list(): AsyncIterable<string>;
+  /** All blobs with the time of their last `put`, which may lie back by up to {@link BLOB_TIME_GRAIN_MS} too far. */
+  listAged(): AsyncIterable<AgedBlob>;
+  /**
+   * For the collection of garbage: deletes the blob unless somebody put it after that time.
+   * @returns whether it is gone
+   */
+  deleteOlder(sha256: string, beforeMs: number): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { InvalidArgumentError } from '../../errors.js';
 import { BlobCorruptError, BlobNotFoundError, sha256Hex } from '../blob-store.js';
-import type { BlobRef, BlobStore } from '../blob-store.js';
+import type { AgedBlob, BlobRef, BlobStore } from '../blob-store.js';
 import { storing } from './storage-errors.js';
 
 const TEMPORARY_PREFIX = '.writing-';
@@ -31,7 +32,10 @@ export class DirectoryBlobStore implements BlobStore {
     // A second writer waits for the first: a file that is there may not be durable yet.
     const underWay = this.#writing.get(sha256);
     if (underWay) await underWay;
-    else if ((await sizeOf(path)) !== bytes.length) {
+    else if ((await sizeOf(path)) === bytes.length) {
+      const now = new Date();
+      await storing(this.folder, () => utimes(path, now, now));
+    } else {
       const writing = storing(this.folder, () => this.#write(path, bytes));
       this.#writing.set(sha256, writing);
       try {
@@ -69,6 +73,20 @@ export class DirectoryBlobStore implements BlobStore {
       const sha256 = folder.slice(-2) + name;
       if (SHA256.test(sha256)) yield sha256;
     }
+  }
+
+  async *listAged(): AsyncIterable<AgedBlob> {
+    for await (const sha256 of this.list()) {
+      const putAtMs = await putAtMsOf(this.#pathOf(sha256));
+      if (putAtMs !== undefined) yield { sha256, putAtMs };
+    }
+  }
+
+  async deleteOlder(sha256: string, beforeMs: number): Promise<boolean> {
+    const putAtMs = await putAtMsOf(this.#pathOf(sha256));
+    if (putAtMs !== undefined && (putAtMs >= beforeMs || this.#writing.has(sha256))) return false;
+    await this.delete(sha256);
+    return true;
   }
 
   async close(): Promise<void> {
@@ -119,8 +137,16 @@ async function* filesIn(root: string): AsyncIterable<{ folder: string; name: str
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
+  return (await statOf(path))?.size;
+}
+
+async function putAtMsOf(path: string): Promise<number | undefined> {
+  return (await statOf(path))?.mtimeMs;
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
   try {
-    return (await stat(path)).size;
+    return await stat(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

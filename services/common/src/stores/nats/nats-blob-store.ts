@@ -1,9 +1,10 @@
 import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
+import type { StoredMsg } from '@nats-io/jetstream';
 import { nanos, nuid } from '@nats-io/transport-node';
 import { DataLossError, InvalidArgumentError, UnavailableError } from '../../errors.js';
 import { decodeJson, encodeJson } from '../../json.js';
-import { BlobCorruptError, BlobNotFoundError, sha256Hex } from '../blob-store.js';
-import type { BlobRef, BlobStore } from '../blob-store.js';
+import { BLOB_TIME_GRAIN_MS, BlobCorruptError, BlobNotFoundError, sha256Hex } from '../blob-store.js';
+import type { AgedBlob, BlobRef, BlobStore } from '../blob-store.js';
 import { declareStream } from './declare-stream.js';
 import { isWrongLastSequence } from './nats-errors.js';
 import type { NatsLink } from './nats-link.js';
@@ -100,18 +101,26 @@ export class NatsBlobStore implements BlobStore {
 
   async delete(sha256: string): Promise<void> {
     const head = await this.link.last(this.stream, this.#headOf(sha256));
-    if (!head) return;
-    await this.link.purge(this.stream, this.#headOf(sha256), head.seq);
-    if (head.header.get(UPLOAD_HEADER)) {
-      await this.link.purge(this.stream, this.#chunksOf(sha256, decodeJson<Upload>(head.data).id, '*'));
-    }
+    if (head) await this.#purgeUpTo(sha256, head);
   }
 
   async *list(): AsyncIterable<string> {
+    for await (const { sha256 } of this.listAged()) yield sha256;
+  }
+
+  async *listAged(): AsyncIterable<AgedBlob> {
     const heads = `${this.prefix}head.*`;
-    for (const { subject } of await snapshot(this.link, this.stream, heads, { headersOnly: true })) {
-      yield subject.slice(heads.length - 1);
+    for (const { subject, atMs } of await snapshot(this.link, this.stream, heads, { headersOnly: true })) {
+      yield { sha256: subject.slice(heads.length - 1), putAtMs: atMs };
     }
+  }
+
+  async deleteOlder(sha256: string, beforeMs: number): Promise<boolean> {
+    const head = await this.link.last(this.stream, this.#headOf(sha256));
+    if (!head) return true;
+    if (head.time.getTime() >= beforeMs) return false;
+    await this.#purgeUpTo(sha256, head);
+    return !(await this.has(sha256));
   }
 
   async close(): Promise<void> {
@@ -135,8 +144,33 @@ export class NatsBlobStore implements BlobStore {
     }
   }
 
+  async #purgeUpTo(sha256: string, head: StoredMsg): Promise<void> {
+    await this.link.purge(this.stream, this.#headOf(sha256), head.seq);
+    const upload = head.header.get(UPLOAD_HEADER);
+    if (!upload) return;
+    // A head that was renewed just before names the same chunks; from now on none can, as its expectation fails.
+    const renewed = await this.link.last(this.stream, this.#headOf(sha256));
+    if (renewed?.header.get(UPLOAD_HEADER) === upload) return;
+    await this.link.purge(this.stream, this.#chunksOf(sha256, upload, '*'));
+  }
+
+  /**
+   * Notes that a blob was put again: it is no garbage for as long as a new one wouldn't be.
+   * @returns whether it is there
+   */
+  async #renew(sha256: string): Promise<boolean> {
+    const head = await this.link.last(this.stream, this.#headOf(sha256));
+    if (!head) return false;
+    if (this.link.clock.nowMs() - head.time.getTime() < BLOB_TIME_GRAIN_MS) return true;
+    const upload = head.header.get(UPLOAD_HEADER);
+    const headers: Record<string, string> = upload ? { [UPLOAD_HEADER]: upload } : {};
+    if (!(await this.#publishHead(sha256, head.data, headers, head.seq))) return this.has(sha256);
+    await this.link.purge(this.stream, this.#headOf(sha256), head.seq);
+    return true;
+  }
+
   async #write(sha256: string, bytes: Uint8Array): Promise<void> {
-    if (await this.has(sha256)) return;
+    if (await this.#renew(sha256)) return;
     if (bytes.length <= MAX_INLINE_BYTES) {
       await this.#publishHead(sha256, bytes, {});
       return;
@@ -157,9 +191,14 @@ export class NatsBlobStore implements BlobStore {
   }
 
   /** @returns false where another writer was first */
-  async #publishHead(sha256: string, data: Uint8Array, headers: Record<string, string>): Promise<boolean> {
+  async #publishHead(
+    sha256: string,
+    data: Uint8Array,
+    headers: Record<string, string>,
+    lastSubjectSequence = 0,
+  ): Promise<boolean> {
     try {
-      const expect = { stream: this.stream, lastSubjectSequence: 0 };
+      const expect = { stream: this.stream, lastSubjectSequence };
       await this.link.publish(`store blob ${sha256}`, this.#headOf(sha256), data, { headers, expect });
       return true;
     } catch (thrown) {
