@@ -6,7 +6,7 @@ import { temporaryFolder } from '../helpers/temporary-folder.js';
 
 /** `npm run chaos` kills a hundred times. */
 const KILLS = 6;
-/** With it NATS and three of the four services are hit. */
+/** With it NATS and each of the services are hit. */
 const SEED = 4;
 
 describeWithNats('chaos', () => {
