@@ -39,6 +39,7 @@ export function chaosSpec(images: string, seed: number, changes: Partial<RunSpec
     evaluation: { teacherImages: 0, standardKd: false },
     budget: { images: 1_000, _images: 'images' },
     engine: 'wasm',
+    threads: 1,
     seed,
     ...changes,
   };
