@@ -2,6 +2,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import type { ServiceError, StatusObject } from '@grpc/grpc-js';
 import { asBbdError, errorOfKind } from '../errors.js';
 import type { BbdError, ErrorKind } from '../errors.js';
+import { readRetryInfo, setRetryInfo } from './retry-info.js';
 
 const STATUS_OF_KIND: Record<ErrorKind, status> = {
   'invalid-argument': status.INVALID_ARGUMENT,
@@ -43,7 +44,10 @@ export function toGrpcStatus(thrown: unknown): StatusObject {
   metadata.set(KIND_KEY, error.kind);
   metadata.set(CODE_KEY, error.code);
   metadata.set(RETRYABLE_KEY, String(error.retryable));
-  if (error.retryAfterMs !== undefined) metadata.set(RETRY_AFTER_KEY, String(error.retryAfterMs));
+  if (error.retryAfterMs !== undefined) {
+    metadata.set(RETRY_AFTER_KEY, String(error.retryAfterMs));
+    setRetryInfo(metadata, STATUS_OF_KIND[error.kind], wellFormed(error.message), error.retryAfterMs);
+  }
   return { code: STATUS_OF_KIND[error.kind], details: wellFormed(error.message), metadata };
 }
 
@@ -54,7 +58,7 @@ export function fromGrpcError(thrown: unknown): BbdError {
   const kind = knownKind(sent(KIND_KEY)) ?? KIND_OF_STATUS.get(thrown.code) ?? 'internal';
   const code = sent(CODE_KEY);
   const retryable = sent(RETRYABLE_KEY);
-  const retryAfterMs = Number(sent(RETRY_AFTER_KEY) ?? Number.NaN);
+  const retryAfterMs = Number(sent(RETRY_AFTER_KEY) ?? readRetryInfo(thrown.metadata) ?? Number.NaN);
   return errorOfKind(kind, thrown.details || thrown.message, {
     cause: thrown,
     ...(code !== undefined && { code }),
