@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.js';
 import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js';
+import { measuredJob, observeWaitingJobs } from './job-metrics.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateEntry, StateStore } from './stores/state-store.js';
 import { isStoreOutage } from './stores/stores.js';
 import type { Stores } from './stores/stores.js';
 import type { Delivery } from './stores/work-queue.js';
+import { traceCarrier } from './telemetry.js';
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -115,7 +117,7 @@ export class JobClient {
       }
       // A record that is queued may have lost its message in a crash between the two writes: publish once more,
       // the worker's guard makes a second delivery harmless.
-      await this.stores.queue.publish({ kind, id }, signal);
+      await this.stores.queue.publish({ kind, id, ...tracePart() }, signal);
       return fresh;
     }
   }
@@ -200,6 +202,7 @@ export interface JobWorkerOptions {
  * result is committed; one whose worker dies is delivered again.
  */
 export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
+  const stopObserving = observeWaitingJobs(options.stores.queue, Object.keys(options.handlers));
   const inHand = new Set<Promise<void>>();
   for (let taking = true; taking && !options.signal.aborted;) {
     try {
@@ -211,6 +214,7 @@ export async function runJobWorker(options: JobWorkerOptions): Promise<void> {
     }
   }
   await Promise.all(inHand);
+  stopObserving();
 }
 
 async function takeJobs(options: JobWorkerOptions, inHand: Set<Promise<void>>): Promise<void> {
@@ -285,12 +289,15 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   const reporter = new ProgressReporter(changeMine, options.clock);
   try {
     const handler = options.handlers[kind] as JobHandler<unknown, unknown>;
-    const result = await handler(started.request, {
+    const context: JobContext = {
       jobId: id,
       attempt: started.attempts,
       signal: stop.signal,
       progress: (progress) => reporter.report(progress),
-    });
+    };
+    const result = await measuredJob(delivery, context, options.clock, (measured) =>
+      handler(started.request, measured),
+    );
     await reporter.settled();
     await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), result }));
     await delivery.ack();
@@ -321,6 +328,12 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     over.abort();
     await Promise.all([watching, keeping]);
   }
+}
+
+/** The trace that queues the job, to go on where it is worked on. */
+function tracePart(): { trace?: Readonly<Record<string, string>> } {
+  const trace = traceCarrier();
+  return Object.keys(trace).length > 0 ? { trace } : {};
 }
 
 /** How long another worker's word still counts; 0 where nobody holds the job. */

@@ -9,6 +9,8 @@ import { EXIT, exitCodeOfError, leaveAtOnce } from './exit-codes.js';
 import type { Logger } from './logger.js';
 import { createLogger } from './logging.js';
 import type { ServiceSettings } from './service-settings.js';
+import type { RunningTelemetry } from './telemetry-sdk.js';
+import type { TelemetrySettings } from './telemetry-settings.js';
 
 export interface RunningService {
   /** `host:port` that the service really listens on. */
@@ -48,16 +50,59 @@ export async function serveProgram(program: ServiceProgram, options: ServeOption
     return;
   }
   const values = program.config.load({ flags: parseFlags(settings), env: options.env });
-  const service = await program.start(values, createLogger({ name: program.name, level: values.logLevel }));
+  const logger = createLogger({ name: program.name, level: values.logLevel });
+  const telemetry = await telemetryOf(program.name, values, logger);
+  try {
+    await serveUntil(signal, program, values, logger, (address) => {
+      const { metricsAddress } = telemetry;
+      const metrics = metricsAddress === undefined ? {} : { metricsAddress };
+      stdout(
+        json
+          ? JSON.stringify({ service: program.name, address, ...metrics })
+          : `${program.name} listening on ${address}`,
+      );
+    });
+  } finally {
+    await telemetry.stop();
+  }
+}
+
+async function serveUntil(
+  signal: AbortSignal,
+  program: ServiceProgram,
+  values: ConfigValues<ServiceSettings>,
+  logger: Logger,
+  ready: (address: string) => void,
+): Promise<void> {
+  const service = await program.start(values, logger);
   try {
     if (signal.aborted) return;
-    const { name } = program;
-    const { address } = service;
-    stdout(json ? JSON.stringify({ service: name, address }) : `${name} listening on ${address}`);
+    ready(service.address);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
     await service.stop();
   }
+}
+
+/** Telemetry as the settings ask for it; its SDK is loaded only where it is wanted. */
+export async function telemetryOf(
+  service: string,
+  values: ConfigValues<TelemetrySettings>,
+  logger: Logger,
+): Promise<RunningTelemetry> {
+  const { metricsListen, otlpEndpoint, otlpHeaders, traceSampleRatio } = values;
+  if (metricsListen === undefined && otlpEndpoint === undefined) return { stop: async () => undefined };
+  const { startTelemetry } = await import('./telemetry-sdk.js');
+  const telemetry = await startTelemetry({
+    service,
+    logger,
+    traceSampleRatio,
+    ...(metricsListen !== undefined && { metricsListen }),
+    ...(otlpEndpoint !== undefined && { otlpEndpoint }),
+    ...(otlpHeaders !== undefined && { otlpHeaders }),
+  });
+  logger.info({ metricsAddress: telemetry.metricsAddress, otlpEndpoint }, 'telemetry is on');
+  return telemetry;
 }
 
 /**

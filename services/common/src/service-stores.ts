@@ -7,7 +7,10 @@ import { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 import { openNatsStores } from './stores/nats/open-nats-stores.js';
 import { natsStoresOptions } from './stores/store-settings.js';
 import type { StoreSettings } from './stores/store-settings.js';
-import type { Stores } from './stores/stores.js';
+import type { StoreHealth, Stores } from './stores/stores.js';
+import { observe } from './telemetry.js';
+
+const MS_PER_SECOND = 1_000;
 
 type Settings = Pick<ConfigValues<ServiceSettings>, 'state'> & ConfigValues<StoreSettings>;
 
@@ -29,6 +32,7 @@ export async function startOnStores(
   start: (stores: Stores) => Promise<RunningService>,
 ): Promise<RunningService> {
   const stores = await openStores(values, logger);
+  const stopObserving = stores.health ? observeStoreLink(() => stores.health!()) : () => undefined;
   try {
     const service = await start(stores);
     return {
@@ -37,12 +41,28 @@ export async function startOnStores(
         try {
           await service.stop();
         } finally {
+          stopObserving();
           await stores.close();
         }
       },
     };
   } catch (error) {
+    stopObserving();
     await stores.close();
     throw error;
   }
+}
+
+/** Whether the stores can be reached, and how long the slowest of the loops on them has been silent. */
+function observeStoreLink(health: () => StoreHealth): () => void {
+  const stops = [
+    observe('bbdistill_store_link_up', { description: '1 while the stores can be reached' }, () => [
+      { value: health().connected ? 1 : 0 },
+    ]),
+    observe('bbdistill_store_loop_age_seconds', { description: 'since the slowest loop showed life' }, () => {
+      const { oldestLoop } = health();
+      return [{ value: (oldestLoop?.ageMs ?? 0) / MS_PER_SECOND }];
+    }),
+  ];
+  return () => stops.forEach((stop) => stop());
 }

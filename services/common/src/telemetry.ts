@@ -36,10 +36,12 @@ export function traceCarrier(from: Context = context.active()): TraceCarrier {
   return carrier;
 }
 
+const KINDS = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT };
+
 export interface SpanOptions {
   attributes?: Attributes;
-  /** Default internal. */
-  kind?: SpanKind;
+  /** `server` answers a call, `client` makes one. Default `internal`. */
+  kind?: keyof typeof KINDS;
   /** Goes on with a trace that was carried here, instead of the one that is active. */
   parent?: TraceCarrier | undefined;
   /** Another trace that has to do with this work. */
@@ -49,11 +51,11 @@ export interface SpanOptions {
 /** Runs the work inside a span; an error is recorded with its code and passed on. */
 export async function inSpan<T>(
   name: string,
-  { attributes = {}, kind = SpanKind.INTERNAL, parent, linked }: SpanOptions,
+  { attributes = {}, kind = 'internal', parent, linked }: SpanOptions,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
   const around = parent ? propagation.extract(context.active(), parent) : context.active();
-  const options = { attributes, kind, links: linksTo(linked) };
+  const options = { attributes, kind: KINDS[kind], links: linksTo(linked) };
   return tracer().startActiveSpan(name, options, around, async (span) => {
     try {
       return await work(span);

@@ -4,6 +4,7 @@ import { cancelJobs, driveRun } from './run.js';
 import type { RunOutcome, RunSurroundings } from './run.js';
 import { FencedError, HandoverError, isOver } from './run-record.js';
 import type { ActiveRun, RunRecord, RunState, RunStore } from './run-record.js';
+import { driveInTrace } from './run-telemetry.js';
 import { checkedSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
 import { DrivenRun } from './stages.js';
@@ -98,7 +99,7 @@ export class RunDriver {
       return { ...found, state: 'running', startedAtMs: found.startedAtMs ?? clock.nowMs(), lease };
     });
     if (!claimed || this.#driving.has(runId)) return;
-    const driving = this.#drive(record)
+    const driving = driveInTrace(record, () => this.#drive(record))
       .catch((error: unknown) => this.#report(runId, error))
       .finally(() => this.#driving.delete(runId));
     this.#driving.set(runId, driving);

@@ -8,7 +8,15 @@ import {
   decodeJson,
   encodeJson,
 } from '@bbdistill/common';
-import type { BbdError, EventLog, JobFailure, JobProgress, JobState, StateStore } from '@bbdistill/common';
+import type {
+  BbdError,
+  EventLog,
+  JobFailure,
+  JobProgress,
+  JobState,
+  StateStore,
+  TraceCarrier,
+} from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { Worker } from './scaler/workers.js';
@@ -53,6 +61,8 @@ export interface RunRecord {
   artifacts: ExportedFile__Output[];
   /** Of the event that tells the end of a run that is over. Its driver may have died before it appended it. */
   endSequence?: number;
+  /** Of the call that made the run. */
+  trace?: TraceCarrier;
   createdAtMs: number;
   startedAtMs?: number;
   endedAtMs?: number;

@@ -23,6 +23,7 @@ import type { DatasetStore } from './datasets.js';
 import { evaluationShards } from './evaluation-shards.js';
 import type { ShardSlicer } from './evaluation-shards.js';
 import { HandoverError } from './run-record.js';
+import { stageInTrace } from './run-telemetry.js';
 import { workerOf } from './scaler/index.js';
 import type { Worker, WorkerWaits } from './scaler/index.js';
 import type { CheckedSpec } from './spec.js';
@@ -280,7 +281,17 @@ class Stages {
     return result as Result;
   }
 
-  async #all<Request, Result>(
+  #all<Request, Result>(
+    stageName: string,
+    kind: string,
+    requests: readonly Request[],
+    progress: JobProgress,
+  ): Promise<Result[]> {
+    const work = () => this.#work<Request, Result>(stageName, kind, requests, progress);
+    return stageInTrace(stageName, this.run.record.id, work);
+  }
+
+  async #work<Request, Result>(
     stageName: string,
     kind: string,
     requests: readonly Request[],

@@ -16,6 +16,7 @@ import type { RunDriver } from './driver.js';
 import { planRun } from './plan.js';
 import { isOver } from './run-record.js';
 import type { RunEventBody, RunRecord, RunStore } from './run-record.js';
+import { traceOfCreation } from './run-telemetry.js';
 import { cancelJobs } from './run.js';
 import { checkBudget, checkDatasets, checkedSpec, refuseOtherSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
@@ -81,6 +82,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
         stages: [],
         jobs: [],
         artifacts: [],
+        ...traceOfCreation(),
         createdAtMs: clock.nowMs(),
         cancelRequested: false,
       };

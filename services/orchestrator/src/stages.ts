@@ -1,6 +1,7 @@
 import { PROGRESS_INTERVAL_MS, canonicalJson, encodeJson } from '@bbdistill/common';
 import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
 import { FencedError, endEvents } from './run-record.js';
+import { countEnd } from './run-telemetry.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
 import type { Worker } from './scaler/workers.js';
 
@@ -94,6 +95,7 @@ export class DrivenRun {
       }),
       events,
     );
+    countEnd(state);
   }
 
   /** One write at a time, so that events come in the order of the calls. */

@@ -7,6 +7,8 @@ import type { CallLog } from './calls.js';
 import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import { imagesPerCallWithin } from './limits.js';
+import { LimitUse, countImages, measuredCall, measuredWait } from './metrics.js';
+import { OpenBudgets } from './open-budgets.js';
 import type { TeacherConfig } from './registry.js';
 import {
   BACKOFF_BASE_MS,
@@ -50,8 +52,14 @@ export interface LabellerOptions {
 /** The way of an image to the teacher: dedupe → cache → coalesce → reserve → wait → dispatch → call → store → settle. */
 export class Labeller {
   #calls = 0;
+  /** For those who watch: how near the limit and the budgets are. */
+  readonly limitUse: LimitUse;
+  readonly budgets: OpenBudgets;
 
-  constructor(private readonly options: LabellerOptions) {}
+  constructor(private readonly options: LabellerOptions) {
+    this.limitUse = new LimitUse(options.config.limits, options.clock);
+    this.budgets = new OpenBudgets(options.ledger);
+  }
 
   /**
    * Labels the images. An image that has an answer costs nothing.
@@ -68,13 +76,16 @@ export class Labeller {
     const { usage, config } = this.options;
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
     await usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } });
+    const leave = this.budgets.enter(task.run, task.budget);
     try {
       await this.#answerAll(session);
       session.throwIfUseless();
     } finally {
+      leave();
       session.end();
       if (session.open.length > 0) await this.#recallLosses(session);
       await usage.write({ ...record, open: false, counts: session.counts() });
+      countImages(config.name, task.phase, session.counts());
     }
     return { answers: session.answers(), counts: session.counts() };
   }
@@ -218,10 +229,8 @@ export class Labeller {
     const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
     let permit: Permit | undefined;
     try {
-      permit = await limiter.acquire(
-        { images: granted, run: session.task.run, phase: session.task.phase },
-        session.signal,
-      );
+      const turn = { images: granted, run: session.task.run, phase: session.task.phase };
+      permit = await measuredWait(config.name, this.options.clock, () => limiter.acquire(turn, session.signal));
       await written;
       session.throwIfStopped();
       await ledger.dispatch(call.callId);
@@ -232,7 +241,10 @@ export class Labeller {
     }
     let outcome: QueryOutcome;
     try {
-      outcome = permit.sent() ? await this.#query(teacher, session.batchOf(asked)) : STOOD_STILL;
+      const query = () => this.#query(teacher, session.batchOf(asked));
+      outcome = permit.sent()
+        ? await measuredCall(config.name, asked.length, this.options.clock, this.limitUse, query)
+        : STOOD_STILL;
       // Before the place of the call is free: the next call in line must not start in vain.
       this.#judge(session, outcome);
     } finally {

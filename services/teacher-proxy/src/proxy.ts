@@ -1,4 +1,4 @@
-import { asBbdError, canonicalJson } from '@bbdistill/common';
+import { asBbdError, canonicalJson, observe } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream, StateStore } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { openTeacher } from './adapters/open-teacher.js';
@@ -35,6 +35,9 @@ export interface TeacherProxyOptions {
   maxOpenCalls?: number;
   logger: Logger;
 }
+
+const UTILISATION =
+  "1 where calls wait for the teacher's limit; else the part of it that this replica has used in the last half minute";
 
 /** A registered teacher with all that its paid path needs. */
 interface Desk {
@@ -143,6 +146,36 @@ export class TeacherProxy {
         logger: this.options.logger,
       });
     }
+  }
+
+  /** How near limits and budgets are, of every teacher that is being used; for the metrics. @returns stops it */
+  observe(): () => void {
+    const opened = async () => {
+      const desks = await Promise.allSettled([...this.#desks.values()].map(({ desk }) => desk));
+      return desks.flatMap((settled) => (settled.status === 'fulfilled' ? [settled.value] : []));
+    };
+    const left = async (of: 'images' | 'money') => {
+      const desks = await opened();
+      return (await Promise.all(desks.map(async ({ labeller }) => (await labeller.budgets.left())[of]))).flat();
+    };
+    const stops = [
+      observe('bbdistill_limiter_utilisation_ratio', { description: UTILISATION }, async () =>
+        (await opened()).map(({ config, labeller, limiter }) => ({
+          // Where calls wait for the limit that all replicas share, all of it is used, whoever uses it.
+          value: limiter.state().waitsFor.startsWith('the limit') ? 1 : labeller.limitUse.ratio(),
+          attributes: { teacher: config.name },
+        })),
+      ),
+      observe('bbdistill_budget_left_images', { description: 'images left to runs that are being labelled' }, () =>
+        left('images'),
+      ),
+      observe(
+        'bbdistill_budget_left_money',
+        { description: 'money left to them, in the currency of the teacher' },
+        () => left('money'),
+      ),
+    ];
+    return () => stops.forEach((stop) => stop());
   }
 
   async close(): Promise<void> {

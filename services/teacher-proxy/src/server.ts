@@ -4,11 +4,12 @@ import {
   DEFAULT_DRAIN_MS,
   JobClient,
   RandomStream,
+  observe,
   runJobWorker,
   startGrpcServer,
   systemClock,
 } from '@bbdistill/common';
-import type { Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
+import type { Clock, JobContext, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import type { AnswerCache } from './cache.js';
@@ -20,6 +21,7 @@ import { teacherService } from './service.js';
 /** Shards in hand at once; how many calls are in flight is the teacher's own limit. */
 export const DEFAULT_JOB_CONCURRENCY = 4;
 const RANDOM_SEEDS = 2 ** 31;
+const BACKLOG = 'shards that wait to be labelled, by anyone, or are being labelled here';
 
 export interface TeacherProxyServerOptions extends ListenOptions {
   stores: Stores;
@@ -73,10 +75,23 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
       clock,
     });
     const stopping = new AbortController();
+    let inHand = 0;
+    const label = labelJobHandler(proxy, stores.blobs);
+    const stopObserving = [
+      proxy.observe(),
+      observe('bbdistill_label_backlog_shards', { description: BACKLOG }, async () => [
+        { value: (await stores.queue.waiting(LABEL_JOB)) + inHand },
+      ]),
+    ];
     const worker = runJobWorker({
       stores,
       clock,
-      handlers: { [LABEL_JOB]: labelJobHandler(proxy, stores.blobs) },
+      handlers: {
+        [LABEL_JOB]: (request: Parameters<typeof label>[0], context: JobContext) => {
+          inHand++;
+          return label(request, context).finally(() => inHand--);
+        },
+      },
       concurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
       signal: stopping.signal,
       onError: (error) => logger.error({ err: error, code: error.code }, 'a label job could not be worked on'),
@@ -86,6 +101,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
       async stop() {
         stopping.abort();
         await worker;
+        for (const stop of stopObserving) stop();
         await server.drain(DEFAULT_DRAIN_MS);
         await proxy.close();
         if (!options.cache) await cache.close();

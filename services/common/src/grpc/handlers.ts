@@ -1,6 +1,5 @@
 import type { EventEmitter } from 'node:events';
 import { Metadata } from '@grpc/grpc-js';
-import { SpanKind } from '@opentelemetry/api';
 import type * as grpc from '@grpc/grpc-js';
 import { systemClock } from '../clock.js';
 import { BbdError, CancelledError, UnavailableError, asBbdError } from '../errors.js';
@@ -173,9 +172,8 @@ async function answer(
   onFailure: (error: BbdError) => void,
 ): Promise<void> {
   try {
-    respond(null, await inServerSpan(path, context, handle));
+    respond(null, await inServerSpan(path, context, onFailure, handle));
   } catch (thrown) {
-    if (!context.signal.aborted) onFailure(asBbdError(thrown));
     respond(toGrpcStatus(serverStop(context) ?? thrown));
   }
 }
@@ -188,7 +186,7 @@ async function stream(
   onFailure: (error: BbdError) => void,
 ): Promise<void> {
   try {
-    const wasRead = await inServerSpan(path, context, () => writeAll(call, handle(), context.signal));
+    const wasRead = await inServerSpan(path, context, onFailure, () => writeAll(call, handle(), context.signal));
     const stopped = wasRead ? undefined : serverStop(context);
     if (stopped) call.emit('error', toGrpcStatus(stopped));
     else call.end();
@@ -196,7 +194,6 @@ async function stream(
     const stopped = serverStop(context);
     if (stopped) call.emit('error', toGrpcStatus(stopped));
     if (context.signal.aborted) return;
-    onFailure(asBbdError(thrown));
     call.emit('error', toGrpcStatus(thrown));
   }
 }
@@ -214,8 +211,13 @@ async function writeAll(call: AnyStreamCall, source: AsyncIterable<unknown>, sig
   }
 }
 
-/** The handler's part of the caller's trace. */
-function inServerSpan<T>(path: string, { metadata, caller }: CallContext, work: () => Promise<T>): Promise<T> {
+/** The handler's part of the caller's trace; a failure is told inside it, so that its log line has the trace's id. */
+function inServerSpan<T>(
+  path: string,
+  { metadata, caller, signal }: CallContext,
+  onFailure: (error: BbdError) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   const [, service = '', method = ''] = path.split('/');
   const attributes = {
     'rpc.system': 'grpc',
@@ -223,8 +225,14 @@ function inServerSpan<T>(path: string, { metadata, caller }: CallContext, work: 
     'rpc.method': method,
     'bbdistill.caller': caller.name,
   };
-  const parent = carrierOf(metadata);
-  return inSpan(path.slice(1), { kind: SpanKind.SERVER, attributes, parent }, work);
+  return inSpan(path.slice(1), { kind: 'server', attributes, parent: carrierOf(metadata) }, async () => {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!signal.aborted) onFailure(asBbdError(thrown));
+      throw thrown;
+    }
+  });
 }
 
 /** @throws BbdError `deadline-exceeded` where the caller says nothing for too long */

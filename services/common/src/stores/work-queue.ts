@@ -4,6 +4,8 @@ export interface QueueMessage {
   kind: string;
   /** At most 256 characters. */
   id: string;
+  /** The trace that the work belongs to: headers by name, kept with the message. */
+  trace?: Readonly<Record<string, string>>;
 }
 
 /** One message in the hands of one consumer. Exactly one of `ack` and `nak` ends it. */

@@ -9,6 +9,7 @@ const MAX_ID_CHARACTERS = 256;
 interface StoredMessage {
   kind: string;
   id: string;
+  trace?: QueueMessage['trace'];
   /** Deliveries so far. */
   attempts: number;
   /** Wall clock: it has to mean something after a restart. */
@@ -45,14 +46,14 @@ export class LmdbWorkQueue implements WorkQueue {
     }
   }
 
-  async publish({ kind, id }: QueueMessage): Promise<void> {
+  async publish({ kind, id, trace }: QueueMessage): Promise<void> {
     if (kind === '' || id === '' || id.length > MAX_ID_CHARACTERS) {
       throw new InvalidArgumentError(
         `a message of kind "${kind}" can't have the id "${id}": it takes 1 to ${MAX_ID_CHARACTERS} characters`,
       );
     }
     const sequence = this.#nextSequence++;
-    const stored: StoredMessage = { kind, id, attempts: 0, notBeforeMs: 0 };
+    const stored: StoredMessage = { kind, id, ...(trace && { trace }), attempts: 0, notBeforeMs: 0 };
     await storing(this.folder, () => this.#journal.put(sequence, stored));
     this.#messages.set(sequence, { ...stored, sequence });
     this.#wake();
@@ -94,7 +95,7 @@ export class LmdbWorkQueue implements WorkQueue {
     this.#record(message).catch(() => undefined);
     const isMine = () => message.hold?.attempt === attempt;
     return {
-      message: { kind: message.kind, id: message.id },
+      message: { kind: message.kind, id: message.id, ...(message.trace && { trace: message.trace }) },
       attempt,
       ack: async () => {
         // The work is done, whoever holds the message by now.
@@ -119,8 +120,8 @@ export class LmdbWorkQueue implements WorkQueue {
     };
   }
 
-  async #record({ sequence, kind, id, attempts, notBeforeMs }: Message): Promise<void> {
-    await storing(this.folder, () => this.#journal.put(sequence, { kind, id, attempts, notBeforeMs }));
+  async #record({ sequence, hold: _hold, ...stored }: Message): Promise<void> {
+    await storing(this.folder, () => this.#journal.put(sequence, stored));
   }
 
   #isHeld(message: Message): boolean {

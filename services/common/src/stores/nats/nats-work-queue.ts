@@ -17,6 +17,8 @@ const FIRST_POLL_MS = 10;
 /** New messages wake an idle consumer at once; what is delivered again is found by asking. */
 const MAX_POLL_MS = 500;
 const OUTAGE_POLL_MS = 1_000;
+/** W3C Trace Context. */
+const TRACE_HEADERS = ['traceparent', 'tracestate'];
 const PULL_ONE = JSON.stringify({ batch: 1, no_wait: true });
 
 /** A message in hand. */
@@ -76,13 +78,13 @@ export class NatsWorkQueue implements WorkQueue {
     return queue;
   }
 
-  async publish({ kind, id }: QueueMessage, signal?: AbortSignal): Promise<void> {
+  async publish({ kind, id, trace }: QueueMessage, signal?: AbortSignal): Promise<void> {
     if (kind === '' || id === '' || id.length > MAX_ID_CHARACTERS) {
       throw new InvalidArgumentError(
         `a message of kind "${kind}" can't have the id "${id}": it takes 1 to ${MAX_ID_CHARACTERS} characters`,
       );
     }
-    const options = signal ? { signal } : {};
+    const options = { ...(signal && { signal }), ...(trace && { headers: trace }) };
     await this.link.publish(`queue the job ${id}`, this.#subjectOf(kind), encodeJson({ kind, id }), options);
   }
 
@@ -183,7 +185,7 @@ export class NatsWorkQueue implements WorkQueue {
     const keepHold = () => this.link.publish('note a job in hand', holdSubject, new Uint8Array());
     await keepHold();
     return {
-      message: { kind, id },
+      message: { kind, id, ...traceOf(message) },
       attempt: attempts,
       ack: async () => {
         // The work is done, whoever holds the message by now.
@@ -260,4 +262,12 @@ class Waker {
     this.#woken = false;
     return woken;
   }
+}
+
+/** The trace that came in the message's headers; what else is there is NATS' own. */
+function traceOf(message: Msg): Pick<QueueMessage, 'trace'> {
+  const names = message.headers?.keys().filter((name) => TRACE_HEADERS.includes(name)) ?? [];
+  return names.length === 0
+    ? {}
+    : { trace: Object.fromEntries(names.map((name) => [name, message.headers!.get(name)])) };
 }
