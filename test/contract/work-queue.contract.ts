@@ -37,6 +37,20 @@ export function workQueueContract(implementation: string, open: OpenFixture): vo
       expect((await first).message).toEqual({ kind: 'b', id: '1' });
     });
 
+    it('queue - a message keeps the trace that it was published with, through a restart and a second delivery', async () => {
+      await using fixture = await open();
+      const trace = { traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+      await fixture.stores.queue.publish({ kind: 'a', id: '1', trace });
+      const { queue } = await fixture.reopen();
+      await using consumer = consume(queue, ['a'], 1);
+      const first = await consumer.next();
+      expect(first.message).toEqual({ kind: 'a', id: '1', trace });
+      await first.nak(0);
+      const second = await consumer.next();
+      expect(second.message.trace).toEqual(trace);
+      await second.ack();
+    });
+
     it('queue - the same message published twice is two deliveries', async () => {
       await using fixture = await open();
       const { queue } = fixture.stores;
