@@ -1,10 +1,13 @@
 // What computing needs of this library: neither transport nor stores. A worker thread that loads no more than this starts
 // in a tenth of the time and takes 30 MB less memory.
 export * from './clock.js';
+export type { ConfigRule, ConfigTable, Parser } from './config.js';
+export * as parsers from './config-parsers.js';
 export * from './errors.js';
+export type { JobProgress } from './jobs.js';
 export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';
 export * from './shards.js';
-export type { BlobRef, BlobStore } from './stores/blob-store.js';
+export * from './stores/blob-store.js';
 export * from './worker-task.js';

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import type { CvaeArchitecture, CvaeOptions } from './engine.js';
 import { IMAGE_INPUT } from './layers.js';
 import type { Activation, LayerSpec } from './layers.js';

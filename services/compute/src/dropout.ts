@@ -1,4 +1,4 @@
-import { RandomStream } from '@bbdistill/common';
+import { RandomStream } from '@bbdistill/common/base';
 
 /**
  * Dropout by counter, so that every engine and every split of a batch over workers drops the same: element i of image n

@@ -1,5 +1,5 @@
-import { parsers } from '@bbdistill/common';
-import type { ConfigRule, ConfigTable } from '@bbdistill/common';
+import { parsers } from '@bbdistill/common/base';
+import type { ConfigRule, ConfigTable } from '@bbdistill/common/base';
 import { ENGINE_NAMES } from './engine.js';
 import type { EngineName } from './engine.js';
 

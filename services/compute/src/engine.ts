@@ -1,5 +1,6 @@
-import { BbdError, InvalidArgumentError } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { BbdError, InvalidArgumentError } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
+import type { ImagePipeline } from './augment/image-pipeline.js';
 import type { LayerSpec } from './layers.js';
 
 export * from './layers.js';
@@ -111,6 +112,8 @@ export interface Classifier {
   readonly parameterCount: number;
   /** To be filled before `trainStep`: [batch,H,W,C], values 0..1. Get it anew for every step. */
   readonly images: Float32Array;
+  /** Fills `images` from bytes, where the engine can do that itself. Get it anew for every step. */
+  readonly pipeline?: ImagePipeline;
   /** To be filled before `trainStep`: [batch,K], rows sum to 1. Get it anew for every step. */
   readonly targets: Float32Array;
   /**

@@ -1,4 +1,4 @@
-import type { ImageShape } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common/base';
 
 /**
  * Networks as data: a list of layers in order, each fed by the layer before it or by the layers that it names. All

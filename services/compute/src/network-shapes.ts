@@ -1,5 +1,5 @@
-import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import type { NetworkSpec } from './engine.js';
 import { IMAGE_INPUT, inputsOf, pairOf, spreadOf, stridesOf, windowsOf } from './layers.js';
 import type { Initializer, LayerSpec, Size2d } from './layers.js';

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, describeShape } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { InvalidArgumentError, describeShape } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import type { NetworkSpec } from './engine.js';
 import type { Activation, Conv2dSpec, LayerSpec } from './layers.js';
 

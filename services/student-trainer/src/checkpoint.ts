@@ -1,4 +1,4 @@
-import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common';
+import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 
 /** All that a training needs to go on as if nothing had happened. */

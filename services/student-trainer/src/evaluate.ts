@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@bbdistill/common';
+import { InvalidArgumentError } from '@bbdistill/common/base';
 import { accuracy, argmaxRows, confusionMatrix, expectedCalibrationError, macroF1 } from '@bbdistill/compute';
 
 /** What the teacher said of the test images, as far as it was asked. */

@@ -1,5 +1,5 @@
-import { systemClock } from '@bbdistill/common';
-import type { ImageBatch } from '@bbdistill/common';
+import { systemClock } from '@bbdistill/common/base';
+import type { ImageBatch } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import { DEFAULT_ADAM, createEngine, decodeWeights, encodeWeights, networkByName } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';

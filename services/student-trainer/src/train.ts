@@ -1,5 +1,5 @@
-import { CancelledError } from '@bbdistill/common';
-import type { Clock, ImageShape } from '@bbdistill/common';
+import { CancelledError } from '@bbdistill/common/base';
+import type { Clock, ImageShape } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 import { DEFAULT_ADAM, startParallelTraining, startTraining } from '@bbdistill/compute';

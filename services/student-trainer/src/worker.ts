@@ -1,4 +1,4 @@
-import { serveWorkerTask } from '@bbdistill/common';
+import { serveWorkerTask } from '@bbdistill/common/base';
 import { tasksInThisThread } from './tasks.js';
 import type { WorkerInput, WorkerMessage, WorkerOutput } from './tasks.js';
 

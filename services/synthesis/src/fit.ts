@@ -1,5 +1,5 @@
-import { CancelledError, RandomStream, pixelsPerImage } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { CancelledError, RandomStream, pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import { DEFAULT_ADAM, argmaxRows } from '@bbdistill/compute';
 import type { Cvae, Engine } from '@bbdistill/compute';
 import type { Generator } from './generator.js';

@@ -1,4 +1,4 @@
-import { CancelledError, MAX_IMAGES_PER_SHARD, RandomStream, pixelsPerImage } from '@bbdistill/common';
+import { CancelledError, MAX_IMAGES_PER_SHARD, RandomStream, pixelsPerImage } from '@bbdistill/common/base';
 import { DEFAULT_ADAM } from '@bbdistill/compute';
 import type { Engine } from '@bbdistill/compute';
 import { isDecoderWeight } from './generator.js';

@@ -1,5 +1,5 @@
-import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import type { WeightTensor } from '@bbdistill/compute';
 
 /** A fitted CVAE as it is stored: what rebuilds its decoder, and the decoder's weights. */

@@ -1,4 +1,4 @@
-import type { JobProgress } from '@bbdistill/common';
+import type { JobProgress } from '@bbdistill/common/base';
 import { createEngine } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { fitGenerator } from './fit.js';

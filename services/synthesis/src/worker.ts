@@ -1,5 +1,5 @@
-import { serveWorkerTask } from '@bbdistill/common';
-import type { JobProgress } from '@bbdistill/common';
+import { serveWorkerTask } from '@bbdistill/common/base';
+import type { JobProgress } from '@bbdistill/common/base';
 import { tasksInThisThread } from './tasks.js';
 import type { FitTaskOutput, WorkerInput, WorkerMessage } from './tasks.js';
 

@@ -11,6 +11,11 @@ typedef struct {
 // The functions that the host calls: kind of result, name, number of arguments and each argument as a Pointer,
 // an Int or a Double.
 #define KERNELS(POINTER, NUMBER, NOTHING)                                                                            \
+  POINTER(augmenter_new, 5, I(0), I(1), I(2), I(3), P(4))                                                            \
+  POINTER(augmenter_first, 1, P(0))                                                                                  \
+  POINTER(augmenter_second, 1, P(0))                                                                                 \
+  POINTER(augmenter_draws, 1, P(0))                                                                                  \
+  NOTHING(augmenter_fill, 4, P(0), I(1), I(2), I(3))                                                                 \
   POINTER(classifier_new, 4, I(0), I(1), I(2), I(3))                                                                 \
   POINTER(classifier_graph, 1, P(0))                                                                                 \
   NOTHING(classifier_finish, 5, P(0), D(1), D(2), I(3), D(4))                                                        \

@@ -1,5 +1,6 @@
 // All kernels for one instruction set, compiled with -DTABLE=<its table's name>, -DVW=<floats per vector> and the
 // compiler's flags for it. One translation unit, because a second set of the same names can't be linked beside it.
+#include "../augment.c"
 #include "../classifier.c"
 #include "../conv-pool.c"
 #include "../conv.c"

@@ -1,7 +1,7 @@
-import { RandomStream } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { RandomStream } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import { BatchAugmenter } from './batch.js';
-import type { BatchAugmentation, TrainingRows } from './batch.js';
+import type { BatchAugmentation, BatchBuffers, TrainingRows } from './batch.js';
 
 export interface BatchSourceOptions {
   /** Images of the set. */
@@ -11,12 +11,6 @@ export interface BatchSourceOptions {
   batch: number;
   seed: number;
   augmentation: BatchAugmentation;
-}
-
-/** Where a batch goes: the buffers of a classifier. */
-export interface BatchBuffers {
-  images: Float32Array;
-  targets: Float32Array;
 }
 
 /**
@@ -32,11 +26,11 @@ export class BatchSource {
   #partners: Uint32Array = new Uint32Array();
 
   constructor(
-    private readonly rows: TrainingRows,
+    rows: TrainingRows,
     private readonly options: BatchSourceOptions,
   ) {
     this.stepsPerEpoch = Math.floor(options.count / options.batch);
-    this.#augmenter = new BatchAugmenter(options.shape, options.classes, options.augmentation);
+    this.#augmenter = new BatchAugmenter(rows, options.shape, options.classes, options.augmentation);
   }
 
   /** Fills the buffers with the images `first` … `first + count − 1` of the batch of `step`, counted from 0. */
@@ -45,16 +39,8 @@ export class BatchSource {
     this.#seek(Math.floor(step / this.stepsPerEpoch));
     const random = new RandomStream(seed, 'batch-augmentation', step);
     this.#augmenter.skip(first, random);
-    this.#augmenter.fill(
-      this.rows,
-      this.#order,
-      this.#partners,
-      (step % this.stepsPerEpoch) * batch + first,
-      count,
-      buffers.images,
-      buffers.targets,
-      random,
-    );
+    const start = (step % this.stepsPerEpoch) * batch + first;
+    this.#augmenter.fill(this.#order, this.#partners, start, count, buffers, random);
   }
 
   #seek(epoch: number): void {

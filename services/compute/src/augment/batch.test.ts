@@ -20,14 +20,12 @@ function filled(
   const data: TrainingRows = { pixels: Uint8Array.from(image), targets: Float32Array.of(1) };
   const images = new Float32Array(image.length);
   const rows = Uint32Array.of(0);
-  new BatchAugmenter(shape, 1, { ...off, ...options }).fill(
-    data,
+  new BatchAugmenter(data, shape, 1, { ...off, ...options }).fill(
     rows,
     rows,
     0,
     1,
-    images,
-    new Float32Array(1),
+    { images, targets: new Float32Array(1) },
     random,
   );
   return [...images].map((value) => Math.round(value * 255));
@@ -43,7 +41,7 @@ describe('batch augmentation - off', () => {
     const targets = new Float32Array(4);
     const rows = Uint32Array.of(9, 2, 0);
     const shape = { height: 1, width: 2, channels: 1 };
-    new BatchAugmenter(shape, 2, off).fill(data, rows, rows, 1, 2, images, targets, drawing());
+    new BatchAugmenter(data, shape, 2, off).fill(rows, rows, 1, 2, { images, targets }, drawing());
     expect([...images]).toEqual([204 / 255, 1, 0, 51 / 255].map(Math.fround));
     expect([...targets]).toEqual([0.5, 0.5, 1, 0]);
   });
@@ -55,16 +53,10 @@ describe('batch augmentation - MixUp', () => {
     const images = new Float32Array(2);
     const targets = new Float32Array(4);
     const shape = { height: 1, width: 1, channels: 1 };
-    new BatchAugmenter(shape, 2, { ...off, mixupAlpha: 1 }).fill(
-      data,
-      Uint32Array.of(0, 1),
-      Uint32Array.of(1, 0),
-      0,
-      2,
-      images,
-      targets,
-      drawing(0.75, 0.25),
-    );
+    const rows = Uint32Array.of(0, 1);
+    const partners = Uint32Array.of(1, 0);
+    const augmenter = new BatchAugmenter(data, shape, 2, { ...off, mixupAlpha: 1 });
+    augmenter.fill(rows, partners, 0, 2, { images, targets }, drawing(0.75, 0.25));
     expect([...images]).toEqual([0.25, 0.25]);
     expect([...targets]).toEqual([0.75, 0.25, 0.75, 0.25]);
   });

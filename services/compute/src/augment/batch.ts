@@ -1,5 +1,7 @@
-import { pixelsPerImage } from '@bbdistill/common';
-import type { ImageShape, RandomStream } from '@bbdistill/common';
+import { pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageShape, RandomStream } from '@bbdistill/common/base';
+import { COLUMN_X, COLUMN_Y, FROM_X, FROM_Y, LAMBDA, NUMBERS_PER_DRAW, ROW_X, ROW_Y } from './image-pipeline.js';
+import type { ImagePipeline } from './image-pipeline.js';
 
 /** What happens to a training batch after the answers are there. All zero / false: nothing. */
 export interface BatchAugmentation {
@@ -23,41 +25,42 @@ export interface TrainingRows {
 
 const UINT8_TO_UNIT = 1 / 255;
 
-/** What was drawn for one image. */
-interface Draw {
-  /** Part of the image itself in the mix; 1 where MixUp is off. */
-  lambda: number;
-  move: Affine;
-}
-
-/** Where a target pixel comes from: (fromX, fromY) for the first, plus the steps of one row and one column. */
-interface Affine {
-  fromY: number;
-  fromX: number;
-  columnY: number;
-  columnX: number;
-  rowY: number;
-  rowX: number;
+/** Where a batch goes: the buffers of a classifier. */
+export interface BatchBuffers {
+  /** [count,H,W,C], gets values 0..1 */
+  images: Float32Array;
+  /** [count,K] */
+  targets: Float32Array;
+  /** Fills `images` itself, where it is there. */
+  pipeline?: ImagePipeline;
 }
 
 /**
  * The paper's augmentation on the fly: MixUp of two batches, then rotation and shift as Keras' ImageDataGenerator does
- * them (bilinear, nearest fill), then a flip. Allocates nothing per batch.
+ * them (bilinear, nearest fill), then a flip. What is drawn doesn't depend on who computes with it. Allocates nothing
+ * per batch.
  */
 export class BatchAugmenter {
+  readonly #bytes: Buffer;
+  readonly #targets: Float32Array;
   readonly #shape: ImageShape;
   readonly #classes: number;
   readonly #options: BatchAugmentation;
   readonly #pixels: number;
+  readonly #mixes: boolean;
   readonly #warps: boolean;
   readonly #mixed: Float32Array;
-  readonly #draw: Draw = { lambda: 1, move: { fromY: 0, fromX: 0, columnY: 0, columnX: 1, rowY: 1, rowX: 0 } };
+  readonly #draw = new Float64Array(NUMBERS_PER_DRAW);
 
-  constructor(shape: ImageShape, classes: number, options: BatchAugmentation) {
+  constructor({ pixels, targets }: TrainingRows, shape: ImageShape, classes: number, options: BatchAugmentation) {
+    // A buffer copies a row without a view of it, so that no step leaves anything behind.
+    this.#bytes = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+    this.#targets = targets;
     this.#shape = shape;
     this.#classes = classes;
     this.#options = options;
     this.#pixels = pixelsPerImage(shape);
+    this.#mixes = options.mixupAlpha > 0;
     this.#warps = options.rotationDegrees > 0 || options.shift > 0 || options.flip;
     // A row and a pixel more: a sample on the last row or column reads one beyond it, with weight 0.
     this.#mixed = new Float32Array(this.#pixels + (shape.width + 1) * shape.channels);
@@ -65,60 +68,64 @@ export class BatchAugmenter {
 
   /** Passes over the draws of so many images, so that a part of a batch is the same as in the whole. */
   skip(count: number, random: RandomStream): void {
-    for (let b = 0; b < count; b++) this.#drawNext(random);
+    for (let b = 0; b < count; b++) this.#drawInto(this.#draw, 0, random);
   }
 
   /**
    * Fills a batch.
    * @param rows row numbers of the batch, from `start` on
    * @param partners row numbers to mix with, from `start` on; not read where MixUp is off
-   * @param images [count,H,W,C], gets values 0..1
-   * @param targets [count,K]
    */
   fill(
-    data: TrainingRows,
     rows: Uint32Array,
     partners: Uint32Array,
     start: number,
     count: number,
-    images: Float32Array,
-    targets: Float32Array,
+    buffers: BatchBuffers,
     random: RandomStream,
   ): void {
-    const pixels = this.#pixels;
+    const { pipeline, targets } = buffers;
+    const [draws, stride] = pipeline ? [pipeline.draws, NUMBERS_PER_DRAW] : [this.#draw, 0];
     for (let b = 0; b < count; b++) {
-      this.#drawNext(random);
-      const { lambda } = this.#draw;
       const row = rows[start + b]!;
-      const destination = this.#warps ? this.#mixed : images;
-      const at = this.#warps ? 0 : b * pixels;
-      if (this.#options.mixupAlpha > 0) {
-        const partner = partners[start + b]!;
-        mixPixels(data.pixels, row * pixels, partner * pixels, lambda, destination, at, pixels);
-        this.#mixTargets(data.targets, row, partner, lambda, targets, b);
-      } else {
-        scalePixels(data.pixels, row * pixels, destination, at, pixels);
-        this.#copyTargets(data.targets, row, targets, b);
-      }
-      if (this.#warps) warp(this.#mixed, images, b * pixels, this.#shape, this.#draw.move);
+      const partner = this.#mixes ? partners[start + b]! : row;
+      this.#drawInto(draws, b * stride, random);
+      this.#fillTargets(row, partner, draws[b * stride + LAMBDA]!, targets, b);
+      if (pipeline) this.#copy(row, partner, pipeline, b);
+      else this.#makeImage(row, partner, buffers.images, b);
     }
+    pipeline?.fill(count, this.#mixes, this.#warps);
   }
 
-  #mixTargets(from: Float32Array, row: number, partner: number, lambda: number, to: Float32Array, b: number): void {
+  #copy(row: number, partner: number, { first, second }: ImagePipeline, b: number): void {
+    const pixels = this.#pixels;
+    this.#bytes.copy(first, b * pixels, row * pixels, (row + 1) * pixels);
+    if (this.#mixes) this.#bytes.copy(second, b * pixels, partner * pixels, (partner + 1) * pixels);
+  }
+
+  #makeImage(row: number, partner: number, images: Float32Array, b: number): void {
+    const pixels = this.#pixels;
+    const [to, at] = this.#warps ? [this.#mixed, 0] : [images, b * pixels];
+    if (this.#mixes) mixPixels(this.#bytes, row * pixels, partner * pixels, this.#draw[LAMBDA]!, to, at, pixels);
+    else scalePixels(this.#bytes, row * pixels, to, at, pixels);
+    if (this.#warps) warp(this.#mixed, images, b * pixels, this.#shape, this.#draw);
+  }
+
+  #fillTargets(row: number, partner: number, lambda: number, to: Float32Array, b: number): void {
     const classes = this.#classes;
+    const from = this.#targets;
+    if (!this.#mixes) {
+      for (let k = 0; k < classes; k++) to[b * classes + k] = from[row * classes + k]!;
+      return;
+    }
     for (let k = 0; k < classes; k++) {
       to[b * classes + k] = lambda * from[row * classes + k]! + (1 - lambda) * from[partner * classes + k]!;
     }
   }
 
-  #copyTargets(from: Float32Array, row: number, to: Float32Array, b: number): void {
-    const classes = this.#classes;
-    for (let k = 0; k < classes; k++) to[b * classes + k] = from[row * classes + k]!;
-  }
-
-  #drawNext(random: RandomStream): void {
+  #drawInto(draws: Float64Array, at: number, random: RandomStream): void {
     const { mixupAlpha, rotationDegrees, shift, flip } = this.#options;
-    if (mixupAlpha > 0) this.#draw.lambda = random.beta(mixupAlpha, mixupAlpha);
+    if (this.#mixes) draws[at + LAMBDA] = random.beta(mixupAlpha, mixupAlpha);
     if (!this.#warps) return;
     const { height, width } = this.#shape;
     const angle = (random.between(-rotationDegrees, rotationDegrees) * Math.PI) / 180;
@@ -131,13 +138,12 @@ export class BatchAugmenter {
     const centreX = (width - 1) / 2;
     const stepX = mirrored ? -1 : 1;
     const firstX = (mirrored ? width - 1 : 0) - centreX + shiftX;
-    const { move } = this.#draw;
-    move.fromY = sin * firstX - cos * (centreY - shiftY) + centreY;
-    move.fromX = cos * firstX + sin * (centreY - shiftY) + centreX;
-    move.columnY = sin * stepX;
-    move.columnX = cos * stepX;
-    move.rowY = cos;
-    move.rowX = -sin;
+    draws[at + FROM_Y] = sin * firstX - cos * (centreY - shiftY) + centreY;
+    draws[at + FROM_X] = cos * firstX + sin * (centreY - shiftY) + centreX;
+    draws[at + COLUMN_Y] = sin * stepX;
+    draws[at + COLUMN_X] = cos * stepX;
+    draws[at + ROW_Y] = cos;
+    draws[at + ROW_X] = -sin;
   }
 }
 
@@ -159,15 +165,21 @@ function mixPixels(
   for (let p = 0; p < length; p++) to[toAt + p] = first * from[firstAt + p]! + second * from[secondAt + p]!;
 }
 
-function warp(from: Float32Array, to: Float32Array, toAt: number, shape: ImageShape, move: Affine): void {
+function warp(from: Float32Array, to: Float32Array, toAt: number, shape: ImageShape, draw: Float64Array): void {
   const { height, width, channels } = shape;
+  const fromY = draw[FROM_Y]!;
+  const fromX = draw[FROM_X]!;
+  const columnY = draw[COLUMN_Y]!;
+  const columnX = draw[COLUMN_X]!;
+  const rowY = draw[ROW_Y]!;
+  const rowX = draw[ROW_X]!;
   const maxY = height - 1;
   const maxX = width - 1;
   const line = width * channels;
   let target = toAt;
   for (let row = 0; row < height; row++) {
-    let y = move.fromY + row * move.rowY;
-    let x = move.fromX + row * move.rowX;
+    let y = fromY + row * rowY;
+    let x = fromX + row * rowX;
     for (let column = 0; column < width; column++) {
       const insideY = y < 0 ? 0 : y > maxY ? maxY : y;
       const insideX = x < 0 ? 0 : x > maxX ? maxX : x;
@@ -184,8 +196,8 @@ function warp(from: Float32Array, to: Float32Array, toAt: number, shape: ImageSh
         const lower = lowerLeft + partX * (from[at + line + channels]! - lowerLeft);
         to[target++] = upper + partY * (lower - upper);
       }
-      y += move.columnY;
-      x += move.columnX;
+      y += columnY;
+      x += columnX;
     }
   }
 }

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, RandomStream, pixelsPerImage } from '@bbdistill/common';
-import type { ImageBatch } from '@bbdistill/common';
+import { InvalidArgumentError, RandomStream, pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageBatch } from '@bbdistill/common/base';
 import { moveImage, movesImages } from './source.js';
 import type { SourceAugmentation } from './source.js';
 

@@ -1,5 +1,5 @@
-import { pixelsPerImage } from '@bbdistill/common';
-import type { ImageShape, RandomStream } from '@bbdistill/common';
+import { pixelsPerImage } from '@bbdistill/common/base';
+import type { ImageShape, RandomStream } from '@bbdistill/common/base';
 
 /** Small random moves of a real image before it is mixed and asked about. */
 export interface SourceAugmentation {

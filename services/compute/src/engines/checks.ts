@@ -1,4 +1,4 @@
-import { BbdError, InvalidArgumentError } from '@bbdistill/common';
+import { BbdError, InvalidArgumentError } from '@bbdistill/common/base';
 import type { EmaOptions, LossOptions, OptimiserOptions } from '../engine.js';
 
 /** Of one compiled network. Addresses beyond 2 GiB would be negative numbers on their way out of the kernels. */

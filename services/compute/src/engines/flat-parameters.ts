@@ -1,5 +1,5 @@
-import { InvalidArgumentError, RandomStream, decodeTensors, encodeTensors } from '@bbdistill/common';
-import type { NamedTensor } from '@bbdistill/common';
+import { InvalidArgumentError, RandomStream, decodeTensors, encodeTensors } from '@bbdistill/common/base';
+import type { NamedTensor } from '@bbdistill/common/base';
 import type { WeightTensor } from '../engine.js';
 import { elementsOf, elementsOfAll } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';

@@ -1,4 +1,5 @@
-import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
+import type { ImagePipeline } from '../augment/index.js';
 import { NanLossError } from '../engine.js';
 import type { ClassifierOptions, NetworkSpec, SplitStepClassifier, WeightTensor } from '../engine.js';
 import { elementsOfAll, graphOf, shapedLayers, tensorsOf } from '../network-shapes.js';
@@ -14,6 +15,7 @@ import {
 } from './checks.js';
 import { FlatParameters } from './flat-parameters.js';
 import { KernelGraph, floatsOfGraph } from './kernel-graph.js';
+import { addPipeline, pipelineAt } from './kernel-pipeline.js';
 import { bytesAt, flatStateAt, floatsAt, useOptimiser } from './kernels.js';
 import type { KernelFactory, Kernels, Pointer } from './kernels.js';
 
@@ -29,6 +31,7 @@ interface Live {
   targets: Float32Array;
   bytes: Uint8Array;
   probabilities: Float32Array;
+  pipeline: ImagePipeline;
 }
 
 /** A classifier in an instance of the kernels of its own; one call into it per step. */
@@ -58,11 +61,12 @@ export class KernelClassifier implements SplitStepClassifier {
     requireMemory(owner, floatsOfGraph(graph, layers, batch));
     const kernels = instantiate();
     const { height, width, channels } = network.input;
-    const [self, kernelGraph] = allocating(owner, () => {
+    const [self, kernelGraph, pipeline] = allocating(owner, () => {
       const pointer = kernels.classifier_new(batch, height, width, channels);
       const built = new KernelGraph(kernels, kernels.classifier_graph(pointer), graph, layers, seed);
       kernels.classifier_finish(pointer, balance, temperature, withEntropy ? 1 : 0, ema?.decay ?? 0);
-      return [pointer, built] as const;
+      const images = addPipeline(kernels, batch, network.input, kernels.classifier_images(pointer));
+      return [pointer, built, images] as const;
     });
     const optimiserAt = kernels.classifier_optimiser(self);
     useOptimiser(kernels, optimiserAt, optimiser);
@@ -80,7 +84,12 @@ export class KernelClassifier implements SplitStepClassifier {
       targets: floatsAt(kernels, kernels.classifier_targets(self), batch * network.classes),
       bytes: bytesAt(kernels, kernels.classifier_bytes(self), batch * this.#pixels),
       probabilities: floatsAt(kernels, kernels.classifier_probabilities(self), batch * network.classes),
+      pipeline: pipelineAt(kernels, pipeline, batch, network.input),
     };
+  }
+
+  get pipeline(): ImagePipeline {
+    return this.#alive().pipeline;
   }
 
   get images(): Float32Array {

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common';
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
 import { cvaeGraphs } from '../cvae-networks.js';
 import { NanLossError } from '../engine.js';
 import type { Cvae, CvaeOptions, WeightTensor } from '../engine.js';

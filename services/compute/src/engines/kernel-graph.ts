@@ -1,4 +1,4 @@
-import { pixelsPerImage } from '@bbdistill/common';
+import { pixelsPerImage } from '@bbdistill/common/base';
 import { dropoutSeed } from '../dropout.js';
 import { DEFAULT_BATCH_NORM_EPSILON, DEFAULT_BATCH_NORM_MOMENTUM, paddingOf, pairOf, stridesOf } from '../layers.js';
 import type { Conv2dSpec, Conv2dTransposeSpec } from '../layers.js';

@@ -6,6 +6,12 @@ export type Pointer = number;
 
 /** The functions of `kernels/*.c`; what they do is said there. Tensors of a graph go by their numbers. */
 export interface KernelFunctions {
+  augmenter_new(batch: number, height: number, width: number, channels: number, images: Pointer): Pointer;
+  augmenter_first(self: Pointer): Pointer;
+  augmenter_second(self: Pointer): Pointer;
+  augmenter_draws(self: Pointer): Pointer;
+  augmenter_fill(self: Pointer, count: number, mixes: number, warps: number): void;
+
   classifier_new(batch: number, height: number, width: number, channels: number): Pointer;
   classifier_graph(self: Pointer): Pointer;
   classifier_finish(

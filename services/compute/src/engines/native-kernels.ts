@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { FailedPreconditionError } from '@bbdistill/common';
+import { FailedPreconditionError } from '@bbdistill/common/base';
 import type { KernelFunctions, Kernels } from './kernels.js';
 
 /** Where `scripts/build-native.mjs` puts the addon, seen from `src` and from `dist` alike. */

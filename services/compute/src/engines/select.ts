@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { FailedPreconditionError, InvalidArgumentError } from '@bbdistill/common';
+import { FailedPreconditionError, InvalidArgumentError } from '@bbdistill/common/base';
 import type { Engine, EngineName, GpuWish } from '../engine.js';
 import { createNativeEngine } from './native.js';
 import { createWasmEngine } from './wasm.js';

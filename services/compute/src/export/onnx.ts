@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@bbdistill/common';
+import { InvalidArgumentError } from '@bbdistill/common/base';
 import { paddingOf, pairOf, stridesOf } from '../engine.js';
 import type { Activation, LayerSpec, NetworkSpec, WeightTensor } from '../engine.js';
 import { ATTRIBUTE_INT, ATTRIBUTE_INTS, DATA_TYPE_FLOAT, encodeOnnxModel } from './onnx-schema.js';

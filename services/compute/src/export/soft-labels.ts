@@ -1,5 +1,5 @@
-import { pixelsPerImage, sha256Hex } from '@bbdistill/common';
-import type { ImageShape } from '@bbdistill/common';
+import { pixelsPerImage, sha256Hex } from '@bbdistill/common/base';
+import type { ImageShape } from '@bbdistill/common/base';
 import { argmaxRows } from '../metrics/index.js';
 
 export interface SoftLabels {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@bbdistill/common';
+import { InvalidArgumentError } from '@bbdistill/common/base';
 import { pairOf, stridesOf } from '../engine.js';
 import type { LayerSpec, NetworkSpec, WeightTensor } from '../engine.js';
 import { weightNamed } from './weights.js';

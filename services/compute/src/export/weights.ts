@@ -1,5 +1,5 @@
-import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common';
-import type { ImageShape, NamedTensor } from '@bbdistill/common';
+import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common/base';
+import type { ImageShape, NamedTensor } from '@bbdistill/common/base';
 import type { WeightTensor } from '../engine.js';
 
 /** A trained student as it is stored: what rebuilds the network, and its weights. */

@@ -8,8 +8,8 @@ import {
   encodeImages,
   pixelsPerImage,
   sameShape,
-} from '@bbdistill/common';
-import type { BlobRef, BlobStore, ImageBatch, ImageShape } from '@bbdistill/common';
+} from '@bbdistill/common/base';
+import type { BlobRef, BlobStore, ImageBatch, ImageShape } from '@bbdistill/common/base';
 
 /** A reference to at most 1024 stored images of one shape, as it travels in messages. */
 export interface ImageShardRef {
@@ -94,7 +94,7 @@ export class ShardWriter {
 export async function readImages(blobs: Pick<BlobStore, 'get'>, shards: readonly ImageShardRef[]): Promise<ImageBatch> {
   const shape = commonShape(shards);
   const count = shards.reduce((sum, shard) => sum + shard.images, 0);
-  const pixels = new Uint8Array(count * pixelsPerImage(shape));
+  const pixels = sharedBytes(count * pixelsPerImage(shape));
   let offset = 0;
   for (const shard of shards) {
     const batch = await readImageShard(blobs, shard);
@@ -131,8 +131,8 @@ export async function readLabelled(
   const shape = commonShape(shards.map(({ images }) => images ?? missing('images')));
   const perImage = pixelsPerImage(shape);
   const total = shards.reduce((sum, shard) => sum + (shard.images?.images ?? 0), 0);
-  const pixels = new Uint8Array(total * perImage);
-  const targets = new Float32Array(total * classes);
+  const pixels = sharedBytes(total * perImage);
+  const targets = new Float32Array(new SharedArrayBuffer(total * classes * Float32Array.BYTES_PER_ELEMENT));
   let count = 0;
   for (const shard of shards) {
     const images = await readImageShard(blobs, shard.images ?? missing('images'));
@@ -165,6 +165,11 @@ export async function readLabelled(
     targets: targets.subarray(0, count * classes),
     unanswered: total - count,
   };
+}
+
+/** Shared memory: the threads that compute with a set have it at once, and nobody holds it twice. */
+function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
 }
 
 async function readImageShard(blobs: Pick<BlobStore, 'get'>, shard: ImageShardRef): Promise<ImageBatch> {

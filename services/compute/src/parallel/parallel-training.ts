@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { BbdError, asBbdError, builtScript } from '@bbdistill/common';
+import { BbdError, asBbdError, builtScript } from '@bbdistill/common/base';
 import { NanLossError } from '../engine.js';
 import type { Engine } from '../engine.js';
 import { TrainingThread, asSplitStep, sharedMemoryFor } from './shared-training.js';

@@ -1,4 +1,4 @@
-import { BbdError } from '@bbdistill/common';
+import { BbdError } from '@bbdistill/common/base';
 
 /** Looks at a cell before a thread goes to sleep over it: waking one up costs about as much as so many looks. */
 const LOOKS_BEFORE_SLEEP = 4_000;

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import { FailedPreconditionError } from '@bbdistill/common';
+import { FailedPreconditionError } from '@bbdistill/common/base';
 import type { BatchSource } from '../augment/index.js';
 import type { Classifier, Engine, SplitStepClassifier } from '../engine.js';
 import { GradientExchange, exchangeBytes } from './gradient-exchange.js';

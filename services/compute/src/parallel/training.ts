@@ -1,4 +1,4 @@
-import type { ImageShape } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common/base';
 import { BatchSource } from '../augment/index.js';
 import type { BatchAugmentation, TrainingRows } from '../augment/index.js';
 import type { Classifier, ClassifierOptions, Engine } from '../engine.js';
