@@ -1,8 +1,9 @@
-import { UnavailableError } from '@bbdistill/common';
+import { ManualClock, UnavailableError } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
-import { BudgetExhaustedError, Ledger, spentBy } from './budget.js';
-import type { Budget } from './budget.js';
+import { waitFor } from '../../../test/helpers/wait-for.js';
+import { BudgetExhaustedError, ClaimLostError, Ledger, spentBy } from './budget.js';
+import type { Budget, LedgerOptions, Spent } from './budget.js';
 
 const price = { perImageMicros: 100, perCallMicros: 10, currency: 'USD', billsFailures: false };
 const settled = (images: number) => ({ settled: images, unknown: 0, failed: 0, retried: false, charged: true });
@@ -109,5 +110,121 @@ describe('ledger', () => {
     await expect(reserve('1', 1)).rejects.toThrow('the store is away');
     state.beforeWrite = () => undefined;
     expect(await reserve('2', 1)).toBe(1);
+  });
+});
+
+describe('ledger - replicas', () => {
+  const options = (clock: ManualClock, more: Partial<LedgerOptions> = {}) => ({ clock, leaseMs: 10_000, ...more });
+  const request = (callId: string, images: number, budget: Budget = {}, run = 'run') =>
+    ({ callId, run, phase: 'mixup', unit: 'unit', holder: 'me', images, budget }) as const;
+
+  it('a process that others took for dead - sends nothing more, and others see what it may have sent', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const frozen = new Ledger(state, 'teacher', price, options(clock));
+    const other = new Ledger(state, 'teacher', price, options(clock));
+    await frozen.join('me');
+    await frozen.reserve(request('1', 20));
+    await frozen.reserve(request('2', 20));
+    await frozen.dispatch('1');
+    expect(frozen.isAlive('me')).toBe(true);
+    await other.settle('1', { settled: 0, unknown: 20, failed: 0, retried: false, charged: true });
+    await other.release('2');
+    await other.bury('me');
+    await expect(frozen.dispatch('2')).rejects.toBeInstanceOf(ClaimLostError);
+    await expect(frozen.reserve(request('3', 20))).rejects.toBeInstanceOf(ClaimLostError);
+    await frozen.settle('1', settled(20));
+    expect((await other.read()).runs['run']!.mixup).toMatchObject({ settled: 0, unknown: 20 });
+    await frozen.close();
+  });
+
+  it('alive - only as long as nobody can have taken it for dead, and while a task needs it', async () => {
+    const clock = new ManualClock();
+    const state = new MemoryState();
+    const ledger = new Ledger(state, 'teacher', price, options(clock));
+    await ledger.join('me');
+    const before = (await ledger.read()).holders!['me']!;
+    for (let n = 0; n < 10; n++) await clock.advance(2500);
+    await waitFor('a sign of life', async () => (await ledger.read()).holders!['me']! > before + 3);
+    expect(ledger.isAlive('me')).toBe(true);
+    ledger.leave('me');
+    await clock.advance(2500);
+    await waitFor('the holder to leave', async () => !(await ledger.read()).holders!['me']);
+    await ledger.close();
+  });
+
+  it('what could not be written - is made up for by the next write', async () => {
+    const state = new MemoryState();
+    const ledger = new Ledger(state, 'teacher', price, options(new ManualClock()));
+    for (const call of ['1', '2']) await ledger.reserve(request(call, 20));
+    await ledger.dispatch('1');
+    state.beforeWrite = () => {
+      throw new UnavailableError('the store is away');
+    };
+    await expect(ledger.settle('1', settled(20))).rejects.toThrow('the store is away');
+    await expect(ledger.withdraw('2')).rejects.toThrow('the store is away');
+    state.beforeWrite = () => undefined;
+    await ledger.reserve(request('3', 1));
+    const { open, runs } = await ledger.read();
+    expect(Object.keys(open)).toEqual(['3']);
+    expect(runs['run']!.mixup!.settled).toBe(20);
+  });
+
+  it("the teacher's own ceilings - hold over all runs, a month's until the next one", async () => {
+    const clock = new ManualClock(Date.UTC(2026, 10, 30, 23, 59, 59));
+    const ledger = new Ledger(new MemoryState(), 'teacher', price, options(clock, { budget: { imagesPerMonth: 30 } }));
+    const spend = async (call: string, run: string) => {
+      const images = await ledger.reserve(request(call, 20, {}, run));
+      await ledger.dispatch(call);
+      await ledger.settle(call, settled(images));
+      return images;
+    };
+    expect(await spend('1', 'one')).toBe(20);
+    expect(await spend('2', 'two')).toBe(10);
+    await expect(spend('3', 'three')).rejects.toThrow("this month's budget");
+    await clock.advance(2000);
+    expect(await spend('4', 'three')).toBe(20);
+  });
+
+  it('free tier - costs nothing until it is used up, and is never given out twice', async () => {
+    const free = { ...price, perCallMicros: 0, freeImagesPerMonth: 25 };
+    const ledger = new Ledger(new MemoryState(), 'teacher', free, options(new ManualClock()));
+    expect(await ledger.reserve(request('1', 20, { moneyMicros: 0 }))).toBe(20);
+    expect(await ledger.reserve(request('2', 20, { moneyMicros: 300 }, 'two'))).toBe(8);
+    for (const [call, images] of [
+      ['1', 20],
+      ['2', 8],
+    ] as const) {
+      await ledger.dispatch(call);
+      await ledger.settle(call, settled(images));
+    }
+    const { runs } = await ledger.read();
+    expect([runs['run']!.mixup!.moneyMicros, runs['two']!.mixup!.moneyMicros]).toEqual([0, 300]);
+  });
+
+  it('warning - is told once, when most of the budget is spent', async () => {
+    const warned: string[] = [];
+    const onWarning = (run: string, spent: Spent) => warned.push(`${run} ${spent.images}`);
+    const ledger = new Ledger(new MemoryState(), 'teacher', price, options(new ManualClock(), { onWarning }));
+    for (let call = 0; call < 10; call++) await ledger.reserve(request(String(call), 10, { images: 100 }));
+    expect(warned).toEqual(['run 80']);
+  });
+
+  it('many runs - leave the record and come back with all that they have spent', async () => {
+    const state = new MemoryState();
+    const ledger = new Ledger(state, 'teacher', price, options(new ManualClock()));
+    for (let run = 0; run < 200; run++) {
+      await ledger.reserve(request(`c${run}`, 10, {}, `run-${run}`));
+      await ledger.dispatch(`c${run}`);
+      await ledger.settle(`c${run}`, settled(10));
+    }
+    expect(Object.keys((await ledger.read()).runs).length).toBeLessThanOrEqual(65);
+    const other = new Ledger(state, 'teacher', price, options(new ManualClock()));
+    await expect(other.reserve(request('again', 1, { images: 10 }, 'run-0'))).rejects.toBeInstanceOf(
+      BudgetExhaustedError,
+    );
+    let runs = 0;
+    for await (const [, usage] of other.usage()) runs += usage.mixup!.settled / 10;
+    expect(runs).toBe(200);
   });
 });

@@ -1,9 +1,18 @@
-import { BbdError, FailedPreconditionError, InvalidArgumentError, UnavailableError, hashOf } from '@bbdistill/common';
+import {
+  BbdError,
+  FailedPreconditionError,
+  InvalidArgumentError,
+  UnavailableError,
+  asBbdError,
+  hashOf,
+} from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
+import { ClaimLostError } from './budget.js';
 import type { Ledger } from './budget.js';
 import { answerKeys } from './cache.js';
 import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
 import type { CallLog } from './calls.js';
+import type { Claims } from './claims.js';
 import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import { imagesPerCallWithin } from './limits.js';
@@ -25,6 +34,8 @@ import type { UsageBook } from './usage.js';
 
 /** How soon a budget that other processes hold open is looked at again. */
 const BUDGET_POLL_MS = 1000;
+/** How soon the cache is looked into again for answers that another replica waits for. */
+const CLAIM_POLL_MS = 200;
 /** What being turned away says of the limits. A quota that is used up and a model that loads say nothing of the rate. */
 const SLOWER_AFTER = { rate: 'rate', overloaded: 'overload', quota: 'hold', loading: 'hold' } as const;
 const STOOD_STILL: QueryOutcome = {
@@ -42,6 +53,8 @@ export interface LabellerOptions {
   usage: UsageBook;
   limiter: Limiter;
   coalescer: Coalescer;
+  /** Absent where no other process can ask this teacher through the same store. */
+  claims?: Claims;
   clock: Clock;
   random: RandomStream;
   /** Names this process among all that ever make calls. */
@@ -55,6 +68,10 @@ export class Labeller {
   /** For those who watch: how near the limit and the budgets are. */
   readonly limitUse: LimitUse;
   readonly budgets: OpenBudgets;
+  /** Grows when others took this process for dead: it goes on as another holder. */
+  #generation = 0;
+  /** Images that another replica asked about when this one wanted to. */
+  readonly #awaited = new WeakSet<Question>();
 
   constructor(private readonly options: LabellerOptions) {
     this.limitUse = new LimitUse(options.config.limits, options.clock);
@@ -144,7 +161,7 @@ export class Labeller {
         }
       }
       if (mine.length === 0 && others.length === 0) return;
-      const asking = this.#askAll(session, mine).finally(() => {
+      const asking = this.#askUnclaimed(session, mine).finally(() => {
         for (const question of mine) coalescer.settle(question.hex, question.raw);
       });
       try {
@@ -165,8 +182,9 @@ export class Labeller {
     found.forEach((entry, index) => {
       if (!entry) return;
       // Paid for by this very work, in a delivery that didn't reach its end.
-      const standing = entry.unit === session.unit ? 'settled' : 'cached';
-      this.#take(session, questions[index]!, standing, entry.raw);
+      const question = questions[index]!;
+      const standing = entry.unit === session.unit ? 'settled' : this.#awaited.has(question) ? 'coalesced' : 'cached';
+      this.#take(session, question, standing, entry.raw);
     });
   }
 
@@ -175,20 +193,62 @@ export class Labeller {
     session.resolve(question, standing, raw);
   }
 
+  /** Asks about the images that no other replica asks about; the others stay open until those have their answers. */
+  async #askUnclaimed(session: Session, questions: readonly Question[]): Promise<void> {
+    if (questions.length === 0) return;
+    const { ledger, claims, clock } = this.options;
+    const holder = this.#holder;
+    const keys = questions.map(({ key }) => key);
+    try {
+      await ledger.join(holder);
+      try {
+        let mine = questions;
+        if (claims) {
+          const taken = await claims.take(holder, keys);
+          questions.forEach((question, index) => taken[index] || this.#awaited.add(question));
+          mine = questions.filter((_, index) => taken[index]);
+          // Somebody may have asked, stored and let go between our look into the cache and the claim.
+          await this.#readCache(session, mine);
+          mine = mine.filter(({ standing }) => standing === 'open');
+          if (mine.length === 0 && session.open.length > 0) await clock.sleep(CLAIM_POLL_MS, session.signal);
+        }
+        await this.#askAll(session, holder, mine);
+      } finally {
+        await claims?.release(holder, keys).catch((error: unknown) => {
+          this.options.logger.warn({ err: asBbdError(error) }, 'claims on images could not be given back');
+        });
+        ledger.leave(holder);
+      }
+    } catch (error) {
+      if (!(error instanceof ClaimLostError)) throw error;
+      this.options.logger.warn({ err: error }, 'this process stood still; it looks anew at what is left to ask');
+      if (holder === this.#holder) this.#generation++;
+    }
+  }
+
+  get #holder(): string {
+    return this.#generation === 0 ? this.options.holder : `${this.options.holder}.g${this.#generation}`;
+  }
+
   /** Keeps calls in flight until each image is settled or something ends the work. */
-  async #askAll(session: Session, questions: readonly Question[]): Promise<void> {
+  async #askAll(session: Session, holder: string, questions: readonly Question[]): Promise<void> {
     const { concurrency } = this.options.config.limits;
     const imagesPerCall = this.#imagesPerCall(session.task.images);
     const batches: Question[][] = [];
     for (let at = 0; at < questions.length; at += imagesPerCall) batches.push(questions.slice(at, at + imagesPerCall));
     // Twice as many as may be in flight: while some are, the next ones have their reservation ready.
+    let claimLost: ClaimLostError | undefined;
     const workers = Array.from({ length: Math.min(2 * concurrency, batches.length) }, async () => {
-      for (let batch = batches.shift(); batch && !session.stopped; batch = batches.shift()) {
-        await this.#ask(session, batch).catch((error: unknown) => session.stop(error));
+      for (let batch = batches.shift(); batch && !session.stopped && !claimLost; batch = batches.shift()) {
+        await this.#ask(session, holder, batch).catch((error: unknown) => {
+          if (error instanceof ClaimLostError) claimLost = error;
+          else session.stop(error);
+        });
       }
     });
     await Promise.all(workers);
     session.throwIfStopped();
+    if (claimLost) throw claimLost;
   }
 
   #imagesPerCall(images: ImageBatch): number {
@@ -202,12 +262,12 @@ export class Labeller {
   }
 
   /** Asks about the images of one batch until each has an outcome. */
-  async #ask(session: Session, batch: Question[]): Promise<void> {
+  async #ask(session: Session, holder: string, batch: Question[]): Promise<void> {
     let attempts = 0;
     let todo = batch;
     while (todo.length > 0) {
       session.throwIfStopped();
-      const { asked, outcome } = await this.#call(session, todo);
+      const { asked, outcome } = await this.#call(session, holder, todo);
       const rest = todo.slice(asked.length);
       const again = asked.filter(({ standing }) => standing === 'open');
       if (again.length > 0) {
@@ -221,10 +281,14 @@ export class Labeller {
   }
 
   /** One call with everything around it that makes it safe to pay for. */
-  async #call(session: Session, wanted: Question[]): Promise<{ asked: Question[]; outcome: QueryOutcome }> {
+  async #call(
+    session: Session,
+    holder: string,
+    wanted: Question[],
+  ): Promise<{ asked: Question[]; outcome: QueryOutcome }> {
     const { ledger, calls, config, teacher, limiter } = this.options;
     const call = { teacher: config.name, unit: session.unit, callId: `${this.options.holder}.${++this.#calls}` };
-    const granted = await this.#reserve(session, call.callId, wanted.length);
+    const granted = await this.#reserve(session, holder, call.callId, wanted.length);
     const asked = wanted.slice(0, granted);
     const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
     let permit: Permit | undefined;
@@ -234,6 +298,8 @@ export class Labeller {
       await written;
       session.throwIfStopped();
       await ledger.dispatch(call.callId);
+      // Frozen in between for so long that others may have taken over: say once more that the call goes out.
+      while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
     } catch (error) {
       permit?.release();
       await this.#giveBack(call, written);
@@ -255,8 +321,8 @@ export class Labeller {
   }
 
   /** Waits while calls under way hold the rest of the budget: they may turn out not to have been charged. */
-  async #reserve(session: Session, callId: string, images: number): Promise<number> {
-    const { ledger, holder, clock } = this.options;
+  async #reserve(session: Session, holder: string, callId: string, images: number): Promise<number> {
+    const { ledger, clock } = this.options;
     const { run, phase, budget } = session.task;
     for (;;) {
       session.throwIfStopped();
@@ -274,7 +340,7 @@ export class Labeller {
   async #giveBack(call: { teacher: string; unit: string; callId: string }, written: Promise<void>): Promise<void> {
     try {
       await written.catch(() => undefined);
-      await this.options.ledger.release(call.callId);
+      await this.options.ledger.withdraw(call.callId);
       await this.options.calls.remove(call);
     } catch (error) {
       // The reservation stays until recovery finds it; nothing was sent.
@@ -364,7 +430,13 @@ export class Labeller {
             standings.push(() => session.resolve(question, 'settled', answer.raw));
           }
         });
-        await cache.putMany(entries);
+        try {
+          await cache.putMany(entries);
+        } catch (error) {
+          // Paid for and not kept: spent, and shown as such.
+          await ledger.settle(call.callId, { ...nothing, unknown: images, charged: true }).catch(() => undefined);
+          throw error;
+        }
         await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
         await calls.remove(call);
         for (const apply of standings) apply();

@@ -5,6 +5,7 @@ import { openTeacher } from './adapters/open-teacher.js';
 import { Ledger } from './budget.js';
 import type { AnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
+import { Claims } from './claims.js';
 import { Coalescer } from './coalescer.js';
 import { Labeller } from './label.js';
 import { SharedLimiter } from './limiter.js';
@@ -19,6 +20,9 @@ import type { UsageLine } from './usage.js';
 
 /** How long a teacher may take to say whether it is there. */
 export const DESCRIBE_TIMEOUT_MS = 3_000;
+/** By how much a claim on a query outlives the call's timeout. */
+export const LEASE_BEYOND_TIMEOUT_MS = 5_000;
+const MAX_LOOK_INTERVAL_MS = 5_000;
 
 export interface TeacherProxyOptions {
   state: StateStore;
@@ -54,6 +58,7 @@ export class TeacherProxy {
   readonly #usage: UsageBook;
   readonly #calls: CallLog;
   readonly #coalescer = new Coalescer();
+  readonly #closing = new AbortController();
   #opened = 0;
   /** Opened before the operator changed their settings; calls may still be under way. */
   readonly #retired: Promise<Desk>[] = [];
@@ -145,6 +150,9 @@ export class TeacherProxy {
         isAbandoned: (call) => this.options.soleUser && !call.holder.startsWith(this.options.holder),
         logger: this.options.logger,
       });
+      if (!this.options.soleUser) continue;
+      const ledger = this.#ledgerOf(config);
+      for (const holder of Object.keys((await ledger.read()).holders ?? {})) await ledger.bury(holder);
     }
   }
 
@@ -179,16 +187,63 @@ export class TeacherProxy {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     for (const desk of [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)]) {
       const opened = await desk.catch(() => undefined);
       await opened?.limiter.close();
+      await opened?.ledger.close().catch((error: unknown) => {
+        this.options.logger.warn({ err: asBbdError(error) }, 'the ledger still shows this process: others take it out');
+      });
       await opened?.teacher.close();
     }
     this.#desks.clear();
   }
 
   #ledgerOf(config: TeacherConfig): Ledger {
-    return new Ledger(this.options.state, config.name, config.price);
+    const { state, clock, logger } = this.options;
+    return new Ledger(state, config.name, config.price, {
+      clock,
+      leaseMs: config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+      ...(config.budget && { budget: config.budget }),
+      onWarning: (run, spent, budget) =>
+        logger.warn({ teacher: config.name, run, spent, budget }, 'most of a budget is spent'),
+    });
+  }
+
+  /** Looks now and then for replicas of the teacher that died, and brings their calls to an end. */
+  async #watchOver({ config, ledger }: Pick<Desk, 'config' | 'ledger'>): Promise<void> {
+    const { clock, logger, cache } = this.options;
+    const { signal } = this.#closing;
+    const leaseMs = config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS;
+    const seen = new Map<string, { beat: number; atMs: number }>();
+    for (;;) {
+      await clock.sleep(Math.min(MAX_LOOK_INTERVAL_MS, leaseMs / 4), signal);
+      try {
+        const { holders = {} } = await ledger.read();
+        const nowMs = clock.monotonicMs();
+        for (const holder of [...seen.keys()]) if (holders[holder] === undefined) seen.delete(holder);
+        for (const [holder, beat] of Object.entries(holders)) {
+          const known = seen.get(holder);
+          if (known?.beat !== beat) seen.set(holder, { beat, atMs: nowMs });
+          else if (nowMs - known.atMs > leaseMs) {
+            await recoverOpenCalls({
+              ledger,
+              calls: this.#calls,
+              cache,
+              isAbandoned: (call) => call.holder === holder,
+              logger,
+            });
+            await ledger.bury(holder);
+          }
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn(
+          { err: asBbdError(error), teacher: config.name },
+          'could not look after the calls of other replicas',
+        );
+      }
+    }
   }
 
   /** Opens the teacher, or opens it anew where the operator changed its settings. */
@@ -221,6 +276,7 @@ export class TeacherProxy {
       logger,
     });
     const ledger = this.#ledgerOf(config);
+    const living = async () => new Set(Object.keys((await ledger.read()).holders ?? {}));
     const labeller = new Labeller({
       config,
       teacher,
@@ -230,11 +286,13 @@ export class TeacherProxy {
       usage: this.#usage,
       limiter,
       coalescer: this.#coalescer,
+      ...(!soleUser && { claims: new Claims(state, config.name, living) }),
       clock,
       random,
       holder: opening,
       logger,
     });
+    if (!soleUser) void this.#watchOver({ config, ledger }).catch(() => undefined);
     return { config, teacher, labeller, ledger, limiter };
   }
 }

@@ -112,10 +112,28 @@ const limitsSection = z.strictObject({
 const priceSection = z.strictObject({
   perImage: money,
   perCall: money,
+  /** Images that cost nothing, month by month (UTC). */
+  freeImagesPerMonth: z.number().int().min(0).optional(),
   currency: z.string().min(1).max(8).default(DEFAULT_CURRENCY),
   /** Whether calls that the teacher fails on are charged. */
   billsFailures: z.boolean().default(false),
 });
+
+/** Ceilings over all runs; a run's own budget holds beside them. */
+const budgetSection = z
+  .strictObject({
+    images: z.number().int().min(0).optional(),
+    money: z.number().min(0).transform(toMicros).optional(),
+    imagesPerMonth: z.number().int().min(0).optional(),
+    moneyPerMonth: z.number().min(0).transform(toMicros).optional(),
+    /** From which part of a budget on a warning is due. */
+    warnAt: z.number().min(0).max(1).optional(),
+  })
+  .transform(({ money, moneyPerMonth, ...rest }) => ({
+    ...rest,
+    ...(money !== undefined && { moneyMicros: money }),
+    ...(moneyPerMonth !== undefined && { moneyPerMonthMicros: moneyPerMonth }),
+  }));
 
 const fakeSection = z.strictObject({
   classes: wholePositive.max(10_000).default(10),
@@ -150,6 +168,7 @@ const teacherSection = z.strictObject({
   price: priceSection
     .prefault({})
     .transform(({ perImage, perCall, ...rest }) => ({ perImageMicros: perImage, perCallMicros: perCall, ...rest })),
+  budget: budgetSection.optional(),
   /** Change it when the model behind the endpoint changes: cached answers are then asked anew. */
   cacheIdentity: z.string().min(1).optional(),
   /** http-json: the shape of a well-known API; request, response and answer may still change parts of it. */
@@ -298,6 +317,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
 export type TeacherConfig = z.output<typeof teacherSchema> & { name: string };
 export type Limits = TeacherConfig['limits'];
 export type Price = TeacherConfig['price'];
+export type TeacherBudget = NonNullable<TeacherConfig['budget']>;
 export type AuthConfig = NonNullable<TeacherConfig['auth']>;
 export type FakeConfig = NonNullable<TeacherConfig['fake']>;
 

@@ -127,9 +127,7 @@ export async function usageLines(
     counts.completed += unit.counts.completed;
     counts.dropped += unit.counts.dropped;
   }
-  const { runs } = await ledger.read();
-  for (const [ofRun, phases] of Object.entries(runs)) {
-    if (run !== undefined && ofRun !== run) continue;
+  for await (const [ofRun, phases] of ledger.usage(run)) {
     for (const [phase, usage] of Object.entries(phases) as [Phase, PhaseUsage][]) {
       const line = lineOf(ofRun, phase);
       line.counts.settled = usage.settled;

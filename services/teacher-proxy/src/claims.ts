@@ -1,0 +1,99 @@
+import { KeyExistsError, RevisionMismatchError, decodeJson, encodeJson } from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
+import type { AnswerKey } from './cache.js';
+
+/** Records that the claims of a teacher are spread over: few writes for many images, few meetings of replicas. */
+const BUCKETS = 64;
+/** 96 bits of the key tell images apart; a meeting of two would only make one wait for the other. */
+const MARK_BYTES = 12;
+
+/** Who asks about which images, by holder. */
+type Bucket = Record<string, string[]>;
+
+/**
+ * Images that a replica is about to ask about, in the state store, so that no two replicas pay for the same image. A
+ * claim lasts as long as its holder lives (see `Ledger.join`), and that is longer than any call may take: whoever finds
+ * a claim of a holder that is gone takes it over.
+ */
+export class Claims {
+  readonly #prefix: string;
+
+  constructor(
+    private readonly state: StateStore,
+    teacher: string,
+    /** Holders that live, as the ledger has them now. */
+    private readonly living: () => Promise<ReadonlySet<string>>,
+  ) {
+    this.#prefix = `claims/${teacher}`;
+  }
+
+  /**
+   * Claims what nobody else has claimed.
+   * @returns for each key whether it is the holder's now
+   */
+  async take(holder: string, keys: readonly AnswerKey[]): Promise<boolean[]> {
+    const taken = new Array<boolean>(keys.length).fill(false);
+    let living: Promise<ReadonlySet<string>> | undefined;
+    await this.#eachBucket(keys, async (bucket, indices) => {
+      const gone = new Set<string>();
+      if (Object.keys(bucket).some((other) => other !== holder)) {
+        const alive = await (living ??= this.living());
+        for (const other of Object.keys(bucket)) if (other !== holder && !alive.has(other)) gone.add(other);
+      }
+      for (const other of gone) delete bucket[other];
+      const others = new Set(Object.entries(bucket).flatMap(([other, marks]) => (other === holder ? [] : marks)));
+      const mine = new Set(bucket[holder] ?? []);
+      for (const index of indices) {
+        const mark = markOf(keys[index]!);
+        taken[index] = !others.has(mark);
+        if (taken[index]) mine.add(mark);
+      }
+      if (mine.size > 0) bucket[holder] = [...mine];
+    });
+    return taken;
+  }
+
+  async release(holder: string, keys: readonly AnswerKey[]): Promise<void> {
+    await this.#eachBucket(keys, (bucket, indices) => {
+      const done = new Set(indices.map((index) => markOf(keys[index]!)));
+      const left = (bucket[holder] ?? []).filter((mark) => !done.has(mark));
+      if (left.length > 0) bucket[holder] = left;
+      else delete bucket[holder];
+    });
+  }
+
+  async #eachBucket(
+    keys: readonly AnswerKey[],
+    change: (bucket: Bucket, indices: number[]) => void | Promise<void>,
+  ): Promise<void> {
+    const byBucket = new Map<number, number[]>();
+    keys.forEach((key, index) => {
+      const bucket = key[0]! % BUCKETS;
+      const indices = byBucket.get(bucket);
+      if (indices) indices.push(index);
+      else byBucket.set(bucket, [index]);
+    });
+    await Promise.all(
+      [...byBucket].map(([bucket, indices]) => this.#changeBucket(bucket, (value) => change(value, indices))),
+    );
+  }
+
+  async #changeBucket(number: number, change: (bucket: Bucket) => void | Promise<void>): Promise<void> {
+    const key = `${this.#prefix}/${number}`;
+    for (;;) {
+      const entry = await this.state.get(key);
+      const bucket: Bucket = entry ? decodeJson<Bucket>(entry.value) : {};
+      await change(bucket);
+      const value = encodeJson(bucket);
+      try {
+        if (!entry) await this.state.create(key, value);
+        else if (Buffer.compare(entry.value, value) !== 0) await this.state.update(key, value, entry.revision);
+        return;
+      } catch (error) {
+        if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
+      }
+    }
+  }
+}
+
+const markOf = (key: AnswerKey) => key.toString('base64url', 0, MARK_BYTES);
