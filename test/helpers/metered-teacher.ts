@@ -37,8 +37,23 @@ export interface Behaviour {
   retryAfter?: string;
   /** Whether the binary tensor extension is offered. */
   binary?: boolean;
+  /** What is beyond it is turned away with 429. */
+  limit?: { kind: 'sliding' | 'bucket'; imagesPerSecond: number; burst?: number };
+  /** Calls open at once; what is beyond is turned away with 429. */
+  concurrency?: number;
+  /** This part of the calls fails with 500, uncharged. */
+  failPart?: number;
   /** What the authorization header has to be. */
   token?: string;
+}
+
+/** The meter without its calls; times in ms of the teacher's own clock. */
+export interface MeterSummary extends Omit<MeterReading, 'calls'> {
+  callCount: number;
+  turnedAway: number[];
+  mostOpen: number;
+  /** When a call was let through, and its images. */
+  passed: [number, number][];
 }
 
 export interface MeteredTeacher extends AsyncDisposable {
@@ -46,6 +61,7 @@ export interface MeteredTeacher extends AsyncDisposable {
   readonly port: number;
   readonly model: 'reference';
   meter(): Promise<MeterReading>;
+  summary(): Promise<MeterSummary>;
   control(behaviour: Behaviour): Promise<void>;
   readonly child: Child;
 }
@@ -69,6 +85,9 @@ export async function startMeteredTeacher(behaviour: Behaviour = {}, port = 0): 
     child,
     async meter() {
       return (await (await fetch(`${url}/meter`)).json()) as MeterReading;
+    },
+    async summary() {
+      return (await (await fetch(`${url}/summary`)).json()) as MeterSummary;
     },
     async control(change) {
       const response = await fetch(`${url}/control`, { method: 'POST', body: JSON.stringify(change) });

@@ -24,8 +24,11 @@ export interface CachedAnswer {
  */
 export interface AnswerCache {
   get(key: AnswerKey): Promise<CachedAnswer | undefined>;
-  /** In the order of the keys. */
-  getMany(keys: readonly AnswerKey[]): Promise<(CachedAnswer | undefined)[]>;
+  /**
+   * In the order of the keys.
+   * @param fresh what any replica has put before is seen; else a moment may pass
+   */
+  getMany(keys: readonly AnswerKey[], fresh?: boolean): Promise<(CachedAnswer | undefined)[]>;
   /** @returns once all are durable; an entry that is there is replaced. */
   putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void>;
   close(): Promise<void>;

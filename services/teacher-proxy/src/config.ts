@@ -5,6 +5,7 @@ import { teachersFile } from './teachers-file.js';
 export const DEFAULT_LISTEN = '127.0.0.1:7701';
 export const DEFAULT_STATE_FOLDER = './.bbdistill/teacher-proxy';
 const MAX_JOB_CONCURRENCY = 256;
+const MAX_CALL_CONCURRENCY = 1024;
 
 /** Also of everything that runs a teacher-proxy inside itself. */
 export const TEACHERS_SETTINGS = {
@@ -22,6 +23,13 @@ export const teacherProxyConfig = defineConfig(
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
     ...STORE_SETTINGS,
     ...TEACHERS_SETTINGS,
+    callConcurrency: {
+      env: 'BBDISTILL_CALL_CONCURRENCY',
+      parse: parsers.optional(parsers.integer({ min: 1, max: MAX_CALL_CONCURRENCY })),
+      default: undefined,
+      unit: 'calls',
+      meaning: 'calls that this replica has open at one teacher at most; unset: as many as the teacher allows',
+    },
     jobConcurrency: {
       env: 'BBDISTILL_JOB_CONCURRENCY',
       parse: parsers.integer({ min: 1, max: MAX_JOB_CONCURRENCY }),

@@ -6,6 +6,7 @@ export { BudgetExhaustedError, Ledger, PHASES, priceOf, spentBy } from './budget
 export type { Budget, LedgerRecord, OpenCall, Phase, PhaseUsage, Spent } from './budget.js';
 export { EmbeddedAnswerCache, answerKeys } from './cache.js';
 export type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
+export { SharedAnswerCache } from './shared-cache.js';
 export { CallLog } from './calls.js';
 export type { CallRecord } from './calls.js';
 export { Coalescer } from './coalescer.js';

@@ -176,8 +176,9 @@ export class Labeller {
    * Takes the answers that are known. Where all of them are of no use as the settings read them, the teacher may have
    * been mended since: its images stay open and are asked again. Settings that are mended make the same answers useful.
    */
-  async #readCache(session: Session, questions: readonly Question[]): Promise<void> {
-    const found = await this.options.cache.getMany(questions.map(({ key }) => key));
+  async #readCache(session: Session, questions: readonly Question[], fresh = false): Promise<void> {
+    const keys = questions.map(({ key }) => key);
+    const found = await this.options.cache.getMany(keys, fresh);
     if (!session.hasUsable && !found.some((entry) => entry && session.isUsable(entry.raw))) return;
     found.forEach((entry, index) => {
       if (!entry) return;
@@ -208,7 +209,7 @@ export class Labeller {
           questions.forEach((question, index) => taken[index] || this.#awaited.add(question));
           mine = questions.filter((_, index) => taken[index]);
           // Somebody may have asked, stored and let go between our look into the cache and the claim.
-          await this.#readCache(session, mine);
+          await this.#readCache(session, mine, true);
           mine = mine.filter(({ standing }) => standing === 'open');
           if (mine.length === 0 && session.open.length > 0) await clock.sleep(CLAIM_POLL_MS, session.signal);
         }

@@ -196,7 +196,7 @@ export class SharedLimiter implements Limiter {
         },
         fail: (error) => {
           done();
-          reject(error);
+          reject(asBbdError(error));
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });

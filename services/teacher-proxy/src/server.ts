@@ -17,6 +17,7 @@ import { LABEL_JOB, labelJobHandler } from './jobs.js';
 import { TeacherProxy } from './proxy.js';
 import type { TeacherConfig } from './registry.js';
 import { teacherService } from './service.js';
+import { SharedAnswerCache } from './shared-cache.js';
 
 /** Shards in hand at once; how many calls are in flight is the teacher's own limit. */
 export const DEFAULT_JOB_CONCURRENCY = 4;
@@ -36,6 +37,8 @@ export interface TeacherProxyServerOptions extends ListenOptions {
   env?: Environment;
   /** Instead of the cache below `stateFolder`. */
   cache?: AnswerCache;
+  /** Calls that this replica has open at one teacher at most. Default: as many as the teacher allows. */
+  callConcurrency?: number;
   /** Shards in hand at once. Default {@link DEFAULT_JOB_CONCURRENCY}. */
   jobConcurrency?: number;
 }
@@ -47,6 +50,11 @@ export interface RunningTeacherProxy {
   stop(): Promise<void>;
 }
 
+function openCache({ stateFolder, stores, logger }: TeacherProxyServerOptions): AnswerCache {
+  const local = new EmbeddedAnswerCache(join(stateFolder, 'answers'));
+  return stores.answers ? new SharedAnswerCache(local, stores.answers, logger) : local;
+}
+
 /**
  * Starts the proxy: registers the teachers, recovers the calls of a process that died, serves and works on queued
  * shards.
@@ -54,7 +62,7 @@ export interface RunningTeacherProxy {
  */
 export async function startTeacherProxy(options: TeacherProxyServerOptions): Promise<RunningTeacherProxy> {
   const { stores, logger, clock = systemClock, env = process.env } = options;
-  const cache = options.cache ?? new EmbeddedAnswerCache(join(options.stateFolder, 'answers'));
+  const cache = options.cache ?? openCache(options);
   const proxy = new TeacherProxy({
     state: stores.state,
     cache,
@@ -63,6 +71,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
     env,
     holder: randomUUID(),
     soleUser: stores.soleSession !== undefined,
+    ...(options.callConcurrency !== undefined && { maxOpenCalls: options.callConcurrency }),
     logger,
   });
   try {

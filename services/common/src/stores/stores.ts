@@ -1,5 +1,6 @@
 import { BbdError } from '../errors.js';
 import type { BlobStore } from './blob-store.js';
+import type { ByteBucket } from './byte-bucket.js';
 import type { EventLog } from './event-log.js';
 import type { StateStore } from './state-store.js';
 import type { WorkQueue } from './work-queue.js';
@@ -17,6 +18,8 @@ export interface Stores {
   state: StateStore;
   queue: WorkQueue;
   events: EventLog;
+  /** Teachers' answers that all processes share; absent where there is one process. */
+  answers?: ByteBucket;
   /** Set where one process at a time can have the stores: names this opening. What earlier ones held is free. */
   readonly soleSession?: string;
   /** Absent where there is no link that could be lost. */

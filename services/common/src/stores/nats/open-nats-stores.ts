@@ -5,6 +5,7 @@ import type { Logger } from '../../logger.js';
 import type { StoreHealth, Stores } from '../stores.js';
 import { DEFAULT_ACK_WAIT_MS } from '../work-queue.js';
 import { LoopAges } from './loop-ages.js';
+import { NatsByteBucket } from './nats-byte-bucket.js';
 import { NatsBlobStore, ORPHAN_AGE_MS } from './nats-blob-store.js';
 import { NatsEventLog } from './nats-event-log.js';
 import { NatsLink } from './nats-link.js';
@@ -36,7 +37,7 @@ export interface NatsStoresOptions {
   /** How long an operation waits for a NATS that is away. Default {@link DEFAULT_NATS_PATIENCE_MS}. */
   patienceMs?: number;
   /** At which size a stream refuses writes. Default {@link DEFAULT_MAX_STREAM_BYTES} for each. */
-  maxBytes?: Partial<Record<'blobs' | 'state' | 'queue' | 'events', number>>;
+  maxBytes?: Partial<Record<'blobs' | 'state' | 'queue' | 'events' | 'answers', number>>;
 }
 
 export interface NatsStores extends Stores {
@@ -61,18 +62,19 @@ export async function openNatsStores(options: NatsStoresOptions): Promise<NatsSt
   });
   try {
     const loops = new LoopAges(clock);
-    const limits = (store: 'blobs' | 'state' | 'queue' | 'events') => ({
+    const limits = (store: 'blobs' | 'state' | 'queue' | 'events' | 'answers') => ({
       replicas,
       maxBytes: options.maxBytes?.[store] ?? DEFAULT_MAX_STREAM_BYTES,
       // A publish may be repeated until the patience is over, and a little later where the server is slow.
       duplicateWindowMs: 4 * patienceMs,
     });
     const ackWaitMs = options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS;
-    const [blobs, state, queue, events] = await Promise.all([
+    const [blobs, state, queue, events, answers] = await Promise.all([
       NatsBlobStore.open(link, namespace, limits('blobs')),
       NatsStateStore.open(link, loops, `${namespace}-state`, limits('state')),
       NatsWorkQueue.open(link, loops, namespace, limits('queue'), ackWaitMs),
       NatsEventLog.open(link, loops, namespace, limits('events')),
+      NatsByteBucket.open(link, namespace, 'answers', limits('answers')),
     ]);
     void sweepOnAndOn(link, blobs, state);
     let closing: Promise<void> | undefined;
@@ -85,6 +87,7 @@ export async function openNatsStores(options: NatsStoresOptions): Promise<NatsSt
       state,
       queue,
       events,
+      answers,
       health: () => ({ connected: link.isConnected, oldestLoop: loops.oldest() }),
       close: () => (closing ??= close()),
     };

@@ -1,0 +1,101 @@
+import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
+import type { ByteBucket } from '../byte-bucket.js';
+import { declareStream } from './declare-stream.js';
+import type { NatsLink } from './nats-link.js';
+import type { StreamLimits } from './stream-limits.js';
+
+/** Keys of one request for the last messages of many subjects; the server takes 1024. */
+const KEYS_PER_REQUEST = 512;
+const SINGLE_READS_AT_ONCE = 64;
+const NO_MESSAGE = 404;
+
+/** The last message of each subject of a stream: the subject is the key, the message the value. */
+export class NatsByteBucket implements ByteBucket {
+  readonly #stream: string;
+  #isBatched = true;
+
+  private constructor(
+    private readonly link: NatsLink,
+    private readonly prefix: string,
+    name: string,
+    private readonly replicas: number,
+  ) {
+    this.#stream = name;
+  }
+
+  static async open(link: NatsLink, namespace: string, name: string, limits: StreamLimits): Promise<NatsByteBucket> {
+    const bucket = new NatsByteBucket(link, `${namespace}.${name}.`, `${namespace}-${name}`, limits.replicas);
+    await declareStream(link, {
+      name: bucket.#stream,
+      subjects: [`${bucket.prefix}*`],
+      storage: StorageType.File,
+      max_msgs_per_subject: 1,
+      discard: DiscardPolicy.New,
+      max_bytes: limits.maxBytes,
+      num_replicas: limits.replicas,
+      // Many small writes: to remember the last moments' is enough to know a repeated one.
+      duplicate_window: 120e9,
+      allow_direct: true,
+    });
+    return bucket;
+  }
+
+  async getMany(keys: readonly Uint8Array[], fresh = false): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length === 0) return [];
+    const subjects = keys.map((key) => this.#subject(key));
+    const found = new Map<string, Uint8Array>();
+    // With several servers, any of them answers direct reads, and it may lag behind: only the leader has seen all.
+    if ((fresh && this.replicas > 1) || !this.#isBatched) {
+      await this.#readOneByOne(subjects, found);
+    } else {
+      const requests: Promise<void>[] = [];
+      for (let at = 0; at < subjects.length; at += KEYS_PER_REQUEST) {
+        requests.push(this.#readBatch(subjects.slice(at, at + KEYS_PER_REQUEST), found));
+      }
+      await Promise.all(requests);
+    }
+    return subjects.map((subject) => found.get(subject));
+  }
+
+  async putMany(entries: readonly { key: Uint8Array; value: Uint8Array }[]): Promise<void> {
+    await Promise.all(entries.map(({ key, value }) => this.link.publish('store an answer', this.#subject(key), value)));
+  }
+
+  async #readBatch(subjects: string[], found: Map<string, Uint8Array>): Promise<void> {
+    try {
+      await this.link.retrying('read answers', async () => {
+        const messages = await this.link.jsm.direct.getLastMessagesFor(this.#stream, { multi_last: subjects });
+        for await (const message of messages) found.set(message.subject, message.data);
+      });
+    } catch (thrown) {
+      if (isNotFound(thrown)) return;
+      if (!/batch direct require/.test(String((thrown as Error).message))) throw thrown;
+      // A server before 2.11.
+      this.#isBatched = false;
+      await this.#readOneByOne(subjects, found);
+    }
+  }
+
+  async #readOneByOne(subjects: readonly string[], found: Map<string, Uint8Array>): Promise<void> {
+    const left = subjects.values();
+    const readers = Array.from({ length: SINGLE_READS_AT_ONCE }, async () => {
+      for (const subject of left) {
+        const message = await this.link.last(this.#stream, subject);
+        if (message) found.set(subject, message.data);
+      }
+    });
+    await Promise.all(readers);
+  }
+
+  #subject(key: Uint8Array): string {
+    return this.prefix + Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64url');
+  }
+}
+
+function isNotFound(thrown: unknown): boolean {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    const { code, status, message } = error as { code?: unknown; status?: unknown; message: string };
+    if (code === NO_MESSAGE || status === NO_MESSAGE || /no (results|message)/i.test(message)) return true;
+  }
+  return false;
+}
