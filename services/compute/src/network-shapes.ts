@@ -33,7 +33,8 @@ export interface ShapedLayer {
   /** The first of `inputs`. */
   input: ImageShape;
   output: ImageShape;
-  /** Whether the output counts as [N,features]. */
+  /** Whether the inputs and the output count as [N,features]. */
+  inputsAreFlat: boolean;
   isFlat: boolean;
 }
 
@@ -93,7 +94,11 @@ export function shapedGraph(graph: LayerGraph): ShapedLayer[] {
     const output = outputOf(spec, inputs, wrong);
     known.set(spec.name, output);
     const shapes = inputs.map(({ shape }) => shape);
-    return { spec, inputNames, inputs: shapes, input: shapes[0]!, output: output.shape, isFlat: output.isFlat };
+    const [first] = inputs as [Value];
+    return {
+      ...{ spec, inputNames, inputs: shapes, input: first.shape, output: output.shape },
+      ...{ inputsAreFlat: first.isFlat, isFlat: output.isFlat },
+    };
   });
 }
 

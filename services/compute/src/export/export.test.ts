@@ -1,12 +1,58 @@
-import { DataLossError, RandomStream, encodeTensors } from '@bbdistill/common';
+import { DataLossError, RandomStream, encodeTensors, pixelsPerImage } from '@bbdistill/common';
 import * as tf from '@tensorflow/tfjs';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_ADAM } from '../engine.js';
 import type { NetworkSpec, WeightTensor } from '../engine.js';
+import { createWasmEngine } from '../engines/wasm.js';
+import { networkTensors } from '../network-shapes.js';
+import { networkByName } from '../networks.js';
 import { ONNX_INPUT, ONNX_OUTPUT, encodeOnnx } from './onnx.js';
 import { encodeSoftLabels } from './soft-labels.js';
 import { encodeTfjs } from './tfjs.js';
 import { decodeWeights, encodeWeights } from './weights.js';
+
+const colour = { height: 16, width: 18, channels: 3 };
+const everyLayer: NetworkSpec = {
+  name: 'every-layer',
+  input: { height: 9, width: 10, channels: 3 },
+  classes: 4,
+  layers: [
+    { kind: 'conv2d', name: 'a', filters: 5, kernelSize: [2, 3], strides: [1, 2], padding: 'same', activation: 'relu' },
+    {
+      kind: 'conv2d-transpose',
+      name: 'b',
+      filters: 3,
+      kernelSize: 4,
+      strides: 2,
+      padding: 'same',
+      activation: 'sigmoid',
+    },
+    {
+      kind: 'conv2d-transpose',
+      name: 'c',
+      filters: 3,
+      kernelSize: 2,
+      strides: 3,
+      padding: 'valid',
+      activation: 'relu',
+    },
+    { kind: 'max-pool2d', name: 'd', poolSize: 3, strides: 2, padding: 'same' },
+    { kind: 'average-pool2d', name: 'e', poolSize: 2, strides: 3, padding: 'same' },
+    { kind: 'batch-norm', name: 'f', epsilon: 0.01 },
+    { kind: 'conv2d', name: 'g', filters: 3, kernelSize: 1, padding: 'valid', activation: 'linear', useBias: false },
+    { kind: 'add', name: 'h', inputs: ['g', 'f', 'e'] },
+    { kind: 'activation', name: 'i', activation: 'softmax' },
+    { kind: 'concat', name: 'j', inputs: ['h', 'i', 'f'] },
+    { kind: 'reshape', name: 'k', shape: { height: 9, width: 1, channels: 45 } },
+    { kind: 'activation', name: 'l', activation: 'sigmoid' },
+    { kind: 'dropout', name: 'm', rate: 0.5 },
+    { kind: 'flatten', name: 'n' },
+    { kind: 'dense', name: 'o', units: 6, activation: 'relu', useBias: false },
+    { kind: 'batch-norm', name: 'p' },
+    { kind: 'dense', name: 'logits', units: 4, activation: 'linear' },
+  ],
+};
 
 const network: NetworkSpec = {
   name: 'tiny',
@@ -41,19 +87,14 @@ function randomWeights(): WeightTensor[] {
   }));
 }
 
-function someImages(count: number): Float32Array {
-  const random = new RandomStream(4, 'images');
-  return Float32Array.from({ length: count * 360 }, () => random.integer(256) / 255);
-}
-
-async function byOnnx(images: Float32Array, count: number): Promise<Float32Array> {
-  const session = await ort.InferenceSession.create(encodeOnnx(network, randomWeights()));
-  const answers = await session.run({ [ONNX_INPUT]: new ort.Tensor('float32', images, [count, 12, 10, 3]) });
+async function byOnnx(of: NetworkSpec, weights: WeightTensor[], images: Float32Array): Promise<Float32Array> {
+  const session = await ort.InferenceSession.create(encodeOnnx(of, weights));
+  const answers = await session.run({ [ONNX_INPUT]: new ort.Tensor('float32', images, batchShape(of, images)) });
   return answers[ONNX_OUTPUT]!.data as Float32Array;
 }
 
-async function byTfjs(images: Float32Array, count: number): Promise<Float32Array> {
-  const { modelJson, weightsBin } = encodeTfjs(network, randomWeights());
+async function byTfjs(of: NetworkSpec, weights: WeightTensor[], images: Float32Array): Promise<Float32Array> {
+  const { modelJson, weightsBin } = encodeTfjs(of, weights);
   const json = JSON.parse(new TextDecoder().decode(modelJson)) as {
     modelTopology: object;
     weightsManifest: [{ weights: tf.io.WeightsManifestEntry[] }];
@@ -66,18 +107,55 @@ async function byTfjs(images: Float32Array, count: number): Promise<Float32Array
       weightData: weightsBin.buffer as ArrayBuffer,
     }),
   );
-  const answers = model.predict(tf.tensor4d(images, [count, 12, 10, 3])) as tf.Tensor;
+  const answers = model.predict(tf.tensor4d(images, batchShape(of, images))) as tf.Tensor;
   return (await answers.data()) as Float32Array;
 }
 
+function batchShape({ input: { height, width, channels } }: NetworkSpec, images: Float32Array) {
+  const shape: [number, number, number, number] = [
+    images.length / (height * width * channels),
+    height,
+    width,
+    channels,
+  ];
+  return shape;
+}
+
+/** Weights as a training could leave them: of batch norm, too, no tensor is as it was at first. */
+function trainedWeights(of: NetworkSpec): WeightTensor[] {
+  const random = new RandomStream(3, of.name);
+  return networkTensors(of).map(({ name, shape, fanIn }) => {
+    const scale = fanIn > 0 ? Math.sqrt(3 / fanIn) : 0.3;
+    const offset = /gamma|variance/.test(name) ? 1 : 0;
+    const length = shape.reduce((a, b) => a * b, 1);
+    return { name, shape, data: Float32Array.from({ length }, () => offset + random.between(-scale, scale)) };
+  });
+}
+
 describe('export - models', () => {
-  it('ONNX Runtime and tfjs read the same network from their files', async () => {
-    const images = someImages(5);
-    const onnx = await byOnnx(images, 5);
-    const tfjs = await byTfjs(images, 5);
-    expect(onnx).toHaveLength(20);
-    for (let at = 0; at < onnx.length; at++) expect(Math.abs(onnx[at]! - tfjs[at]!)).toBeLessThan(1e-5);
-    expect(new Set(onnx.map((value) => Math.round(value * 1e4))).size).toBeGreaterThan(8);
+  it.each([
+    network,
+    everyLayer,
+    networkByName('alexnet-half', colour, 4),
+    networkByName('resnet20', colour, 4),
+    networkByName('lenet5', colour, 4),
+  ])('$name answers in ONNX Runtime and tfjs as in the engine', async (of) => {
+    const count = 3;
+    const random = new RandomStream(4, 'images');
+    const bytes = Uint8Array.from({ length: count * pixelsPerImage(of.input) }, () => random.integer(256));
+    const images = Float32Array.from(bytes, (value) => value / 255);
+    const weights = trainedWeights(of);
+    const loss = { balance: 0, temperature: 1 };
+    const classifier = createWasmEngine().createClassifier({
+      ...{ network: of, batch: 2, seed: 1, loss, optimiser: DEFAULT_ADAM },
+    });
+    classifier.setWeights(weights);
+    const expected = classifier.predict(bytes, count);
+    expect(new Set(Array.from(expected, (value) => Math.round(value * 1e4))).size).toBeGreaterThan(4);
+    for (const answers of [await byOnnx(of, weights, images), await byTfjs(of, weights, images)]) {
+      expect(answers).toHaveLength(expected.length);
+      expected.forEach((value, at) => expect(Math.abs(answers[at]! - value)).toBeLessThan(1e-5));
+    }
   });
 
   it('gives the same bytes every time', () => {

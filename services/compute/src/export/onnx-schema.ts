@@ -83,13 +83,16 @@ message ModelProto {
 }
 `;
 
+export const ATTRIBUTE_FLOAT = 1;
 export const ATTRIBUTE_INT = 2;
 export const ATTRIBUTE_INTS = 7;
 export const DATA_TYPE_FLOAT = 1;
+export const DATA_TYPE_INT64 = 7;
 
 export interface OnnxAttribute {
   name: string;
   type: number;
+  f?: number;
   i?: number;
   ints?: number[];
 }

@@ -1,7 +1,16 @@
-import { InvalidArgumentError } from '@bbdistill/common/base';
-import { paddingOf, pairOf, stridesOf } from '../engine.js';
-import type { Activation, LayerSpec, NetworkSpec, WeightTensor } from '../engine.js';
-import { ATTRIBUTE_INT, ATTRIBUTE_INTS, DATA_TYPE_FLOAT, encodeOnnxModel } from './onnx-schema.js';
+import type { Activation, NetworkSpec, WeightTensor } from '../engine.js';
+import { DEFAULT_BATCH_NORM_EPSILON, IMAGE_INPUT, paddingOf, pairOf, stridesOf } from '../layers.js';
+import type { Conv2dSpec, Conv2dTransposeSpec, PoolSpec } from '../layers.js';
+import { shapedLayers } from '../network-shapes.js';
+import type { ShapedLayer } from '../network-shapes.js';
+import {
+  ATTRIBUTE_FLOAT,
+  ATTRIBUTE_INT,
+  ATTRIBUTE_INTS,
+  DATA_TYPE_FLOAT,
+  DATA_TYPE_INT64,
+  encodeOnnxModel,
+} from './onnx-schema.js';
 import type { OnnxAttribute, OnnxNode, OnnxTensor, OnnxValueInfo } from './onnx-schema.js';
 import { weightNamed } from './weights.js';
 
@@ -9,17 +18,21 @@ export const ONNX_INPUT = 'images';
 export const ONNX_OUTPUT = 'probabilities';
 const OPSET = 13;
 const IR_VERSION = 7;
+const TO_NCHW = [0, 3, 1, 2];
+const TO_NHWC = [0, 2, 3, 1];
 
 /**
  * The network as an ONNX model: `images` float32 [N,H,W,C] of 0..1 in, `probabilities` [N,K] out.
  * @param network its last layer gives logits; the exported graph ends in a softmax
+ * @throws DataLossError where a tensor is missing
  */
 export function encodeOnnx(network: NetworkSpec, weights: readonly WeightTensor[]): Uint8Array {
   const graph = new GraphBuilder(weights);
   // ONNX convolutions know only channels-first; the flattening order must stay channels-last, as trained.
-  graph.add('to-nchw', 'Transpose', [], [ints('perm', [0, 3, 1, 2])]);
-  for (const layer of network.layers) addLayer(graph, layer);
-  graph.add(ONNX_OUTPUT, 'Softmax', [], [int('axis', -1)]);
+  graph.give(IMAGE_INPUT, graph.add('to-nchw', 'Transpose', [ONNX_INPUT], [ints('perm', TO_NCHW)]));
+  const layers = shapedLayers(network);
+  for (const layer of layers) graph.give(layer.spec.name, addLayer(graph, layer));
+  graph.add(ONNX_OUTPUT, 'Softmax', [graph.valueOf(layers.at(-1)?.spec.name ?? IMAGE_INPUT)], [int('axis', -1)]);
   const { height, width, channels } = network.input;
   return encodeOnnxModel({
     irVersion: IR_VERSION,
@@ -36,17 +49,27 @@ export function encodeOnnx(network: NetworkSpec, weights: readonly WeightTensor[
   });
 }
 
+/** Images are channels-first inside the graph, flat values [N,K]. */
 class GraphBuilder {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
-  #last = ONNX_INPUT;
+  /** What each layer gives, by the layer's name. */
+  readonly #values = new Map<string, string>();
 
   constructor(private readonly weights: readonly WeightTensor[]) {}
 
-  /** A node that takes what the last one gave. */
-  add(name: string, opType: string, constants: string[], attribute: OnnxAttribute[]): void {
-    this.nodes.push({ name, opType, input: [this.#last, ...constants], output: [name], attribute });
-    this.#last = name;
+  /** @returns the name of what the node gives */
+  add(name: string, opType: string, input: string[], attribute: OnnxAttribute[] = []): string {
+    this.nodes.push({ name, opType, input, output: [name], attribute });
+    return name;
+  }
+
+  give(layer: string, value: string): void {
+    this.#values.set(layer, value);
+  }
+
+  valueOf(layer: string): string {
+    return this.#values.get(layer) ?? layer;
   }
 
   /** A weight as a constant, its values in the order that `reorder` gives them. */
@@ -55,58 +78,125 @@ class GraphBuilder {
     this.initializers.push({ name, dims, dataType: DATA_TYPE_FLOAT, rawData: littleEndian(data) });
     return name;
   }
-}
 
-function addLayer(graph: GraphBuilder, layer: LayerSpec): void {
-  switch (layer.kind) {
-    case 'conv2d': {
-      const [edge] = pairOf(layer.kernelSize);
-      const [before, after] = paddingOf(layer.padding, edge, edge, 1);
-      const kernel = graph.constant(`${layer.name}/kernel`, outputsFirst);
-      const bias = graph.constant(`${layer.name}/bias`, asStored);
-      graph.add(
-        layer.name,
-        'Conv',
-        [kernel, bias],
-        [ints('kernel_shape', [edge, edge]), ints('pads', [before, before, after, after])],
-      );
-      addActivation(graph, layer.name, layer.activation);
-      return;
-    }
-    case 'max-pool2d':
-      graph.add(
-        layer.name,
-        'MaxPool',
-        [],
-        [ints('kernel_shape', [...pairOf(layer.poolSize)]), ints('strides', [...stridesOf(layer)])],
-      );
-      return;
-    case 'flatten':
-      graph.add(`${layer.name}/to-nhwc`, 'Transpose', [], [ints('perm', [0, 2, 3, 1])]);
-      graph.add(layer.name, 'Flatten', [], [int('axis', 1)]);
-      return;
-    case 'dense': {
-      const kernel = graph.constant(`${layer.name}/kernel`, asStored);
-      const bias = graph.constant(`${layer.name}/bias`, asStored);
-      graph.add(layer.name, 'Gemm', [kernel, bias], []);
-      addActivation(graph, layer.name, layer.activation);
-      return;
-    }
-    default:
-      throw new InvalidArgumentError(`layer ${layer.name}: ${layer.kind} can't be exported to ONNX yet`);
+  shape(name: string, sizes: readonly number[]): string {
+    const view = new DataView(new ArrayBuffer(sizes.length * 8));
+    sizes.forEach((size, at) => view.setBigInt64(at * 8, BigInt(size), true));
+    const rawData = new Uint8Array(view.buffer);
+    this.initializers.push({ name, dims: [sizes.length], dataType: DATA_TYPE_INT64, rawData });
+    return name;
   }
 }
 
-function addActivation(graph: GraphBuilder, layer: string, activation: Activation): void {
-  if (activation === 'relu') graph.add(`${layer}/relu`, 'Relu', [], []);
-  if (activation === 'sigmoid') graph.add(`${layer}/sigmoid`, 'Sigmoid', [], []);
+/** @returns the name of the layer's value */
+function addLayer(graph: GraphBuilder, layer: ShapedLayer): string {
+  const { spec, input, output } = layer;
+  const { name } = spec;
+  const inputs = layer.inputNames.map((from) => graph.valueOf(from));
+  const [x] = inputs as [string];
+  const bias = (useBias = true) => (useBias ? [graph.constant(`${name}/bias`, asStored)] : []);
+  switch (spec.kind) {
+    case 'conv2d': {
+      const kernel = graph.constant(`${name}/kernel`, outputsFirst);
+      const attributes = [
+        ...windowAttributes(spec, pairOf(spec.kernelSize)),
+        pads(spec, pairOf(spec.kernelSize), input),
+      ];
+      return activated(
+        graph,
+        name,
+        spec.activation,
+        graph.add(name, 'Conv', [x, kernel, ...bias(spec.useBias)], attributes),
+      );
+    }
+    case 'conv2d-transpose': {
+      const kernel = graph.constant(`${name}/kernel`, outputsFirst);
+      const size = pairOf(spec.kernelSize);
+      const strides = stridesOf(spec);
+      // Where the windows leave gaps, Keras appends the last of them.
+      const gap = ints('output_padding', [Math.max(strides[0] - size[0], 0), Math.max(strides[1] - size[1], 0)]);
+      const attributes = [...windowAttributes(spec, size), pads(spec, size, output), gap];
+      return activated(
+        graph,
+        name,
+        spec.activation,
+        graph.add(name, 'ConvTranspose', [x, kernel, ...bias(spec.useBias)], attributes),
+      );
+    }
+    case 'max-pool2d':
+    case 'average-pool2d': {
+      const size = pairOf(spec.poolSize);
+      const opType = spec.kind === 'max-pool2d' ? 'MaxPool' : 'AveragePool';
+      return graph.add(name, opType, [x], [...windowAttributes(spec, size), pads(spec, size, input)]);
+    }
+    case 'global-average-pool2d':
+      return graph.add(name, 'Flatten', [graph.add(`${name}/mean`, 'GlobalAveragePool', [x])], [int('axis', 1)]);
+    case 'flatten': {
+      if (layer.inputsAreFlat) return x;
+      const last = graph.add(`${name}/to-nhwc`, 'Transpose', [x], [ints('perm', TO_NHWC)]);
+      return graph.add(name, 'Flatten', [last], [int('axis', 1)]);
+    }
+    case 'reshape': {
+      const flat = layer.inputsAreFlat ? x : graph.add(`${name}/to-nhwc`, 'Transpose', [x], [ints('perm', TO_NHWC)]);
+      const shape = graph.shape(`${name}/shape`, [-1, output.height, output.width, output.channels]);
+      const image = graph.add(`${name}/reshaped`, 'Reshape', [flat, shape]);
+      return graph.add(name, 'Transpose', [image], [ints('perm', TO_NCHW)]);
+    }
+    case 'dense': {
+      const kernel = graph.constant(`${name}/kernel`, asStored);
+      return activated(graph, name, spec.activation, graph.add(name, 'Gemm', [x, kernel, ...bias(spec.useBias)]));
+    }
+    case 'batch-norm': {
+      const tensors = ['gamma', 'beta', 'moving_mean', 'moving_variance'].map((tensor) =>
+        graph.constant(`${name}/${tensor}`, asStored),
+      );
+      const epsilon = { name: 'epsilon', type: ATTRIBUTE_FLOAT, f: spec.epsilon ?? DEFAULT_BATCH_NORM_EPSILON };
+      return graph.add(name, 'BatchNormalization', [x, ...tensors], [epsilon]);
+    }
+    case 'dropout':
+      return x;
+    case 'activation':
+      if (spec.activation === 'softmax') return graph.add(name, 'Softmax', [x], [int('axis', 1)]);
+      return graph.add(name, spec.activation === 'relu' ? 'Relu' : 'Sigmoid', [x]);
+    case 'add':
+      return inputs
+        .slice(1)
+        .reduce(
+          (sum, other, at) => graph.add(at === inputs.length - 2 ? name : `${name}/${at}`, 'Add', [sum, other]),
+          x,
+        );
+    case 'concat':
+      return graph.add(name, 'Concat', inputs, [int('axis', 1)]);
+  }
+}
+
+function activated(graph: GraphBuilder, layer: string, activation: Activation, value: string): string {
+  if (activation === 'relu') return graph.add(`${layer}/relu`, 'Relu', [value]);
+  if (activation === 'sigmoid') return graph.add(`${layer}/sigmoid`, 'Sigmoid', [value]);
+  return value;
+}
+
+function windowAttributes(spec: Conv2dSpec | Conv2dTransposeSpec | PoolSpec, size: readonly [number, number]) {
+  return [ints('kernel_shape', [...size]), ints('strides', [...stridesOf(spec)])];
+}
+
+/** @param large the side that the windows lie over */
+function pads(
+  spec: Conv2dSpec | Conv2dTransposeSpec | PoolSpec,
+  size: readonly [number, number],
+  large: { height: number; width: number },
+): OnnxAttribute {
+  const [strideY, strideX] = stridesOf(spec);
+  const [top, bottom] = paddingOf(spec.padding ?? 'valid', large.height, size[0], strideY);
+  const [left, right] = paddingOf(spec.padding ?? 'valid', large.width, size[1], strideX);
+  return ints('pads', [top, left, bottom, right]);
 }
 
 function asStored({ shape, data }: WeightTensor) {
   return { dims: shape, data };
 }
 
-/** [kh,kw,in,out] → [out,in,kh,kw] */
+/** [kh,kw,in,out] → [out,in,kh,kw]; of a transposed convolution [kh,kw,out,in] → [in,out,kh,kw] */
 function outputsFirst({ shape, data }: WeightTensor) {
   const [rows, columns, inputs, outputs] = shape as [number, number, number, number];
   const moved = new Float32Array(data.length);
