@@ -118,9 +118,9 @@ describe('synthesis - refusals', () => {
     ['no data', () => client.unary('SubmitFit', fit({ data: [] })), /data is empty/],
     ['no CVAE settings', () => client.unary('SubmitFit', fit({ cvae: null })), /field cvae is missing/],
     [
-      'the convolutional CVAE',
+      'the convolutional CVAE for edges of 12',
       () => client.unary('SubmitFit', fit({ cvae: { ...cvae, architecture: 'convolutional' } })),
-      /cannot fit yet/,
+      /convolutional CVAE takes images whose edges are multiples of 8/,
     ],
     ['no epochs', () => client.unary('SubmitFit', fit({ cvae: { ...cvae, epochs: 0 } })), /cvae\.epochs is 0/],
     ['a rate of 0', () => client.unary('SubmitFit', fit({ cvae: { ...cvae, learningRate: 0 } })), /learning_rate is 0/],

@@ -62,7 +62,7 @@ const synthesisSection = z.strictObject({
   source: sourceSection.optional(),
   cvae: z
     .strictObject({
-      architecture: z.enum(['dense', 'convolutional']).optional(),
+      architecture: z.enum(['auto', 'dense', 'convolutional']).optional(),
       epochs: positive.optional(),
       batch: positive.optional(),
       latent: positive.optional(),

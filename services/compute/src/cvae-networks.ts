@@ -13,11 +13,49 @@ export const LATENT_INPUT = 'latent';
 /** Hidden sizes of the paper's dense encoder. */
 export const PAPER_DENSE_CVAE: CvaeArchitecture = { kind: 'dense', hidden: [256, 128, 64] };
 /** The paper's for CIFAR: convolutions down to one pixel of a 32x32 image. */
-export const PAPER_CONVOLUTIONAL_CVAE: CvaeArchitecture = {
+export const PAPER_CONVOLUTIONAL_CVAE: Extract<CvaeArchitecture, { kind: 'convolutional' }> = {
   kind: 'convolutional',
   filters: [32, 64, 128, 256, 512],
   hidden: [32, 16],
 };
+
+/**
+ * Numbers of an image up to which `auto` takes the convolutional CVAE: its last layer has their square of weights.
+ * Above the 3072 of the paper's images, below what a network may take.
+ */
+export const MAX_CONVOLUTIONAL_VALUES = 6144;
+/** Halvings without which the convolutional CVAE is none. */
+const MIN_HALVINGS = 3;
+
+export const CVAE_ARCHITECTURES = ['auto', 'dense', 'convolutional'] as const;
+export type CvaeArchitectureName = (typeof CVAE_ARCHITECTURES)[number];
+
+/**
+ * The paper's architecture for images of this shape. `auto`: convolutional for colour whose edges can be halved three
+ * times or more, dense for all else. An image that can't be halved five times gets fewer of the convolutions.
+ * @throws InvalidArgumentError where `convolutional` doesn't suit the shape
+ */
+export function paperCvae(name: CvaeArchitectureName, shape: ImageShape): CvaeArchitecture {
+  if (name === 'dense') return PAPER_DENSE_CVAE;
+  const { filters, hidden } = PAPER_CONVOLUTIONAL_CVAE;
+  const halvings = Math.min(filters.length, halvingsOf(shape.height), halvingsOf(shape.width));
+  const suits = halvings >= MIN_HALVINGS && pixelsPerImage(shape) <= MAX_CONVOLUTIONAL_VALUES;
+  if (name === 'auto' && !(suits && shape.channels > 1)) return PAPER_DENSE_CVAE;
+  if (!suits) {
+    throw new InvalidArgumentError(
+      `the convolutional CVAE takes images whose edges are multiples of ${STRIDE ** MIN_HALVINGS}, of at most ` +
+        `${MAX_CONVOLUTIONAL_VALUES} numbers, not ${describeShape(shape)}; resize the images or use the dense CVAE`,
+      { code: 'CVAE_SHAPE' },
+    );
+  }
+  return { kind: 'convolutional', filters: filters.slice(0, halvings), hidden };
+}
+
+function halvingsOf(edge: number): number {
+  let halvings = 0;
+  for (let left = edge; left > 0 && left % STRIDE === 0; left /= STRIDE) halvings++;
+  return halvings;
+}
 
 const KERNEL = 4;
 const STRIDE = 2;

@@ -11,3 +11,6 @@ export * from './metrics/index.js';
 export * from './network-shapes.js';
 export * from './networks.js';
 export * from './parallel/index.js';
+export * from './recipe-checks.js';
+export * from './schedules.js';
+export { assertTrainable } from './engines/kernel-graph.js';

@@ -30,16 +30,24 @@ export const NETWORK_NAMES: readonly string[] = Object.keys(BUILDERS);
  * @throws InvalidArgumentError where the name isn't known or the shape doesn't suit the network
  */
 export function networkByName(name: string, shape: ImageShape, classes: number): NetworkSpec {
-  const build = Object.hasOwn(BUILDERS, name) ? BUILDERS[name] : undefined;
-  if (!build) {
-    throw new InvalidArgumentError(`there is no network '${name}'; known are ${NETWORK_NAMES.join(', ')}`, {
-      code: 'UNKNOWN_NETWORK',
-    });
-  }
+  const build = builderOf(name);
   if (!Number.isSafeInteger(classes) || classes < 2) {
     throw new InvalidArgumentError(`network ${name} needs 2 or more classes, not ${classes}`);
   }
   return build(shape, classes);
+}
+
+/** @throws InvalidArgumentError where the name isn't known, whatever the images are */
+export function assertNetworkName(name: string): void {
+  builderOf(name);
+}
+
+function builderOf(name: string): NetworkBuilder {
+  const build = Object.hasOwn(BUILDERS, name) ? BUILDERS[name] : undefined;
+  if (build) return build;
+  throw new InvalidArgumentError(`there is no network '${name}'; known are ${NETWORK_NAMES.join(', ')}`, {
+    code: 'UNKNOWN_NETWORK',
+  });
 }
 
 /** Convolutions 5x5 valid and 5x5 same, each with ReLU and a 2x2 pool, then dense 120, 84 and the classes. */

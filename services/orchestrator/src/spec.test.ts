@@ -17,7 +17,9 @@ describe('checkedSpec', () => {
     expect(checkedSpec(aSpec())).toEqual(aSpec());
   });
 
-  const synthesis = aSpec().synthesis;
+  const { synthesis, student } = aSpec();
+  const recipe = (change: object) => ({ student: { ...student, recipe: { ...student.recipe, ...change } } });
+  const cvae = (change: object) => ({ synthesis: { ...synthesis, cvae: { ...synthesis.cvae, ...change } } });
   it.each<[string, Parameters<typeof aSpec>[0], RegExp]>([
     ['a path as its name', { name: '../x' }, /name is "\.\.\/x"/],
     ['no teacher', { teacher: '' }, /teacher is missing/],
@@ -34,6 +36,22 @@ describe('checkedSpec', () => {
     ],
     ['shares that are all zero', { synthesis: { ...synthesis, mixupShare: 0 } }, /all shares are 0/],
     ['a negative share', { synthesis: { ...synthesis, cutmixShare: -1 } }, /cutmixShare is -1/],
+    ['a network that does not exist', { student: { ...student, network: 'vgg' } }, /no network 'vgg'/],
+    ['no epochs', recipe({ epochs: 0 }), /recipe.epochs is 0/],
+    ['a batch that is none', recipe({ batch: 0.5 }), /recipe.batch is 0.5/],
+    [
+      'a schedule that does not exist',
+      recipe({ schedule: 'yearly' }),
+      /schedule is "yearly": use one of constant, step/,
+    ],
+    ['a rate of zero', recipe({ learningRate: 0 }), /learning_rate is 0/],
+    ['a temperature of zero', recipe({ temperature: 0 }), /temperature is 0/],
+    [
+      'a CVAE that does not exist',
+      cvae({ architecture: 'cubist' }),
+      /architecture is "cubist": use one of auto, dense/,
+    ],
+    ['a CVAE of no epochs', cvae({ epochs: 0 }), /cvae.epochs is 0/],
     ['a part of an image', { synthesis: { ...synthesis, images: 1.5 } }, /synthesis.images is 1.5/],
   ])('refuses %s', (_what, over, message) => {
     expect(() => checkedSpec(aSpec(over))).toThrow(message);
@@ -54,6 +72,18 @@ describe('checkDatasets', () => {
   it('refuses test images of more classes than declared', () => {
     const test = dataset(5, { classNames: Array.from({ length: 11 }, (_, k) => `c${k}`) });
     expect(() => checkDatasets(aSpec(), dataset(5), test)).toThrow(/11 classes and classes is 10/);
+  });
+
+  it('refuses a network and a batch that no engine could hold', () => {
+    const { student } = aSpec();
+    const spec = aSpec({ student: { ...student, network: 'resnet32', recipe: { ...student.recipe, batch: 8192 } } });
+    expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/resnet32 at batch 8192 would need about \d+ MiB/);
+  });
+
+  it('refuses a convolutional CVAE for images that it can not halve', () => {
+    const { synthesis } = aSpec();
+    const spec = aSpec({ synthesis: { ...synthesis, cvae: { ...synthesis.cvae, architecture: 'convolutional' } } });
+    expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/multiples of 8, .* not 28x28x1/);
   });
 
   it('refuses a network that does not exist', () => {

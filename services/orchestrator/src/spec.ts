@@ -7,13 +7,28 @@ import {
   assertSeed,
   requiredField,
 } from '@bbdistill/common';
-import { MAX_TRAINING_THREADS, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
+import {
+  CVAE_ARCHITECTURES,
+  MAX_BATCH,
+  MAX_EPOCHS,
+  MAX_TRAINING_THREADS,
+  assertNetworkName,
+  assertRecipe,
+  assertTrainable,
+  engineNamed,
+  networkByName,
+  paperCvae,
+  threadsFault,
+} from '@bbdistill/compute';
+import type { CvaeArchitectureName } from '@bbdistill/compute';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { SynthesisSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/SynthesisSpec.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 
 export const MAX_CLASSES = 1000;
+/** Of the CVAE's z, as the synthesis service takes it. */
+export const MAX_LATENT = 512;
 export const MAX_SYNTHETIC_IMAGES = 10_000_000;
 const NAME_PATTERN = /^[\p{L}\p{N}][\p{L}\p{N} ._+-]{0,99}$/u;
 
@@ -51,7 +66,9 @@ export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
   const synthesis = checkSynthesis(requiredField('synthesis', spec.synthesis));
   const student = requiredField('student', spec.student);
   if (student.network === '') throw new InvalidArgumentError('student.network is missing');
+  assertNetworkName(student.network);
   const recipe = requiredField('student.recipe', student.recipe);
+  assertRecipe(recipe);
   const evaluation = requiredField('evaluation', spec.evaluation);
   if (!(evaluation.teacherImages >= 0)) {
     throw new InvalidArgumentError(`evaluation.teacher_images is ${evaluation.teacherImages}: it must be 0 or more`);
@@ -77,7 +94,25 @@ function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesi
     );
   }
   assertInRange('synthesis.drop_below', synthesis.dropBelow, 0, 0.49);
-  return { ...synthesis, cvae: requiredField('synthesis.cvae', synthesis.cvae) };
+  const cvae = requiredField('synthesis.cvae', synthesis.cvae);
+  architectureOf(cvae.architecture);
+  assertNatural('synthesis.cvae.epochs', cvae.epochs, MAX_EPOCHS);
+  assertNatural('synthesis.cvae.batch', cvae.batch, MAX_BATCH);
+  assertNatural('synthesis.cvae.latent', cvae.latent, MAX_LATENT);
+  if (!(cvae.learningRate > 0 && cvae.learningRate <= 1)) {
+    throw new InvalidArgumentError(
+      `synthesis.cvae.learning_rate is ${cvae.learningRate}: it must be above 0 and at most 1 (paper: 0.001)`,
+    );
+  }
+  return { ...synthesis, cvae };
+}
+
+function architectureOf(name: string): CvaeArchitectureName {
+  const found = CVAE_ARCHITECTURES.find((known) => known === (name || 'auto'));
+  if (found) return found;
+  throw new InvalidArgumentError(
+    `synthesis.cvae.architecture is "${name}": use one of ${CVAE_ARCHITECTURES.join(', ')}`,
+  );
 }
 
 /**
@@ -85,8 +120,12 @@ function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesi
  * @throws InvalidArgumentError, FailedPreconditionError
  */
 export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Dataset__Output | undefined): void {
-  if (real.shape) networkByName(spec.student.network, real.shape, spec.classes);
-  const { images } = spec.synthesis;
+  const { images, cvaeShare, dropBelow } = spec.synthesis;
+  if (real.shape) {
+    assertTrainable(networkByName(spec.student.network, real.shape, spec.classes), spec.student.recipe.batch);
+    if (images > 0 && cvaeShare + dropBelow > 0)
+      paperCvae(architectureOf(spec.synthesis.cvae.architecture), real.shape);
+  }
   const mixes = spec.synthesis.mixupShare + spec.synthesis.cutmixShare > 0;
   if (images > 0 && mixes && real.images < 2) {
     throw new InvalidArgumentError(

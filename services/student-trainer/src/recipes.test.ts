@@ -1,7 +1,6 @@
-import { assertMixOptions } from '@bbdistill/compute';
+import { assertMixOptions, assertRecipe } from '@bbdistill/compute';
 import { describe, expect, it } from 'vitest';
 import { RECIPE_NAMES, recipeNamed } from './recipes.js';
-import { assertRecipe } from './requests.js';
 
 describe('recipes', () => {
   it.each(RECIPE_NAMES)('%s is one that the services take', (name) => {

@@ -23,7 +23,7 @@ export interface Recipe {
 }
 
 const PAPER_CVAE: CvaeConfig__Output = {
-  architecture: 'dense',
+  architecture: 'auto',
   epochs: 100,
   batch: 256,
   latent: 2,

@@ -10,16 +10,10 @@ import type { ImageShape } from '@bbdistill/common';
 import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/EvaluateRequest.js';
 import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
-import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
-import { MAX_TRAINING_THREADS, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
+import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
-import { SCHEDULES } from './schedule.js';
 
-export const MAX_EPOCHS = 100_000;
-export const MAX_BATCH = 8192;
 export const MAX_CLASSES = 10_000;
-export const MAX_LEARNING_RATE = 10;
-export const MAX_TEMPERATURE = 1000;
 
 /** @throws InvalidArgumentError naming the field, its value and its range */
 export function assertTrainRequest(request: TrainRequest__Output): EngineName {
@@ -47,30 +41,6 @@ export function assertThreads(threads: number, engine: EngineName): void {
 export function networkOf(request: TrainRequest__Output): NetworkSpec {
   const shape: ImageShape = requiredField('data[0].images.shape', request.data[0]?.images?.shape);
   return networkByName(request.network, shape, request.classes);
-}
-
-/** @throws InvalidArgumentError */
-export function assertRecipe(recipe: TrainingRecipe__Output): void {
-  assertNatural('recipe.epochs', recipe.epochs, MAX_EPOCHS);
-  assertNatural('recipe.batch', recipe.batch, MAX_BATCH);
-  if (!(SCHEDULES as readonly string[]).includes(recipe.schedule)) {
-    throw new InvalidArgumentError(`recipe.schedule is "${recipe.schedule}": use one of ${SCHEDULES.join(', ')}`);
-  }
-  if (!(recipe.learningRate > 0 && recipe.learningRate <= MAX_LEARNING_RATE)) {
-    throw new InvalidArgumentError(
-      `recipe.learning_rate is ${recipe.learningRate}: it must be above 0 and at most ${MAX_LEARNING_RATE}`,
-    );
-  }
-  assertInRange('recipe.batch_mixup_alpha', recipe.batchMixupAlpha, 0, 1000);
-  assertInRange('recipe.rotation_degrees', recipe.rotationDegrees, 0, 180);
-  assertInRange('recipe.shift', recipe.shift, 0, 1);
-  assertInRange('recipe.balance', recipe.balance, 0, 1);
-  if (!(recipe.temperature > 0 && recipe.temperature <= MAX_TEMPERATURE)) {
-    throw new InvalidArgumentError(
-      `recipe.temperature is ${recipe.temperature}: it must be above 0 and at most ${MAX_TEMPERATURE} (paper: 1)`,
-    );
-  }
-  assertInRange('recipe.weight_decay', recipe.weightDecay, 0, 1);
 }
 
 /** @throws InvalidArgumentError */

@@ -2,11 +2,9 @@ import { CancelledError } from '@bbdistill/common/base';
 import type { Clock, ImageShape } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
-import { DEFAULT_ADAM, startParallelTraining, startTraining } from '@bbdistill/compute';
-import type { Engine, NetworkSpec, Training, TrainingOptions, WeightTensor } from '@bbdistill/compute';
+import { DEFAULT_ADAM, scheduleFor, startParallelTraining, startTraining } from '@bbdistill/compute';
+import type { Engine, NetworkSpec, ScheduleName, Training, TrainingOptions, WeightTensor } from '@bbdistill/compute';
 import type { TrainingCheckpoint } from './checkpoint.js';
-import { scheduleFor } from './schedule.js';
-import type { ScheduleName } from './schedule.js';
 
 /** Answered images, in the order of the shards. */
 export interface TrainingData {
@@ -76,17 +74,20 @@ export async function trainStudent(
     const totalSteps = stepsPerEpoch * recipe.epochs;
     const rateOf = scheduleFor(recipe.schedule as ScheduleName, recipe.learningRate, totalSteps);
     const history = [...(resumeFrom?.history ?? [])];
+    const epochLosses = history.map(({ loss }) => loss);
     let epochLossSum = resumeFrom?.epochLossSum ?? 0;
     let savedAtMs = hooks.clock.monotonicMs();
     hooks.progress(resumeFrom?.step ?? 0, totalSteps, history.at(-1)?.loss);
 
     for (let step = resumeFrom?.step ?? 0; step < totalSteps; step++) {
-      const loss = training.step(step, rateOf(step));
+      const rate = rateOf(step, epochLosses);
+      const loss = training.step(step, rate);
       epochLossSum += loss;
       const done = step + 1;
       if (done % stepsPerEpoch === 0) {
         const epoch = done / stepsPerEpoch;
-        history.push({ epoch, loss: epochLossSum / stepsPerEpoch, learningRate: rateOf(step) });
+        history.push({ epoch, loss: epochLossSum / stepsPerEpoch, learningRate: rate });
+        epochLosses.push(epochLossSum / stepsPerEpoch);
         epochLossSum = 0;
       }
       if (done % BREATHE_EVERY_STEPS !== 0 && done !== totalSteps) continue;

@@ -10,7 +10,7 @@ import { drawLatents, generateImages } from './generate.js';
 import { decodeGenerator, encodeGenerator } from './generator.js';
 import type { Generator } from './generator.js';
 
-const options: FitOptions = { epochs: 40, batch: 16, latent: 2, learningRate: 3e-3, seed: 5 };
+const options: FitOptions = { architecture: 'dense', epochs: 40, batch: 16, latent: 2, learningRate: 3e-3, seed: 5 };
 const going = { signal: new AbortController().signal, progress: () => undefined };
 let engine: Engine;
 let fitted: { generator: Generator; epochLoss: number[] };
@@ -50,6 +50,28 @@ describe('fit - learning', () => {
     const first = await weightsOf(1);
     expect(await weightsOf(1)).toEqual(first);
     expect(await weightsOf(2)).not.toEqual(first);
+  });
+
+  it('fits the convolutional CVAE on colour, keeps it and draws from it', async () => {
+    const shape = { height: 8, width: 8, channels: 3 };
+    const count = 24;
+    const pixels = Uint8Array.from({ length: count * 192 }, (_, i) => (Math.floor(i / 192) % 3 === i % 3 ? 230 : 20));
+    const targets = Float32Array.from({ length: count * 3 }, (_, i) => Number(Math.floor(i / 3) % 3 === i % 3));
+    const colour = { count, shape, classes: 3, pixels, targets };
+    const many = { ...options, architecture: 'auto', epochs: 30, batch: 8 } as const;
+    const result = await fitGenerator(engine, colour, many, going);
+    expect(result.generator.architecture).toEqual({ kind: 'convolutional', filters: [32, 64, 128], hidden: [32, 16] });
+    expect(result.epochLoss.at(-1)!).toBeLessThan(result.epochLoss[0]! * 0.7);
+    const images = await drawn(6, 9, decodeGenerator(encodeGenerator(result.generator)));
+    for (let n = 0; n < 6; n++) {
+      const means = [0, 1, 2].map((c) =>
+        images.subarray(n * 192, (n + 1) * 192).reduce((sum, v, i) => sum + (i % 3 === c ? v : 0), 0),
+      );
+      expect(means.indexOf(Math.max(...means))).toBe(n % 3);
+    }
+    await expect(
+      fitGenerator(engine, tinyImages(4), { ...options, architecture: 'convolutional' }, going),
+    ).rejects.toThrow(/convolutional CVAE takes images whose edges are multiples of 8, .* not 12x12x1/);
   });
 
   it('takes fewer images than a batch', async () => {
@@ -124,7 +146,7 @@ describe('generator - storing', () => {
       shape: { height: 12, width: 12, channels: 1 },
       classes: 3,
       latent: 2,
-      hidden: [256, 128, 64],
+      architecture: { kind: 'dense', hidden: [256, 128, 64] },
     });
     expect(weights.length).toBeGreaterThan(0);
     expect(weights.every(({ name }) => name.startsWith('decoder/'))).toBe(true);

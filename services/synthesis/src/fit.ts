@@ -1,12 +1,9 @@
 import { CancelledError, RandomStream, pixelsPerImage } from '@bbdistill/common/base';
 import type { ImageShape } from '@bbdistill/common/base';
-import { DEFAULT_ADAM, argmaxRows } from '@bbdistill/compute';
-import type { Cvae, Engine } from '@bbdistill/compute';
+import { DEFAULT_ADAM, argmaxRows, paperCvae } from '@bbdistill/compute';
+import type { Cvae, CvaeArchitectureName, Engine } from '@bbdistill/compute';
 import type { Generator } from './generator.js';
 import type { WorkHooks } from './synthesise.js';
-
-/** Hidden sizes of the paper's dense encoder; the decoder mirrors them. */
-export const DENSE_HIDDEN: readonly number[] = [256, 128, 64];
 
 /** The few real images and what the teacher said of them. */
 export interface FitData {
@@ -20,6 +17,7 @@ export interface FitData {
 }
 
 export interface FitOptions {
+  architecture: CvaeArchitectureName;
   epochs: number;
   batch: number;
   /** Size of z. */
@@ -35,9 +33,10 @@ export interface FittedGenerator {
 }
 
 /**
- * Fits the dense CVAE on (image | teacher's class) (paper, section 3.3): every epoch sees every image once, in an order
+ * Fits a CVAE on (image | teacher's class) (paper, section 3.3): every epoch sees every image once, in an order
  * of its own.
- * @throws NanLossError naming the step
+ * @throws InvalidArgumentError where the architecture doesn't suit the images
+ * @throws NanLossError naming the step and the layer
  * @throws CancelledError when the signal aborts
  */
 export async function fitGenerator(
@@ -48,11 +47,12 @@ export async function fitGenerator(
 ): Promise<FittedGenerator> {
   const { shape, classes } = data;
   const batch = Math.min(options.batch, data.count);
+  const architecture = paperCvae(options.architecture, shape);
   const cvae = engine.createCvae({
     shape,
     classes,
     latent: options.latent,
-    architecture: { kind: 'dense', hidden: DENSE_HIDDEN },
+    architecture,
     batch,
     seed: options.seed,
     optimiser: DEFAULT_ADAM,
@@ -76,7 +76,7 @@ export async function fitGenerator(
       if (hooks.signal.aborted) throw new CancelledError(`the fit was cancelled after epoch ${epoch + 1}`);
     }
     const weights = cvae.weights();
-    return { generator: { shape, classes, latent: options.latent, hidden: DENSE_HIDDEN, weights }, epochLoss };
+    return { generator: { shape, classes, latent: options.latent, architecture, weights }, epochLoss };
   } finally {
     cvae.dispose();
   }

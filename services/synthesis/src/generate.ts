@@ -8,6 +8,9 @@ import type { WorkHooks } from './synthesise.js';
 /** Half-width of the uniform latents (paper: U(−3,3)). */
 export const UNIFORM_LATENT_LIMIT = 3;
 
+/** Images decoded together: the last layer's weights are too many to be read again for every one. Divides a shard. */
+const CONVOLUTIONAL_BATCH = 64;
+
 /** Gets the images piece by piece: uint8 [count,H,W,C], at most MAX_IMAGES_PER_SHARD; the last piece may be smaller. */
 export type ImageSink = (pixels: Uint8Array, count: number) => void | Promise<void>;
 
@@ -25,13 +28,13 @@ export async function generateImages(
   sink: ImageSink,
   hooks: WorkHooks,
 ): Promise<void> {
-  const { shape, classes, latent, hidden, weights } = generator;
+  const { shape, classes, latent, architecture, weights } = generator;
   const cvae = engine.createCvae({
     shape,
     classes,
     latent,
-    architecture: { kind: 'dense', hidden },
-    batch: 1,
+    architecture,
+    batch: architecture.kind === 'dense' ? 1 : CONVOLUTIONAL_BATCH,
     seed,
     optimiser: DEFAULT_ADAM,
   });

@@ -1,6 +1,6 @@
 import { DataLossError, decodeTensors, encodeTensors } from '@bbdistill/common/base';
 import type { ImageShape } from '@bbdistill/common/base';
-import type { WeightTensor } from '@bbdistill/compute';
+import type { CvaeArchitecture, WeightTensor } from '@bbdistill/compute';
 
 /** A fitted CVAE as it is stored: what rebuilds its decoder, and the decoder's weights. */
 export interface Generator {
@@ -8,8 +8,7 @@ export interface Generator {
   classes: number;
   /** Size of z. */
   latent: number;
-  /** Encoder's hidden sizes; the decoder mirrors them. */
-  hidden: readonly number[];
+  architecture: CvaeArchitecture;
   weights: WeightTensor[];
 }
 
@@ -20,16 +19,17 @@ export function isDecoderWeight(name: string): boolean {
 }
 
 /** The decoder alone as safetensors: generating needs no more. */
-export function encodeGenerator({ shape, classes, latent, hidden, weights }: Generator): Uint8Array {
+export function encodeGenerator({ shape, classes, latent, architecture, weights }: Generator): Uint8Array {
   const decoder = weights.filter(({ name }) => isDecoderWeight(name));
   return encodeTensors({
     metadata: {
       format: FORMAT,
-      architecture: 'dense',
+      architecture: architecture.kind,
       shape: `${shape.height},${shape.width},${shape.channels}`,
       classes: String(classes),
       latent: String(latent),
-      hidden: hidden.join(','),
+      hidden: architecture.hidden.join(','),
+      ...(architecture.kind === 'convolutional' ? { filters: architecture.filters.join(',') } : {}),
     },
     tensors: Object.fromEntries(
       decoder.map(({ name, shape: sizes, data }) => [name, { dtype: 'F32' as const, shape: sizes, data }]),
@@ -43,9 +43,8 @@ export function decodeGenerator(bytes: Uint8Array): Generator {
   const [height, width, channels] = (metadata['shape'] ?? '').split(',').map(Number);
   const classes = Number(metadata['classes']);
   const latent = Number(metadata['latent']);
-  const hidden = (metadata['hidden'] ?? '').split(',').map(Number);
-  const whole = height && width && channels && classes && latent && hidden.every((size) => size > 0);
-  if (metadata['format'] !== FORMAT || metadata['architecture'] !== 'dense' || !whole) {
+  const architecture = architectureOf(metadata);
+  if (metadata['format'] !== FORMAT || !architecture || !(height && width && channels && classes && latent)) {
     throw new DataLossError(
       `this blob holds no fitted generator: its format is ${metadata['format'] ?? 'not named'}, not ${FORMAT}`,
       { code: 'GENERATOR_DAMAGED' },
@@ -55,7 +54,17 @@ export function decodeGenerator(bytes: Uint8Array): Generator {
     shape: { height, width, channels },
     classes,
     latent,
-    hidden,
+    architecture,
     weights: Object.entries(tensors).map(([name, { shape, data }]) => ({ name, shape, data: data as Float32Array })),
   };
+}
+
+function architectureOf(metadata: Readonly<Record<string, string>>): CvaeArchitecture | undefined {
+  const sizes = (name: string) => (metadata[name] ?? '').split(',').map(Number);
+  const [hidden, filters] = [sizes('hidden'), sizes('filters')];
+  const allPositive = (numbers: number[]) => numbers.every((size) => size > 0);
+  if (!allPositive(hidden)) return undefined;
+  if (metadata['architecture'] === 'dense') return { kind: 'dense', hidden };
+  if (metadata['architecture'] !== 'convolutional' || !allPositive(filters)) return undefined;
+  return { kind: 'convolutional', filters, hidden };
 }

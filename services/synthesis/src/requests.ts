@@ -3,8 +3,14 @@ import type { CvaeConfig__Output } from '@bbdistill/common/gen/bbdistill/v1/Cvae
 import type { FitRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/FitRequest.js';
 import type { GenerateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/GenerateRequest.js';
 import type { MixRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/MixRequest.js';
-import { NO_SOURCE_AUGMENTATION, assertMixOptions, engineNamed } from '@bbdistill/compute';
-import type { MixOptions } from '@bbdistill/compute';
+import {
+  CVAE_ARCHITECTURES,
+  NO_SOURCE_AUGMENTATION,
+  assertMixOptions,
+  engineNamed,
+  paperCvae,
+} from '@bbdistill/compute';
+import type { CvaeArchitectureName, MixOptions } from '@bbdistill/compute';
 
 /** More than any of the paper's sets by far; keeps a typing error from filling a disk. */
 export const MAX_IMAGES_PER_REQUEST = 10_000_000;
@@ -17,7 +23,9 @@ export const MAX_CLASSES = 10_000;
 export function fitRequestOf(request: FitRequest__Output) {
   if (request.data.length === 0) throw new InvalidArgumentError('data is empty: give the labelled real images');
   const cvae = requiredField('cvae', request.cvae);
-  assertDense(cvae);
+  const architecture = architectureOf(cvae);
+  const shape = requiredField('data[0].images.shape', request.data[0]?.images?.shape);
+  paperCvae(architecture, shape);
   assertSeed(request.seed);
   assertNatural('classes', request.classes, MAX_CLASSES);
   assertNatural('cvae.epochs', cvae.epochs, MAX_FIT_EPOCHS);
@@ -33,6 +41,7 @@ export function fitRequestOf(request: FitRequest__Output) {
     classes: request.classes,
     engine: engineNamed(request.engine),
     options: {
+      architecture,
       epochs: cvae.epochs,
       batch: cvae.batch,
       latent: cvae.latent,
@@ -67,12 +76,11 @@ export function mixRequestOf(request: MixRequest__Output) {
   return { images: request.images, count: request.count, options };
 }
 
-function assertDense(cvae: CvaeConfig__Output): void {
-  if (cvae.architecture === 'dense') return;
+function architectureOf({ architecture }: CvaeConfig__Output): CvaeArchitectureName {
+  const found = CVAE_ARCHITECTURES.find((name) => name === (architecture || 'auto'));
+  if (found) return found;
   throw new InvalidArgumentError(
-    cvae.architecture === 'convolutional'
-      ? 'cvae.architecture is "convolutional", which this version cannot fit yet: use "dense"'
-      : `cvae.architecture is "${cvae.architecture}": use "dense"`,
+    `cvae.architecture is "${architecture}": use one of ${CVAE_ARCHITECTURES.join(', ')}`,
     { code: 'CVAE_ARCHITECTURE' },
   );
 }

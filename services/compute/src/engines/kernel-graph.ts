@@ -2,8 +2,10 @@ import { pixelsPerImage } from '@bbdistill/common/base';
 import { dropoutSeed } from '../dropout.js';
 import { DEFAULT_BATCH_NORM_EPSILON, DEFAULT_BATCH_NORM_MOMENTUM, paddingOf, pairOf, stridesOf } from '../layers.js';
 import type { Conv2dSpec, Conv2dTransposeSpec } from '../layers.js';
-import { elementsOf, tensorsOf } from '../network-shapes.js';
+import type { NetworkSpec } from '../engine.js';
+import { elementsOf, graphOf, shapedLayers, tensorsOf } from '../network-shapes.js';
 import type { LayerGraph, ShapedLayer } from '../network-shapes.js';
+import { requireMemory } from './checks.js';
 import { ACTIVATION_CODES } from './kernels.js';
 import type { Kernels, Pointer } from './kernels.js';
 
@@ -95,6 +97,17 @@ function convArguments(spec: Conv2dSpec | Conv2dTransposeSpec) {
     number,
     number,
   ];
+}
+
+/**
+ * Refuses a training of which the kernels couldn't hold the network.
+ * @throws InvalidArgumentError as compiling it would
+ */
+export function assertTrainable(network: NetworkSpec, batch: number): void {
+  requireMemory(
+    `network ${network.name} at batch ${batch}`,
+    floatsOfGraph(graphOf(network), shapedLayers(network), batch),
+  );
 }
 
 /** About what the kernels allocate: activations with their frames, gradients and maps, weights and moments. */
