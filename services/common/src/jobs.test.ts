@@ -260,6 +260,56 @@ describe('jobs', () => {
     expect(await client.get(id)).not.toHaveProperty('result');
   });
 
+  it('jobs - a worker that lost its hold leaves the message: the job comes back when the other one dies', async () => {
+    await using fixture = await embeddedFixture({ ackWaitMs: 300 });
+    const shared: Pick<Stores, 'state' | 'queue'> = { state: fixture.stores.state, queue: fixture.stores.queue };
+    const client = new JobClient(shared, systemClock);
+    let runs = 0;
+    await using _worker = startWorker(shared, {
+      work: async (_, { signal }) => {
+        if (++runs > 1) return 'done';
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        return 'from the one that lost its hold';
+      },
+    });
+    const { id } = await client.submit('work', {});
+    await waitFor('the job to begin', () => runs === 1);
+    await leaveAsKilled(shared.state, id, { heldBy: 'other/1', heldUntilMs: systemClock.nowMs() + 300 });
+    expect(await client.result(id, never)).toBe('done');
+    expect(runs).toBe(2);
+  });
+
+  it('jobs - one whose worker died and whose message is lost is queued anew by whoever waits for it', async () => {
+    await using fixture = await embeddedFixture({ ackWaitMs: 100 });
+    const { state, queue } = fixture.stores;
+    const client = new JobClient({ state, queue }, systemClock);
+    const { id } = await client.submit('work', {});
+    const lost = new AbortController();
+    for await (const delivery of queue.consume({ kinds: ['work'], concurrency: 1, signal: lost.signal })) {
+      await delivery.ack();
+      lost.abort();
+    }
+    await leaveAsKilled(state, id, { attempts: 1, heldBy: '/dead', heldUntilMs: systemClock.nowMs() });
+    await using _worker = startWorker({ state, queue }, { work: async () => 'done' });
+    expect(await client.result(id, never)).toBe('done');
+  });
+
+  it('jobs - killed over and over, but further each time, is no poison', async () => {
+    await using fixture = await embeddedFixture();
+    const client = new JobClient(fixture.stores, systemClock);
+    const { id } = await client.submit('work', {});
+    const progress = { unit: 'images', done: 7, total: 9 };
+    await leaveAsKilled(fixture.stores.state, id, {
+      attempts: 20,
+      vainAttempts: MAX_JOB_ATTEMPTS,
+      furthest: 6,
+      progress,
+    });
+    await using _worker = startWorker(fixture.stores, { work: async () => 'done' });
+    expect(await client.result(id, never)).toBe('done');
+    expect(await client.get(id)).toMatchObject({ vainAttempts: 1, furthest: 7 });
+  });
+
   it('jobs - one that kills its workers is given up as poison', async () => {
     await using fixture = await embeddedFixture();
     const client = new JobClient(fixture.stores, systemClock);

@@ -57,6 +57,8 @@ export const MAX_JOB_ATTEMPTS = 5;
 export const PROGRESS_INTERVAL_MS = 500;
 /** How often within the ack wait a worker says that it is alive. */
 const SIGNS_OF_LIFE = 3;
+/** Of a silent worker: after one ack wait its message is delivered again, unless it is lost. */
+const LOST_AFTER_ACK_WAITS = 3;
 /** After a failure to take jobs at all, e.g. because the stores are away for long. */
 const TAKE_AGAIN_MS = 1_000;
 
@@ -153,13 +155,37 @@ export class JobClient {
     signal: AbortSignal,
     onChange?: (record: JobRecord<unknown, Result>) => void | Promise<void>,
   ): Promise<Result> {
-    for await (const record of this.watch<unknown, Result>(id, signal)) {
-      await onChange?.(record);
-      if (record.state === 'succeeded') return record.result as Result;
-      if (record.state === 'failed') throw jobError(record);
-      if (record.state === 'cancelled') throw new CancelledError(`job ${record.kind} ${id} was cancelled`);
+    const over = new AbortController();
+    void this.#bringBack(id, AbortSignal.any([signal, over.signal]));
+    try {
+      for await (const record of this.watch<unknown, Result>(id, signal)) {
+        await onChange?.(record);
+        if (record.state === 'succeeded') return record.result as Result;
+        if (record.state === 'failed') throw jobError(record);
+        if (record.state === 'cancelled') throw new CancelledError(`job ${record.kind} ${id} was cancelled`);
+      }
+      throw new CancelledError(`stopped waiting for job ${id}`);
+    } finally {
+      over.abort();
     }
-    throw new CancelledError(`stopped waiting for job ${id}`);
+  }
+
+  /** Queues a job anew whose worker is silent for so long that its message must be lost as well. */
+  async #bringBack(id: string, signal: AbortSignal): Promise<void> {
+    const { state, queue } = this.stores;
+    const patienceMs = LOST_AFTER_ACK_WAITS * queue.ackWaitMs;
+    for (;;) {
+      try {
+        await this.clock.sleep(patienceMs, signal);
+        const entry = await state.get(keyOf(id));
+        const record = entry && decodeJson<JobRecord>(entry.value);
+        if (record?.state !== 'running' || (record.heldUntilMs ?? 0) > this.clock.nowMs() - patienceMs) continue;
+        await queue.publish({ kind: record.kind, id }, signal);
+      } catch {
+        // A store that is away is tried again, and told of by whoever waits for the result.
+        if (signal.aborted) return;
+      }
+    }
   }
 
   /** Asks for a stop. A queued job ends at once, a running one when its worker sees the wish. */
@@ -274,6 +300,10 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   // A worker that was frozen and lost its hold, or whose job was submitted anew, changes nothing any more.
   const changeMine = (change: (record: JobRecord) => JobRecord) =>
     changeRecord(state, id, (record) => (record.heldBy === heldBy ? change(record) : undefined));
+  // Nor does it acknowledge: the message is what brings the job back should the other worker die.
+  const acknowledge = async (left: JobRecord) => {
+    if (isEnded(left.state)) await delivery.ack();
+  };
   const stop = new AbortController();
   const onShutdown = () => stop.abort();
   options.signal.addEventListener('abort', onShutdown, { once: true });
@@ -299,8 +329,7 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
       handler(started.request, measured),
     );
     await reporter.settled();
-    await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), result }));
-    await delivery.ack();
+    await acknowledge(await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), result })));
   } catch (thrown) {
     await reporter.settled();
     if (options.signal.aborted) {
@@ -317,12 +346,12 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     // The job isn't to blame: it is delivered again once the stores are there.
     if (isStoreOutage(thrown)) throw thrown;
     const { code, message, retryable } = asBbdError(thrown);
-    await changeMine((record) =>
+    const left = await changeMine((record) =>
       record.cancelRequested
         ? ended(record, 'cancelled', nowMs())
         : { ...ended(record, 'failed', nowMs()), failure: { code, message, retryable } },
     );
-    await delivery.ack();
+    await acknowledge(left);
   } finally {
     options.signal.removeEventListener('abort', onShutdown);
     over.abort();
