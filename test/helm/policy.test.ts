@@ -141,7 +141,7 @@ describe.each(cases)('the chart with $name', ({ options }) => {
       expect(container).toMatchObject({
         startupProbe: { grpc: { port: 7710 } },
         readinessProbe: { grpc: { port: 7710 } },
-        livenessProbe: { grpc: { port: 7710 } },
+        livenessProbe: { grpc: { port: 7710, service: 'liveness' } },
       });
     }
   });

@@ -205,8 +205,9 @@ spec:
         grpc: { port: 7710 }
         periodSeconds: 5
         timeoutSeconds: 3
+      # Apart from readiness: a NATS that is away is no reason to start anew.
       livenessProbe:
-        grpc: { port: 7710 }
+        grpc: { port: 7710, service: liveness }
         periodSeconds: 15
         timeoutSeconds: 5
         failureThreshold: 4

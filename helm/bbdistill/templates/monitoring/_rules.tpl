@@ -3,7 +3,7 @@
      with the others. */}}
 {{- define "bbdistill.wantedReplicas" -}}
 {{- $scaling := .Values.teacherProxy.autoscaling -}}
-{{- $own := printf "namespace=%q, service=%q" .Release.Namespace (include "bbdistill.name" (dict "root" . "name" "teacher-proxy")) -}}
+{{- $own := printf "namespace=%q, pod=~\"%s-.*\"" .Release.Namespace (include "bbdistill.name" (dict "root" . "name" "teacher-proxy")) -}}
 {{- $backlog := printf "ceil(max(bbdistill_label_backlog_shards{%s}) / %v)" $own $scaling.shardsPerReplica -}}
 {{- $limited := printf "(max(bbdistill_limiter_utilisation_ratio{%s}) >= %v)" $own $scaling.maxLimiterUtilisation -}}
 {{- $there := printf "count(up{%s} == 1)" $own -}}
