@@ -1,0 +1,85 @@
+// From raw images to a trained student, by the orchestrator's API and nothing else of this project than proto/:
+//   npx tsx deploy/examples/api/run.ts HOST:PORT spec.json images.bin 28x28x1 student.onnx
+// images.bin: whole images one after the other, uint8, NHWC. The bearer token comes from BBDISTILL_TOKEN.
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as grpc from '@grpc/grpc-js';
+import * as protoLoader from '@grpc/proto-loader';
+
+const PIECE_BYTES = 2 * 1024 * 1024;
+const proto = fileURLToPath(new URL('../../../proto', import.meta.url));
+const definition = protoLoader.loadSync('bbdistill/v1/orchestrator.proto', {
+  includeDirs: [proto],
+  enums: String,
+  longs: Number,
+  defaults: true,
+});
+const token = process.env['BBDISTILL_TOKEN'];
+const { path, ...files } = readArguments();
+
+type Message = Record<string, unknown>;
+type Unary = (request: Message, metadata: grpc.Metadata, done: (error: Error | null, reply: Message) => void) => void;
+interface Api extends grpc.Client {
+  PlanRun: Unary;
+  CreateRun: Unary;
+  UploadImages(
+    metadata: grpc.Metadata,
+    done: (error: Error | null, reply: Message) => void,
+  ): grpc.ClientWritableStream<Message>;
+  WatchRun(request: Message, metadata: grpc.Metadata): grpc.ClientReadableStream<Message>;
+  DownloadArtifact(request: Message, metadata: grpc.Metadata): grpc.ClientReadableStream<{ data: Buffer }>;
+}
+const packages = grpc.loadPackageDefinition(definition) as unknown as {
+  bbdistill: { v1: { DistillationService: new (address: string, credentials: grpc.ChannelCredentials) => Api } };
+};
+const api = new packages.bbdistill.v1.DistillationService(path, grpc.credentials.createInsecure());
+const metadata = new grpc.Metadata();
+if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+const call = (method: 'PlanRun' | 'CreateRun', request: Message) =>
+  new Promise<Message>((resolve, reject) =>
+    api[method](request, metadata, (error, reply) => (error ? reject(error) : resolve(reply))),
+  );
+
+const images = await upload();
+const spec = { ...(JSON.parse(readFileSync(files.spec, 'utf8')) as Message), images: images['id'] };
+const plan = await call('PlanRun', { spec });
+process.stdout.write(`at most ${String(plan['images'])} images in ${String(plan['calls'])} calls\n`);
+
+// The same id again is the same run: this may be repeated after any failure.
+const { id } = await call('CreateRun', { requestId: `example-${String(images['id']).slice(0, 16)}`, spec });
+for await (const event of api.WatchRun({ runId: id, fromSequence: 1 }, metadata) as AsyncIterable<Message>) {
+  const stage = event['stage'] as { name: string; state: string; waitingFor: string } | null;
+  if (stage) process.stdout.write(`${stage.name} ${stage.state} ${stage.waitingFor}\n`);
+  if (event['failure']) throw new Error((event['failure'] as { message: string }).message);
+}
+const pieces: Buffer[] = [];
+const download = api.DownloadArtifact({ runId: id, path: 'student/model.onnx' }, metadata);
+for await (const { data } of download as AsyncIterable<{ data: Buffer }>) pieces.push(data);
+writeFileSync(files.student, Buffer.concat(pieces));
+api.close();
+
+async function upload(): Promise<Message> {
+  const [height, width, channels] = files.shape.split('x').map(Number) as [number, number, number];
+  const pixels = readFileSync(files.images);
+  const imageBytes = height * width * channels;
+  const step = Math.floor(PIECE_BYTES / imageBytes) * imageBytes;
+  let finish: (reply: Message) => void;
+  let fail: (error: Error) => void;
+  const reply = new Promise<Message>((resolve, reject) => ([finish, fail] = [resolve, reject]));
+  const stream = api.UploadImages(metadata, (error, uploaded) => (error ? fail(error) : finish(uploaded)));
+  stream.write({ header: { shape: { height, width, channels } } });
+  for (let at = 0; at < pixels.length; at += step) {
+    if (!stream.write({ pixels: pixels.subarray(at, at + step) })) await Promise.race([once(stream, 'drain'), reply]);
+  }
+  stream.end();
+  return reply;
+}
+
+function readArguments(): { path: string; spec: string; images: string; shape: string; student: string } {
+  const [path, spec, images, shape, student] = process.argv.slice(2);
+  if (!path || !spec || !images || !shape || !student) {
+    throw new Error('usage: run.ts HOST:PORT spec.json images.bin 28x28x1 student.onnx');
+  }
+  return { path, spec, images, shape, student };
+}
