@@ -11,7 +11,7 @@ export const sources = {
   ...Object.fromEntries(services.map((service) => [`@bbdistill/${service}`, source(service)])),
 };
 
-const project = (name: string, include: string[], testTimeout: number) => ({
+export const project = (name: string, include: string[], testTimeout: number) => ({
   resolve: { alias: sources },
   test: { name, include, testTimeout, hookTimeout: 60_000, restoreMocks: true },
 });

@@ -14,9 +14,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findNodeHeaders } from './node-headers.mjs';
 
 const compute = fileURLToPath(new URL('../services/compute/', import.meta.url));
 const kernels = join(compute, 'kernels');
@@ -69,17 +69,8 @@ function findCompiler() {
   throw new NotHere(`no C compiler (${COMPILERS.join(', ')})`);
 }
 
-/** Node's own, or those that node-gyp fetched once for another package; never fetched for us. */
 function findHeaders() {
-  const { nodedir } = process.config.variables;
-  const candidates = [
-    process.env.npm_config_nodedir && join(process.env.npm_config_nodedir, 'include', 'node'),
-    join(dirname(dirname(process.execPath)), 'include', 'node'),
-    nodedir && join(nodedir, 'include', 'node'),
-    join(homedir(), '.cache', 'node-gyp', process.versions.node, 'include', 'node'),
-    join(homedir(), 'Library', 'Caches', 'node-gyp', process.versions.node, 'include', 'node'),
-  ].filter(Boolean);
-  const found = candidates.find((candidate) => existsSync(join(candidate, 'node_api.h')));
+  const { found, candidates } = findNodeHeaders();
   if (!found) throw new NotHere(`no node_api.h in ${candidates.join(', ')}`);
   return found;
 }

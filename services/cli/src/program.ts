@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { checkConfigCommand } from './commands/check-config.js';
 import { datasetCommand } from './commands/dataset.js';
 import { demoCommand } from './commands/demo.js';
+import { enginesCommand } from './commands/engines.js';
 import { planCommand } from './commands/plan.js';
 import { reportCommand } from './commands/report.js';
 import { reproduceCommand } from './commands/reproduce.js';
@@ -83,6 +84,7 @@ function buildProgram(context: CommandContext): Command {
     datasetCommand(context),
     serveCommand(context),
     checkConfigCommand(context),
+    enginesCommand(context),
     demoCommand(context),
   ]) {
     program.addCommand(inheritSettings(command, program));

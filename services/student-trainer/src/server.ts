@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { startJobService, systemClock } from '@bbdistill/common';
 import type { Clock, ListenOptions, Logger, RunningService, Stores } from '@bbdistill/common';
-import { DEFAULT_TRAINING_THREADS, createEngine } from '@bbdistill/compute';
+import { DEFAULT_TRAINING_THREADS, chooseEngine } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { trainerJobs } from './jobs.js';
 import { trainerService } from './service.js';
@@ -40,7 +40,7 @@ export async function startStudentTrainer(options: TrainerServerOptions): Promis
   const { stores, logger, clock = systemClock, engine = 'auto', gpu = 'preferred' } = options;
   const tasks = options.tasks ?? tasksInWorkerThreads;
   // Loaded once here, so that a missing engine or GPU stops the start and not the first job.
-  const { description } = await createEngine(engine, gpu);
+  const chosen = await chooseEngine(engine, gpu);
   return startJobService({
     stores,
     clock,
@@ -51,14 +51,14 @@ export async function startStudentTrainer(options: TrainerServerOptions): Promis
       state: stores.state,
       clock,
       tasks,
-      engine,
+      engine: chosen.name,
       gpu,
       threads: options.threads ?? DEFAULT_TRAINING_THREADS,
       checkpointIntervalMs: options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS,
     }),
     jobConcurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
     service: (jobs, jobsRunning) =>
-      trainerService({ jobs, engineDescription: description, version: VERSION, jobsRunning }),
+      trainerService({ jobs, engineDescription: chosen.description, version: VERSION, jobsRunning }),
   });
 }
 

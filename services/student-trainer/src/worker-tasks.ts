@@ -1,15 +1,17 @@
 import { runWorkerTask } from '@bbdistill/common';
+import { isolationOf } from '@bbdistill/compute';
 import type { BundleFile } from './export.js';
 import type { EvaluateTaskOutput, TrainTaskOutput, TrainerTasks, WorkerInput, WorkerMessage } from './tasks.js';
 
 const script = new URL('./worker.ts', import.meta.url);
 
-/** Does each piece of work in a thread of its own, so that calls are answered meanwhile. */
+/** Does each piece of work in a thread, or what its engine needs, of its own, so that calls are answered meanwhile. */
 export const tasksInWorkerThreads: TrainerTasks = {
   train: (input, { signal, progress, saveCheckpoint }) =>
     runWorkerTask<WorkerInput, TrainTaskOutput, WorkerMessage>({
       script,
       input: { task: 'train', ...input },
+      isolation: isolationOf(input.engine),
       signal,
       onMessage: (message) => {
         if ('checkpoint' in message) saveCheckpoint(message.checkpoint);
@@ -21,6 +23,7 @@ export const tasksInWorkerThreads: TrainerTasks = {
     runWorkerTask<WorkerInput, EvaluateTaskOutput, WorkerMessage>({
       script,
       input: { task: 'evaluate', ...input },
+      isolation: isolationOf(input.engine),
       signal,
     }),
 

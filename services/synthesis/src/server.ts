@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { startJobService, systemClock } from '@bbdistill/common';
 import type { Clock, ListenOptions, Logger, RunningService, Stores } from '@bbdistill/common';
-import { createEngine } from '@bbdistill/compute';
+import { chooseEngine } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { synthesisJobs } from './jobs.js';
 import { synthesisService } from './service.js';
@@ -35,8 +35,8 @@ export async function startSynthesis(options: SynthesisServerOptions): Promise<R
   const { stores, logger, clock = systemClock, engine = 'auto', gpu = 'preferred' } = options;
   const tasks = options.tasks ?? tasksInWorkerThreads;
   // Loaded once here, so that a missing engine or GPU stops the start and not the first job.
-  const { description } = await createEngine(engine, gpu);
-  const shared = { blobs: stores.blobs, tasks, engine, gpu };
+  const chosen = await chooseEngine(engine, gpu);
+  const shared = { blobs: stores.blobs, tasks, engine: chosen.name, gpu };
   return startJobService({
     stores,
     clock,
@@ -45,7 +45,7 @@ export async function startSynthesis(options: SynthesisServerOptions): Promise<R
     handlers: synthesisJobs({ ...shared, clock }),
     jobConcurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
     service: (jobs, jobsRunning) =>
-      synthesisService({ ...shared, jobs, engineDescription: description, version: VERSION, jobsRunning }),
+      synthesisService({ ...shared, jobs, engineDescription: chosen.description, version: VERSION, jobsRunning }),
   });
 }
 

@@ -1,14 +1,16 @@
 import { runWorkerTask } from '@bbdistill/common';
+import { isolationOf } from '@bbdistill/compute';
 import type { FitTaskOutput, SynthesisTasks, WorkerInput, WorkerMessage } from './tasks.js';
 
 const script = new URL('./worker.ts', import.meta.url);
 
-/** Does each piece of work in a thread of its own, so that calls are answered meanwhile. */
+/** Does each piece of work in a thread, or what its engine needs, of its own, so that calls are answered meanwhile. */
 export const tasksInWorkerThreads: SynthesisTasks = {
   fit: (input, { signal, progress }) =>
     runWorkerTask<WorkerInput, FitTaskOutput, WorkerMessage>({
       script,
       input: { task: 'fit', ...input },
+      isolation: isolationOf(input.engine),
       signal,
       onMessage: (message) => {
         if ('progress' in message) progress(message.progress);
@@ -21,6 +23,7 @@ export const tasksInWorkerThreads: SynthesisTasks = {
     await runWorkerTask<WorkerInput, undefined, WorkerMessage>({
       script,
       input: { task: 'generate', ...input },
+      isolation: isolationOf(input.engine),
       signal,
       onMessage: (message) => {
         if ('progress' in message) progress(message.progress);

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { ENGINE_NAMES } from '@bbdistill/compute';
+import type { EngineName } from '@bbdistill/compute';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import { Command, Option } from 'commander';
@@ -8,7 +10,7 @@ import { startOcrTeacher } from '../demo/ocr-teacher/start.js';
 import { runDirectly } from '../direct-run.js';
 import { packagedDataset, readImages, selectImages, selectLabels, splitSeeded } from '../images/index.js';
 import { naturalOption } from '../options.js';
-import { ENGINES, settingsFrom } from '../run-file.js';
+import { settingsFrom } from '../run-file.js';
 
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 const TEACHER_NAME = 'ocr';
@@ -27,7 +29,7 @@ interface DemoOptions extends GlobalOptions {
   network: string;
   recipe: RecipeName;
   seed: number;
-  engine: (typeof ENGINES)[number];
+  engine: EngineName;
 }
 
 export function demoCommand(context: CommandContext): Command {
@@ -41,7 +43,7 @@ export function demoCommand(context: CommandContext): Command {
     .option('--seed <n>', 'seed of everything random', naturalOption, 1)
     .addOption(
       new Option('--engine <name>', 'what trains; wasm gives the same bits on every machine')
-        .choices(ENGINES)
+        .choices(ENGINE_NAMES)
         .default('auto'),
     );
   return addGlobalOptions(command).action(async (options: DemoOptions) => {

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { ConfigError } from '@bbdistill/common';
+import { ENGINE_NAMES } from '@bbdistill/compute';
+import type { EngineName } from '@bbdistill/compute';
 import type { Report } from '@bbdistill/orchestrator';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
@@ -11,7 +13,7 @@ import { runDirectly } from '../direct-run.js';
 import { balancedDraw, fashionMnist, selectImages } from '../images/index.js';
 import type { FashionMnist } from '../images/index.js';
 import { naturalOption, seedsOption } from '../options.js';
-import { ENGINES, settingsFrom } from '../run-file.js';
+import { settingsFrom } from '../run-file.js';
 import type { Output } from '../output.js';
 
 const TEACHER_NAME = 'reproduced';
@@ -29,7 +31,7 @@ interface ReproduceOptions extends GlobalOptions {
   images: number;
   synthetic: number;
   data?: string;
-  engine: (typeof ENGINES)[number];
+  engine: EngineName;
   threads?: number;
   out: string;
 }
@@ -52,7 +54,7 @@ export function reproduceCommand(context: CommandContext): Command {
     .option('--data <dir>', "folder of the four IDX files; default: where Debian's dataset-fashion-mnist puts them")
     .addOption(
       new Option('--engine <name>', 'what trains; wasm gives the same bits on every machine')
-        .choices(ENGINES)
+        .choices(ENGINE_NAMES)
         .default('auto'),
     )
     .option('--threads <n>', 'threads that share a batch of the training (default: 1)', naturalOption)

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { ConfigError, NotFoundError, systemClock } from '@bbdistill/common';
+import { ENGINE_NAMES } from '@bbdistill/compute';
 import type { EngineName } from '@bbdistill/compute';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../context.js';
 import { EXIT } from '../exit-codes.js';
 import { fashionMnist } from '../images/index.js';
 import { naturalOption } from '../options.js';
-import { ENGINES, readRunFile } from '../run-file.js';
+import { readRunFile } from '../run-file.js';
 import { checkTeacher } from './check-teacher.js';
 import type { TeacherCheck } from './check-teacher.js';
 import { DEFAULT_HOST } from './open-inference-server.js';
@@ -47,7 +48,7 @@ function trainCommand({ output, interrupt }: CommandContext): Command {
     .option('--seed <n>', 'seed of everything random', naturalOption, 1)
     .option('--epochs <n>', 'times over the images', positiveOption, DEFAULT_TEACHER_EPOCHS)
     .option('--network <name>', 'lenet5 or lenet5-half', 'lenet5')
-    .addOption(new Option('--engine <name>', 'what trains').choices(ENGINES).default('auto'))
+    .addOption(new Option('--engine <name>', 'what trains').choices(ENGINE_NAMES).default('auto'))
     .option('--json', 'print JSON for machines')
     .action(async (set: string, options: TrainOptions) => {
       const { train, test } = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });

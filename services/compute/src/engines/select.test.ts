@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { addonInstructionSets } from '../../../../test/helpers/kernel-families.js';
 import type { EngineName } from '../engine.js';
-import { createEngine } from './select.js';
+import { chooseEngine, createEngine, isolationOf } from './select.js';
 import type { EngineCandidate } from './select.js';
 import { createWasmEngine } from './wasm.js';
 
 function candidate(name: EngineCandidate['name'], change: Partial<EngineCandidate> = {}): EngineCandidate {
   const usesGpu = name === 'tensorflow-gpu' || name === 'webgpu';
-  return { name, usesGpu, inAuto: true, create: async () => ({ ...createWasmEngine(), name }), ...change };
+  const isolation = usesGpu ? 'process' : 'thread';
+  return { name, usesGpu, inAuto: true, isolation, create: async () => ({ ...createWasmEngine(), name }), ...change };
 }
 
 describe('engine selection - auto', () => {
@@ -44,7 +45,7 @@ describe('engine selection - auto', () => {
 
 describe('engine selection - refusals', () => {
   it('an engine that is not built in is refused with those that are', async () => {
-    await expect(createEngine('tensorflow-gpu', 'preferred')).rejects.toThrow(
+    await expect(createEngine('tensorflow-gpu', 'preferred', [candidate('native'), candidate('wasm')])).rejects.toThrow(
       'engine: tensorflow-gpu is not in this build; here are: native, wasm',
     );
   });
@@ -56,14 +57,21 @@ describe('engine selection - refusals', () => {
   });
 
   it('a required GPU is never replaced by a CPU; the message names what was found', async () => {
-    const none = createEngine('auto', 'required', undefined, () => []);
-    await expect(none).rejects.toThrow(/engines here: native, wasm; GPU devices found: none/);
-    const unused = createEngine('wasm', 'required', undefined, () => ['nvidia0']);
-    await expect(unused).rejects.toThrow(/GPU devices found: nvidia0/);
+    const none = createEngine('auto', 'required', [candidate('wasm')], () => 'GPU devices: none');
+    await expect(none).rejects.toThrow(/for engine: auto \(GPU devices: none\); set gpu: preferred/);
+    const unused = createEngine('wasm', 'required', [candidate('wasm')], () => 'GPU devices: nvidia0');
+    await expect(unused).rejects.toThrow(/GPU devices: nvidia0/);
     const failing = candidate('tensorflow-gpu', { create: async () => Promise.reject(new Error('no libcudart')) });
-    await expect(createEngine('auto', 'required', [failing, candidate('wasm')], () => ['nvidia0'])).rejects.toThrow(
+    await expect(createEngine('auto', 'required', [failing, candidate('wasm')], () => '')).rejects.toThrow(
       /no libcudart/,
     );
+    const here = createEngine('auto', 'required');
+    await expect(here).rejects.toMatchObject({
+      code: 'GPU_REQUIRED',
+      message: expect.stringMatching(
+        /GPU devices: .*; NVIDIA driver: .*; cards: .*; CUDA libraries: .*tensorflow-gpu: /,
+      ) as unknown,
+    });
   });
 
   it('an engine that does not load is told with its reason', async () => {
@@ -71,5 +79,30 @@ describe('engine selection - refusals', () => {
     await expect(createEngine('native', 'preferred', [failing])).rejects.toThrow(
       /could not be started; native: wrong ABI/,
     );
+  });
+});
+
+describe('engine selection - for tasks', () => {
+  it('names the engine that a thread or a process will have', async () => {
+    const best = addonInstructionSets().length > 0 ? 'native' : 'wasm';
+    expect(await chooseEngine('auto', 'never')).toMatchObject({ name: best });
+    expect(await chooseEngine('wasm', 'preferred')).toMatchObject({
+      name: 'wasm',
+      description: expect.stringContaining('SIMD') as unknown,
+    });
+    expect([isolationOf('auto'), isolationOf('native'), isolationOf('tensorflow-gpu')]).toEqual([
+      'thread',
+      'thread',
+      'process',
+    ]);
+  });
+
+  it('a GPU engine that can not be had is told from its own process with its reason', async () => {
+    await expect(chooseEngine('auto', 'required')).rejects.toMatchObject({
+      code: 'GPU_REQUIRED',
+      message: expect.stringMatching(
+        /tensorflow-gpu: .*(is not installed; npm run setup:gpu|no NVIDIA GPU)/,
+      ) as unknown,
+    });
   });
 });

@@ -1,0 +1,139 @@
+import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
+import { NanLossError } from '../../engine.js';
+import type { Cvae, CvaeOptions, WeightTensor } from '../../engine.js';
+import { tensorsOf } from '../../network-shapes.js';
+import { requireLength, requireNatural, requireOptimiser, requireStep } from '../checks.js';
+import { CvaeModel } from './cvae-model.js';
+import { HostParameters } from './host-parameters.js';
+import type { Tfjs } from './tfjs.js';
+import { TfjsTrainer } from './trainer.js';
+
+const OWNER = 'the CVAE';
+
+/** Images of one decoding on the device, whatever the training's batch is. */
+const DECODING_CHUNK = 256;
+
+/** What goes with `dispose`. */
+interface Live {
+  trainer: TfjsTrainer;
+  images: Float32Array;
+  conditions: Float32Array;
+  noise: Float32Array;
+}
+
+/** A conditional VAE in TensorFlow.js. */
+export class TfjsCvae implements Cvae {
+  readonly #batch: number;
+  readonly #pixels: number;
+  readonly #classes: number;
+  readonly #latent: number;
+  readonly #model: CvaeModel;
+  readonly #host: HostParameters;
+  #live: Live | undefined;
+  #steps = 0;
+
+  /** @throws InvalidArgumentError naming the option that can't be */
+  constructor(
+    options: CvaeOptions,
+    private readonly tf: Tfjs,
+  ) {
+    const { shape, classes, latent, batch, seed, optimiser } = options;
+    requireNatural('batch', batch);
+    requireNatural('classes', classes);
+    requireNatural('latent', latent);
+    requireOptimiser(optimiser);
+    this.#batch = batch;
+    this.#pixels = pixelsPerImage(shape);
+    this.#classes = classes;
+    this.#latent = latent;
+    this.#model = new CvaeModel(tf, options);
+    const layout = tensorsOf([...this.#model.encoder, ...this.#model.decoder]);
+    this.#host = new HostParameters(OWNER, layout, seed, false);
+    this.#live = {
+      trainer: new TfjsTrainer(tf, layout, optimiser, undefined, this.#host.state),
+      images: new Float32Array(batch * this.#pixels),
+      conditions: new Float32Array(batch * classes),
+      noise: new Float32Array(batch * latent),
+    };
+  }
+
+  get images(): Float32Array {
+    return this.#alive().images;
+  }
+
+  get conditions(): Float32Array {
+    return this.#alive().conditions;
+  }
+
+  get noise(): Float32Array {
+    return this.#alive().noise;
+  }
+
+  trainStep(count: number, learningRate: number): number {
+    requireStep(count, this.#batch, learningRate);
+    const { trainer, images, conditions, noise } = this.#alive();
+    const loss = this.#model.lossOf(images, conditions, noise, count);
+    const proposed = trainer.propose(loss, this.#steps + 1, learningRate);
+    const [mean = NaN, gradientCheck = NaN] = proposed.verdict.dataSync();
+    if (!Number.isFinite(mean) || Number.isNaN(gradientCheck)) {
+      proposed.discard();
+      throw new NanLossError(OWNER, this.#steps + 1, mean);
+    }
+    proposed.accept();
+    this.#steps++;
+    return mean;
+  }
+
+  decode(latents: Float32Array, conditions: Float32Array, count: number): Float32Array {
+    const { trainer } = this.#alive();
+    requireLength('latents', latents.length, count * this.#latent);
+    requireLength('conditions', conditions.length, count * this.#classes);
+    const result = new Float32Array(count * this.#pixels);
+    for (let begin = 0; begin < count; begin += DECODING_CHUNK) {
+      const end = Math.min(begin + DECODING_CHUNK, count);
+      const rows = (data: Float32Array, width: number) => data.subarray(begin * width, end * width);
+      const [z, condition] = [rows(latents, this.#latent), rows(conditions, this.#classes)];
+      const pixels = this.tf.tidy(() => this.#model.decode(z, condition, end - begin, trainer.weights()));
+      result.set(pixels.dataSync(), begin * this.#pixels);
+      pixels.dispose();
+    }
+    return result;
+  }
+
+  weights(): WeightTensor[] {
+    return this.#host.download(this.#alive().trainer).tensors();
+  }
+
+  setWeights(weights: readonly WeightTensor[]): void {
+    const { trainer } = this.#alive();
+    this.#host.download(trainer).setTensors(weights);
+    trainer.replace(this.#host.state);
+  }
+
+  checkpoint(): Uint8Array {
+    return this.#host.download(this.#alive().trainer).encodeCheckpoint(this.#steps);
+  }
+
+  restore(checkpoint: Uint8Array): void {
+    const { trainer } = this.#alive();
+    this.#steps = this.#host.flat.restoreCheckpoint(checkpoint);
+    trainer.replace(this.#host.state);
+  }
+
+  memoryBytes(): number {
+    if (!this.#live) return 0;
+    const { trainer, images, conditions, noise } = this.#live;
+    return trainer.bytes() + this.#host.bytes() + images.byteLength + conditions.byteLength + noise.byteLength;
+  }
+
+  /** Afterwards every call but this one and `memoryBytes` throws FailedPreconditionError. */
+  dispose(): void {
+    this.#live?.trainer.dispose();
+    this.#live = undefined;
+  }
+
+  #alive(): Live {
+    if (!this.#live) throw new FailedPreconditionError(`${OWNER} was disposed of; compile it anew`);
+    return this.#live;
+  }
+}
