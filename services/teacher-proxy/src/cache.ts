@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { storageError } from '@bbdistill/common';
@@ -41,12 +41,12 @@ export function answerKeys(requests: CanonicalRequests, count: number, cacheIden
     `${Buffer.byteLength(cacheIdentity)}:${cacheIdentity}${Buffer.byteLength(requests.header)}:${requests.header}`,
   );
   const { bytes, bytesPerImage } = requests;
-  return Array.from({ length: count }, (_, image) =>
-    createHash('sha256')
-      .update(head)
-      .update(bytes.subarray(image * bytesPerImage, (image + 1) * bytesPerImage))
-      .digest(),
-  );
+  const request = Buffer.alloc(head.length + bytesPerImage);
+  head.copy(request);
+  return Array.from({ length: count }, (_, image) => {
+    request.set(bytes.subarray(image * bytesPerImage, (image + 1) * bytesPerImage), head.length);
+    return hash('sha256', request, 'buffer');
+  });
 }
 
 /** The cache of one machine: an lmdb file below the state folder. */

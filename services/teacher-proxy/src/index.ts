@@ -9,6 +9,7 @@ export type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
 export { SharedAnswerCache } from './shared-cache.js';
 export { CallLog } from './calls.js';
 export type { CallRecord } from './calls.js';
+export { Claims } from './claims.js';
 export { Coalescer } from './coalescer.js';
 export { LABEL_JOB, labelJobHandler } from './jobs.js';
 export { Labeller } from './label.js';

@@ -5,6 +5,7 @@ import {
   UnavailableError,
   asBbdError,
   hashOf,
+  sha256Hex,
 } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
 import { ClaimLostError } from './budget.js';
@@ -92,10 +93,11 @@ export class Labeller {
     const session = new Session(task, unit, questions, this.options.teacher.answer, options);
     const { usage, config } = this.options;
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
-    await usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } });
     const leave = this.budgets.enter(task.run, task.budget);
     try {
-      await this.#answerAll(session);
+      await this.#answerAll(session, () =>
+        usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } }),
+      );
       session.throwIfUseless();
     } finally {
       leave();
@@ -135,12 +137,16 @@ export class Labeller {
       else byKey.set(hex, { key, hex, places: [place], standing: 'open', losses: 0, failures: 0 });
     });
     const questions = [...byKey.values()];
-    const unit = hashOf([task.run, task.phase, questions.map(({ hex, places }) => [hex, places])]);
+    const copies = questions.flatMap(({ places }, index) => (places.length > 1 ? [[index, ...places]] : []));
+    const keys = sha256Hex(Buffer.concat(questions.map(({ key }) => key)));
+    const unit = hashOf([task.run, task.phase, keys, copies]);
     return { questions, unit };
   }
 
-  async #answerAll(session: Session): Promise<void> {
+  /** @param begin told before the first image is asked about */
+  async #answerAll(session: Session, begin: () => Promise<void>): Promise<void> {
     const { coalescer } = this.options;
+    let begun: Promise<void> | undefined;
     for (;;) {
       session.throwIfStopped();
       await this.#readCache(session, session.open);
@@ -161,9 +167,11 @@ export class Labeller {
         }
       }
       if (mine.length === 0 && others.length === 0) return;
-      const asking = this.#askUnclaimed(session, mine).finally(() => {
-        for (const question of mine) coalescer.settle(question.hex, question.raw);
-      });
+      const asking = (begun ??= begin())
+        .then(() => this.#askUnclaimed(session, mine))
+        .finally(() => {
+          for (const question of mine) coalescer.settle(question.hex, question.raw);
+        });
       try {
         await Promise.all([asking, session.unlessStopped(Promise.all(others))]);
       } finally {

@@ -8,6 +8,8 @@ import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
  * changes what it says, so what is known here needs no look elsewhere; one that is damaged is taken from the other side.
  */
 export class SharedAnswerCache implements AnswerCache {
+  readonly #keeping = new Set<Promise<void>>();
+
   constructor(
     private readonly local: AnswerCache,
     private readonly bucket: ByteBucket,
@@ -34,10 +36,7 @@ export class SharedAnswerCache implements AnswerCache {
       found[index] = answer;
       learnt.push({ key: keys[index]!, answer });
     });
-    // Only to be quicker the next time.
-    this.local.putMany(learnt).catch((error: unknown) => {
-      this.logger.warn({ err: asBbdError(error) }, 'answers of other replicas could not be kept here');
-    });
+    if (learnt.length > 0) this.#keep(learnt);
     return found;
   }
 
@@ -48,6 +47,18 @@ export class SharedAnswerCache implements AnswerCache {
 
   /** Closes what is in front; the bucket belongs to the stores. */
   async close(): Promise<void> {
+    await Promise.all(this.#keeping);
     await this.local.close();
+  }
+
+  /** Only to be quicker the next time: nobody waits for it. */
+  #keep(entries: { key: AnswerKey; answer: CachedAnswer }[]): void {
+    const keeping = this.local
+      .putMany(entries)
+      .catch((error: unknown) => {
+        this.logger.warn({ err: asBbdError(error) }, 'answers of other replicas could not be kept here');
+      })
+      .finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
   }
 }
