@@ -1,9 +1,9 @@
-import { KeyExistsError, RevisionMismatchError, decodeJson, encodeJson } from '@bbdistill/common';
+import { KeyExistsError, RevisionMismatchError } from '@bbdistill/common';
 import type { StateStore } from '@bbdistill/common';
 import type { AnswerKey } from './cache.js';
 
 /** Records that the claims of a teacher are spread over: few writes for many images, few meetings of replicas. */
-const BUCKETS = 64;
+const BUCKETS = 16;
 /** 96 bits of the key tell images apart; a meeting of two would only make one wait for the other. */
 const MARK_BYTES = 12;
 
@@ -17,6 +17,7 @@ type Bucket = Record<string, string[]>;
  */
 export class Claims {
   readonly #prefix: string;
+  readonly #writers: BucketWriter[] = [];
 
   constructor(
     private readonly state: StateStore,
@@ -78,21 +79,74 @@ export class Claims {
     );
   }
 
-  async #changeBucket(number: number, change: (bucket: Bucket) => void | Promise<void>): Promise<void> {
-    const key = `${this.#prefix}/${number}`;
-    for (;;) {
-      const entry = await this.state.get(key);
-      const bucket: Bucket = entry ? decodeJson<Bucket>(entry.value) : {};
-      await change(bucket);
-      const value = encodeJson(bucket);
+  #changeBucket(number: number, change: (bucket: Bucket) => void | Promise<void>): Promise<void> {
+    const writer = (this.#writers[number] ??= new BucketWriter(this.state, `${this.#prefix}/${number}`));
+    return writer.change(change);
+  }
+}
+
+type Change = (bucket: Bucket) => void | Promise<void>;
+
+/** Changes of one bucket by this process: what waits while another write is under way is written together. */
+class BucketWriter {
+  #waiting: { change: Change; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #isWriting = false;
+  #known: { text: string; revision: number | undefined } | undefined;
+
+  constructor(
+    private readonly state: StateStore,
+    private readonly key: string,
+  ) {}
+
+  change(change: Change): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ change, resolve, reject });
+      if (!this.#isWriting) void this.#writeAll();
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
       try {
-        if (!entry) await this.state.create(key, value);
-        else if (Buffer.compare(entry.value, value) !== 0) await this.state.update(key, value, entry.revision);
+        await this.#write(batch.map(({ change }) => change));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        this.#known = undefined;
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  async #write(changes: readonly Change[]): Promise<void> {
+    for (;;) {
+      const { text, revision } = (this.#known ??= await this.#load());
+      const bucket = JSON.parse(text) as Bucket;
+      for (const change of changes) await change(bucket);
+      const after = JSON.stringify(bucket);
+      try {
+        const value = new TextEncoder().encode(after);
+        // Also where nothing changes, the write tells whether what is known is the newest.
+        const written =
+          revision === undefined
+            ? await this.state.create(this.key, value)
+            : await this.state.update(this.key, value, revision);
+        this.#known = { text: after, revision: written };
         return;
       } catch (error) {
+        this.#known = undefined;
         if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
       }
     }
+  }
+
+  async #load(): Promise<{ text: string; revision: number | undefined }> {
+    const entry = await this.state.get(this.key);
+    return { text: entry ? new TextDecoder().decode(entry.value) : '{}', revision: entry?.revision };
   }
 }
 

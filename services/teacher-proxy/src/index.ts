@@ -2,6 +2,8 @@ export { FakeTeacher } from './adapters/fake.js';
 export type { FakeTeacherOptions } from './adapters/fake.js';
 export type { Environment } from './adapters/declared.js';
 export { openTeacher } from './adapters/open-teacher.js';
+export { CircuitBreaker } from './breaker.js';
+export type { BreakerState } from './breaker.js';
 export { BudgetExhaustedError, Ledger, PHASES, priceOf, spentBy } from './budget.js';
 export type { Budget, LedgerRecord, OpenCall, Phase, PhaseUsage, Spent } from './budget.js';
 export { EmbeddedAnswerCache, answerKeys } from './cache.js';

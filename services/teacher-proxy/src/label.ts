@@ -8,6 +8,7 @@ import {
   sha256Hex,
 } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
+import { CircuitBreaker } from './breaker.js';
 import { ClaimLostError } from './budget.js';
 import type { Ledger } from './budget.js';
 import { answerKeys } from './cache.js';
@@ -69,6 +70,7 @@ export class Labeller {
   /** For those who watch: how near the limit and the budgets are. */
   readonly limitUse: LimitUse;
   readonly budgets: OpenBudgets;
+  readonly breaker: CircuitBreaker;
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
   /** Images that another replica asked about when this one wanted to. */
@@ -77,6 +79,10 @@ export class Labeller {
   constructor(private readonly options: LabellerOptions) {
     this.limitUse = new LimitUse(options.config.limits, options.clock);
     this.budgets = new OpenBudgets(options.ledger);
+    this.breaker = new CircuitBreaker(options.clock, (coolDownMs, reason) => {
+      options.logger.warn({ teacher: options.config.name, reason }, 'no calls are made for a while');
+      options.limiter.throttled(coolDownMs, 'overload', reason);
+    });
   }
 
   /**
@@ -302,6 +308,7 @@ export class Labeller {
     const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
     let permit: Permit | undefined;
     try {
+      await this.breaker.pass(session.signal);
       const turn = { images: granted, run: session.task.run, phase: session.task.phase };
       permit = await measuredWait(config.name, this.options.clock, () => limiter.acquire(turn, session.signal));
       await written;
@@ -311,6 +318,7 @@ export class Labeller {
       while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
     } catch (error) {
       permit?.release();
+      this.breaker.note(undefined);
       await this.#giveBack(call, written);
       throw error;
     }
@@ -321,6 +329,7 @@ export class Labeller {
         ? await measuredCall(config.name, asked.length, this.options.clock, this.limitUse, query)
         : STOOD_STILL;
       // Before the place of the call is free: the next call in line must not start in vain.
+      this.breaker.note(outcome === STOOD_STILL ? undefined : outcome);
       this.#judge(session, outcome);
     } finally {
       permit.release();

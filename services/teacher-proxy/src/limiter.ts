@@ -37,6 +37,7 @@ const MAX_REST_MARGIN_MS = 250;
 const MAX_LATENESS = 0.012;
 /** Lateness of this many mean deviations is an outlier, which is added in full: it is rare. */
 const OUTLIER_DEVIATIONS = 6;
+const FIRST_CALLS = 20;
 const BRAKE_FACTOR = 0.7;
 const MIN_BRAKE = 0.05;
 const BRAKE_INTERVAL_MS = 1_000;
@@ -169,7 +170,7 @@ export class SharedLimiter implements Limiter {
   #waitsFor = '';
   /** Other holders' last signs of life, and when they were seen here. */
   readonly #beats = new Map<string, { beat: number; seenAtMs: number }>();
-  readonly #latency = { leastMs: Infinity, deviationMs: 0 };
+  readonly #latency = { calls: 0, leastMs: Infinity, deviationMs: 0 };
 
   constructor(private readonly options: SharedLimiterOptions) {
     this.#rules = rulesOf(options.limits);
@@ -289,9 +290,12 @@ export class SharedLimiter implements Limiter {
    */
   #allowForLateness(latencyMs: number, rests: readonly { readyAtMs: number; rule: LimitRule }[]): void {
     const known = this.#latency;
+    known.calls++;
     known.leastMs = Math.min(known.leastMs * 1.001, latencyMs);
-    const lateMs = latencyMs - known.leastMs;
-    const isOutlier = lateMs > OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1);
+    // Of the first calls nothing is known: each may have been on the way until its answer came.
+    const isFirst = known.calls <= FIRST_CALLS;
+    const lateMs = isFirst ? latencyMs : latencyMs - known.leastMs;
+    const isOutlier = isFirst || lateMs > OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1);
     known.deviationMs +=
       (Math.min(lateMs, OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1)) - known.deviationMs) / 16;
     for (const rest of rests) {

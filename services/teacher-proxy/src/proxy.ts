@@ -52,6 +52,20 @@ interface Desk {
   limiter: Limiter;
 }
 
+/** Why calls to the teacher stand still or go slower than declared, for people; empty where they don't. */
+function whatCallsWaitFor({ labeller, limiter }: Desk): string {
+  const { state, detail } = labeller.breaker.state();
+  const { waiting, waitsFor, rate, openCalls } = limiter.state();
+  return [
+    state === 'closed' ? '' : `circuit breaker ${state}: ${detail}`,
+    waiting > 0 ? `${waiting} calls wait for ${waitsFor}` : '',
+    rate < 1 ? `slowed to ${Math.round(rate * 100)} % of the declared rate` : '',
+    openCalls < 1 ? `${Math.round(openCalls * 100)} % of the declared calls at once` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
 /** All registered teachers behind one door. A teacher is opened when it is first wanted. */
 export class TeacherProxy {
   readonly registry: TeacherRegistry;
@@ -116,7 +130,8 @@ export class TeacherProxy {
     );
     try {
       const facts = await desk.teacher.describe(timeout.signal);
-      return { config, facts, cacheIdentity: desk.teacher.cacheIdentity };
+      const detail = [facts.detail, whatCallsWaitFor(desk)].filter(Boolean).join('; ');
+      return { config, facts: { ...facts, detail }, cacheIdentity: desk.teacher.cacheIdentity };
     } finally {
       done.abort();
     }

@@ -1,0 +1,67 @@
+import { ManualClock } from '@bbdistill/common';
+import { describe, expect, it } from 'vitest';
+import { BREAKER_FAILURES, CircuitBreaker, FIRST_COOL_DOWN_MS } from './breaker.js';
+import type { QueryOutcome } from './teacher.js';
+
+const failed: QueryOutcome = { kind: 'failed', message: 'HTTP 500' };
+const answered: QueryOutcome = { kind: 'answered', answers: [] };
+const forever = new AbortController().signal;
+
+async function opened() {
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const breaker = new CircuitBreaker(clock, (coolDownMs, reason) => told.push(`${coolDownMs} ${reason}`));
+  for (let call = 0; call < BREAKER_FAILURES; call++) {
+    await breaker.pass(forever);
+    breaker.note(failed);
+  }
+  return { clock, breaker, told };
+}
+
+describe('circuit breaker', () => {
+  it('failures in a row - open it, and it says why and what it waits for', async () => {
+    const { breaker, told } = await opened();
+    expect(breaker.state()).toEqual({
+      state: 'open',
+      detail: '8 calls in a row failed (HTTP 500): the next call is tried in 1000 ms',
+    });
+    expect(told).toHaveLength(1);
+  });
+
+  it('failures among answers - leave it closed', async () => {
+    const breaker = new CircuitBreaker(new ManualClock());
+    for (let call = 0; call < 10 * BREAKER_FAILURES; call++) breaker.note(call % 3 === 0 ? answered : failed);
+    expect(breaker.state().state).toBe('closed');
+  });
+
+  it('half open - one call at a time; an answer closes it, a failure opens it for longer', async () => {
+    const { clock, breaker } = await opened();
+    const passed: number[] = [];
+    for (const call of [0, 1, 2]) void breaker.pass(forever).then(() => passed.push(call));
+    await clock.advance(FIRST_COOL_DOWN_MS);
+    expect(passed).toHaveLength(1);
+    expect(breaker.state().state).toBe('half-open');
+    breaker.note(failed);
+    await clock.advance(FIRST_COOL_DOWN_MS);
+    expect(passed).toHaveLength(1);
+    await clock.advance(FIRST_COOL_DOWN_MS);
+    expect(passed).toHaveLength(2);
+    breaker.note(answered);
+    await clock.advance(0);
+    expect(passed).toHaveLength(3);
+    expect(breaker.state()).toEqual({ state: 'closed', detail: '' });
+  });
+
+  it('a call that was not sent - lets the next one try; abort - ends the wait', async () => {
+    const { clock, breaker } = await opened();
+    await clock.advance(FIRST_COOL_DOWN_MS);
+    await breaker.pass(forever);
+    const stop = new AbortController();
+    const aborted = breaker.pass(stop.signal);
+    const next = breaker.pass(forever);
+    stop.abort();
+    await expect(aborted).rejects.toThrow();
+    breaker.note(undefined);
+    await next;
+  });
+});
