@@ -75,7 +75,10 @@ describe.each(cases)('the chart with $name', ({ options }) => {
 test('the orchestrator scales the Deployments that there are, as values say', async () => {
   const objects = render({ set: [...FEWEST, 'scaler.idleMs=1000', 'scaler.intervalMs=2000', 'scaler.maxReplicas=3'] });
   const names = objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata.name);
-  const values = await load(services(objects).find(({ component }) => component === 'orchestrator')!, objects);
+  const values = await load(
+    services(objects).find(({ component }) => component === 'orchestrator')!,
+    objects,
+  );
   expect(values).toMatchObject({
     scalerNamespace: 'distill',
     scalerIdleMs: 1_000,
