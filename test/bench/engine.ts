@@ -1,19 +1,21 @@
 // Training steps per second of our engines and of PyTorch, in one run and by turns, because other work on a machine
 // changes what it gives from minute to minute: compare ratios, not runs.
-//   npm run bench -- [--peer PYTHON]... [--no-peers] [--case NAME]... [--seconds N] [--json FILE]
-// Without --peer it takes what scripts/install-torch.mjs finds or installs: the current wheel and Debian's package.
+//   npm run bench -- [--engines NAME,NAME] [--peer PYTHON]... [--no-peers] [--device cuda] [--case NAME]...
+//                    [--seconds N] [--json FILE]
+// Without --peer it takes what scripts/install-torch.mjs finds or installs: the current wheel and Debian's package. --device is
+// that of the peers: with --engines tensorflow-gpu both compute on the same card, and steps/wall-s are what counts.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { engineNamed, threadsFault } from '@bbdistill/compute';
 import { CASES } from './contestant.js';
 import type { Contestant, Stint } from './contestant.js';
 import { startOwnEngine } from './own-engine.js';
 import { startTorchPeer } from './torch-peer.js';
 
 const REPEATS = 5;
-const OWN_ENGINES = ['native', 'wasm'] as const;
 const THREADS = [1, 2];
 
 interface Row {
@@ -30,6 +32,8 @@ interface Row {
 
 const { values } = parseArgs({
   options: {
+    engines: { type: 'string', default: 'native,wasm' },
+    device: { type: 'string' },
     peer: { type: 'string', multiple: true },
     'no-peers': { type: 'boolean', default: false },
     case: { type: 'string', multiple: true, default: [...CASES] },
@@ -47,9 +51,13 @@ const enter = (start: Promise<Contestant>, what: string) =>
     (error: Error) => say(`without ${what}: ${error.message}`),
   );
 for (const threads of THREADS) {
-  for (const name of OWN_ENGINES) await enter(startOwnEngine(name, threads), `${name} on ${threads} threads`);
+  for (const name of values.engines.split(',').map(engineNamed)) {
+    // Engines with threads of their own compete once.
+    if (threadsFault(name, threads)) continue;
+    await enter(startOwnEngine(name, threads), `${name} on ${threads} threads`);
+  }
   for (const python of values['no-peers'] ? [] : (values.peer ?? torchInterpreters())) {
-    await enter(startTorchPeer(python, threads), `PyTorch of ${python} on ${threads} threads`);
+    await enter(startTorchPeer(python, threads, values.device), `PyTorch of ${python} on ${threads} threads`);
   }
 }
 

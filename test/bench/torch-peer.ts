@@ -9,10 +9,13 @@ const SCRIPT = fileURLToPath(new URL('peers/torch_engine.py', import.meta.url));
 /**
  * PyTorch in a process of its own, on so many threads.
  * @param python an interpreter that has torch
+ * @param device as PyTorch names it, e.g. `cuda`; default: its CPU
  * @throws Error with what the interpreter said where it has none
  */
-export async function startTorchPeer(python: string, threads: number): Promise<Contestant> {
-  const child = spawn(python, [SCRIPT, String(threads)], { stdio: ['pipe', 'pipe', 'pipe'] });
+export async function startTorchPeer(python: string, threads: number, device?: string): Promise<Contestant> {
+  const child = spawn(python, [SCRIPT, String(threads), ...(device ? [device] : [])], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
   const failed = once(child, 'error').then(([error]) => Promise.reject(error as Error));
@@ -25,7 +28,7 @@ export async function startTorchPeer(python: string, threads: number): Promise<C
   };
   const { version } = (await answer()) as { version: string };
   return {
-    engine: `pytorch ${version}`,
+    engine: `pytorch ${version}${device ? ` on ${device}` : ''}`,
     threads,
     isPeer: true,
     async run(name, seconds) {

@@ -1,6 +1,6 @@
 """PyTorch's side of the engine benchmark.
 
-Started once per thread count: `python torch_engine.py THREADS`. Says its version in a first line, then answers each
+Started once per thread count: `python torch_engine.py THREADS [DEVICE]`, DEVICE as PyTorch names it, e.g. cuda. Says its version in a first line, then answers each
 line {"case", "seconds"} on stdin with {"steps", "cpuSeconds", "wallSeconds"} on stdout.
 """
 
@@ -193,6 +193,10 @@ def measure(step, seconds):
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        torch.set_default_device(sys.argv[2])
+        # A device that isn't there is told before the version, which says that all is well.
+        torch.zeros(1)
     torch.manual_seed(1)
     print(json.dumps({"version": torch.__version__}), flush=True)
     steps = {}
