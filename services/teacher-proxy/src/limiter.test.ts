@@ -186,8 +186,11 @@ describe('limiter - one replica', () => {
     const limiter = world.limiter({ soleUser: true });
     world.work(limiter, 'a');
     await world.pass(2000);
-    limiter.throttled(5000, 'rate', 'HTTP 429');
-    await world.pass(4990);
+    limiter.throttled(3000, 'rate', 'HTTP 429');
+    await world.pass(2000);
+    expect(limiter.state().rate).toBe(0.95);
+    limiter.throttled(2990, 'rate', 'HTTP 429');
+    await world.pass(2980);
     expect(world.imagesBetween(2001, 6990)).toBe(0);
     expect(limiter.state()).toMatchObject({ waitsFor: 'HTTP 429' });
     await world.pass(3000);

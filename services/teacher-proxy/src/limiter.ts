@@ -39,6 +39,9 @@ const MAX_LATENESS = 0.012;
 const OUTLIER_DEVIATIONS = 6;
 const FIRST_CALLS = 20;
 const BRAKE_FACTOR = 0.7;
+/** A call that is turned away once in a while came a moment too soon; twice in so long, the limit is lower than declared. */
+const GENTLE_BRAKE_FACTOR = 0.95;
+const GENTLE_INTERVAL_MS = 10_000;
 const MIN_BRAKE = 0.05;
 const BRAKE_INTERVAL_MS = 1_000;
 const RELEASE_STEP = 0.05;
@@ -584,7 +587,8 @@ export class SharedLimiter implements Limiter {
       }
       if (told.what === 'hold' || (sinceMs >= 0 && sinceMs < BRAKE_INTERVAL_MS)) return;
       const which = told.what === 'rate' && this.#rules.some(({ windowMs }) => windowMs > 0) ? 'rate' : 'openCalls';
-      brakes[which] = Math.max(MIN_BRAKE, brakes[which] * BRAKE_FACTOR);
+      const isRare = sinceMs >= GENTLE_INTERVAL_MS && brakes[which] === 1;
+      brakes[which] = Math.max(MIN_BRAKE, brakes[which] * (isRare ? GENTLE_BRAKE_FACTOR : BRAKE_FACTOR));
       brakes.changedAtMs = wallMs;
     } else if (sinceMs >= RELEASE_INTERVAL_MS && (brakes.rate < 1 || brakes.openCalls < 1)) {
       brakes.rate = Math.min(1, brakes.rate + RELEASE_STEP);
