@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import { ConfigError } from '@bbdistill/common';
-import { ENGINE_NAMES, GPU_WISHES, MAX_TRAINING_THREADS } from '@bbdistill/compute';
+import { ENGINE_NAMES, GPU_WISHES, MAX_TRAINING_THREADS, SCHEDULES } from '@bbdistill/compute';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeachers } from '@bbdistill/teacher-proxy';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
@@ -74,7 +74,7 @@ const studentSection = z.strictObject({
   recipe: z.enum(RECIPE_NAMES).default('best'),
   epochs: positive.optional(),
   batch: positive.optional(),
-  schedule: z.enum(['constant', 'one-cycle']).optional(),
+  schedule: z.enum(SCHEDULES).optional(),
   learningRate: z.number().positive().optional(),
   batchMixupAlpha: z.number().min(0).optional(),
   rotationDegrees: z.number().min(0).max(180).optional(),

@@ -25,10 +25,10 @@ static void drop(const Graph *graph, const Layer *layer, const Plane *from, cons
   const Tensor *in = layer->in;
   int line = in->width * in->channels;
   unsigned key = mix32(layer->seed ^ mix32(graph->step));
-  unsigned threshold = (unsigned)((double)layer->rate * 4294967296.0);
+  unsigned threshold = (unsigned)(layer->rate * 4294967296.0);
   for (int n = 0; n < count; n++)
     for (int y = 0; y < in->height; y++)
-      drop_row(key, (graph->first_image + n) * tensor_features(in) + y * line, threshold, 1 / (1 - layer->rate),
+      drop_row(key, (graph->first_image + n) * tensor_features(in) + y * line, threshold, (float)(1 / (1 - layer->rate)),
                plane_row(from, in->channels, n, y), plane_row(to, in->channels, n, y), line, adds);
 }
 

@@ -123,7 +123,7 @@ EXPORT(graph_add_batch_norm) int graph_add_batch_norm(Graph *graph, int input, d
 // The seed goes in as a number of 32 bits, which an int doesn't hold.
 EXPORT(graph_add_dropout) int graph_add_dropout(Graph *graph, int input, double rate, double seed) {
   Layer *layer = add_alike(graph, LAYER_DROPOUT, input);
-  layer->rate = (float)rate;
+  layer->rate = rate;
   layer->seed = (unsigned)(long long)seed;
   return number_of(graph, layer);
 }

@@ -74,7 +74,7 @@ typedef struct {
   float *moving_mean, *moving_variance, *mean, *variance;
   double *sums;
   // Dropout.
-  float rate;
+  double rate;
   unsigned seed;
   // Scratch.
   float *packed, *packed_back, *sum_tiles, *row_sums;

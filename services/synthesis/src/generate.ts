@@ -42,6 +42,7 @@ export async function generateImages(
     // Decoding needs no encoder, and none was stored: it stays as it was initialised.
     const encoder = cvae.weights().filter(({ name }) => !isDecoderWeight(name));
     cvae.setWeights([...encoder, ...weights]);
+    const block = architecture.kind === 'dense' ? MAX_IMAGES_PER_SHARD : CONVOLUTIONAL_BATCH;
     // Whole blocks always, the last one cut afterwards: an engine may round differently in the tail of a block, and an
     // image must not depend on how many others were asked for.
     const latents = new Float32Array(MAX_IMAGES_PER_SHARD * latent);
@@ -50,8 +51,8 @@ export async function generateImages(
       drawLatents(latents, latent, classes, seed, start);
       conditions.fill(0);
       for (let b = 0; b < MAX_IMAGES_PER_SHARD; b++) conditions[b * classes + ((start + b) % classes)] = 1;
-      const decoded = cvae.decode(latents, conditions, MAX_IMAGES_PER_SHARD);
       const kept = Math.min(MAX_IMAGES_PER_SHARD, count - start);
+      const decoded = cvae.decode(latents, conditions, Math.ceil(kept / block) * block);
       await sink(toBytes(decoded, kept * pixelsPerImage(shape)), kept);
       hooks.progress({ unit: 'images', done: start + kept, total: count });
       await new Promise((resolve) => setImmediate(resolve));
