@@ -40,6 +40,7 @@ export function chaosSpec(images: string, seed: number, changes: Partial<RunSpec
     budget: { images: 1_000, _images: 'images' },
     engine: 'wasm',
     threads: 1,
+    overlap: false,
     seed,
     ...changes,
   };

@@ -102,6 +102,8 @@ const runSection = z.strictObject({
   gpu: z.enum(GPU_WISHES).default('preferred'),
   /** That share every batch of the training; default: one, or as the remote trainer is set. */
   threads: positive.max(MAX_TRAINING_THREADS).optional(),
+  /** Train while answers still come; another student than without, but the same one every time. */
+  overlap: z.boolean().default(false),
   seed: natural.default(1),
   out: z.string().min(1).default(DEFAULT_OUTPUT_FOLDER),
 });

@@ -54,6 +54,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
     },
     engine: settings.engine,
     threads: settings.threads ?? 0,
+    overlap: settings.overlap,
     seed: settings.seed,
   };
 }

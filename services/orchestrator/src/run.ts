@@ -26,6 +26,7 @@ import { HandoverError } from './run-record.js';
 import { stageInTrace } from './run-telemetry.js';
 import { workerOf } from './scaler/index.js';
 import type { Worker, WorkerWaits } from './scaler/index.js';
+import { trainingParts } from './training-parts.js';
 import type { CheckedSpec } from './spec.js';
 import type { DrivenRun, Stage } from './stages.js';
 
@@ -74,26 +75,32 @@ export async function driveRun(
   const test = spec.test === '' ? undefined : await datasets.get(spec.test);
   const { synthesis } = spec;
 
-  const seeds = graph.node(() => stages.label('label-seeds', 'PHASE_SEEDS', real.shards));
+  const answers = new AnswersToCome(graph.signal);
+  const seeds = graph.node(() => stages.label('label-seeds', 'PHASE_SEEDS', real.shards, answers.of('seeds')));
   const mix = graph.node(() => (synthesis.images > 0 ? stages.mix(real.shards) : NOTHING_MIXED));
   // The real images go first: a budget that runs out must run out on synthetic ones.
   const mixed = graph.node(async () => {
     await seeds;
-    return stages.label('label-mixup', 'PHASE_MIXUP', (await mix).shards);
+    return stages.label('label-mixup', 'PHASE_MIXUP', (await mix).shards, answers.of('mixup'));
   });
   const fit = graph.node(async () => ((await mix).dropped > 0 ? stages.fit(await seeds) : undefined));
-  const generated = graph.node(async () => {
+  const drawn = graph.node(async () => {
     const fitted = await fit;
-    if (!fitted) return [];
-    const shards = await stages.generate(fitted, (await mix).dropped);
-    return stages.label('label-cvae', 'PHASE_CVAE', shards);
+    return fitted ? stages.generate(fitted, (await mix).dropped) : [];
   });
+  const generated = graph.node(async () => stages.label('label-cvae', 'PHASE_CVAE', await drawn, answers.of('cvae')));
   const standardKd = graph.node(async () =>
     spec.evaluation.standardKd ? stages.train('train-standard-kd', await seeds) : undefined,
   );
-  const student = graph.node(async () =>
-    stages.train('train', [...(await seeds), ...(await mixed), ...(await generated)]),
-  );
+  const student = graph.node(async () => {
+    if (!spec.overlap) return stages.train('train', [...(await seeds), ...(await mixed), ...(await generated)]);
+    const [mixShards, drawnShards] = [(await mix).shards, await drawn];
+    return stages.trainInParts('train', [
+      ...real.shards.map((images, i) => ({ images, labelled: answers.wait('seeds', i) })),
+      ...mixShards.map((images, i) => ({ images, labelled: answers.wait('mixup', i) })),
+      ...drawnShards.map((images, i) => ({ images, labelled: answers.wait('cvae', i) })),
+    ]);
+  });
   const testAnswers = graph.node(async () => {
     // Evaluation spends last, from what training left of the budget.
     await Promise.all([mixed, generated]);
@@ -200,17 +207,34 @@ class Stages {
   }
 
   train(stage: string, data: LabelledShard__Output[]): Promise<TrainResult__Output> {
+    const { epochs } = this.spec.student.recipe;
+    return this.#one(stage, 'train', this.#trainRequest(data), { unit: 'epochs', done: 0, total: epochs });
+  }
+
+  /** Trains while answers still come: each part waits for the shards that it draws from. */
+  async trainInParts(stageName: string, shards: readonly ShardToCome[]): Promise<TrainResult__Output> {
+    const { batch, epochs } = this.spec.student.recipe;
+    const parts = trainingParts(
+      shards.map(({ images }) => images.images),
+      batch,
+      epochs,
+    );
+    const progress = { unit: 'steps', done: 0, total: parts[0]?.totalSteps ?? 0 };
+    return this.#inStage(stageName, 'train', progress, async (submit) => {
+      let trained: TrainResult__Output | undefined;
+      for (const { shards: count, ...steps } of parts) {
+        const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
+        const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
+        [trained] = await submit<TrainRequest__Output, TrainResult__Output>([{ ...this.#trainRequest(data), part }]);
+      }
+      return trained!;
+    });
+  }
+
+  #trainRequest(data: LabelledShard__Output[]): TrainRequest__Output {
     const { student, classes, seed, engine, threads } = this.spec;
-    const request: TrainRequest__Output = {
-      network: student.network,
-      classes,
-      data,
-      recipe: student.recipe,
-      seed,
-      engine,
-      threads,
-    };
-    return this.#one(stage, 'train', request, { unit: 'epochs', done: 0, total: student.recipe.epochs });
+    const { network, recipe } = student;
+    return { network, classes, data, recipe, seed, engine, threads, part: null };
   }
 
   evaluate(
@@ -239,6 +263,7 @@ class Stages {
     stageName: string,
     phase: Phase__Output,
     shards: readonly ImageShard__Output[],
+    onAnswered: (index: number, shard: LabelledShard__Output) => void = () => undefined,
   ): Promise<LabelledShard__Output[]> {
     if (shards.length === 0) return [];
     const { teacher, classes, budget } = this.spec;
@@ -251,11 +276,14 @@ class Stages {
       budget,
     }));
     const total = shards.reduce((sum, shard) => sum + shard.images, 0);
-    const results = await this.#all<LabelRequest__Output, LabelResult__Output>(stageName, 'label', requests, {
-      unit: 'images',
-      done: 0,
-      total,
-    });
+    const progress = { unit: 'images', done: 0, total };
+    const results = await this.#inStage(stageName, 'label', progress, (submit) =>
+      submit<LabelRequest__Output, LabelResult__Output>(requests, {
+        // Shards that are worked on side by side are answered together: the training would wait for all of them.
+        ahead: this.spec.overlap ? MAX_SHARDS_AHEAD_OF_TRAINING : MAX_JOBS_AHEAD,
+        onResult: (index, { answers }) => onAnswered(index, { images: shards[index]!, answers }),
+      }),
+    );
     return shards.map((images, i) => ({ images, answers: results[i]!.answers }));
   }
 
@@ -277,39 +305,45 @@ class Stages {
   }
 
   async #one<Request, Result>(stage: string, kind: string, request: Request, progress: JobProgress): Promise<Result> {
-    const [result] = await this.#all<Request, Result>(stage, kind, [request], progress);
+    const [result] = await this.#inStage(stage, kind, progress, (submit) => submit<Request, Result>([request]));
     return result as Result;
   }
 
-  #all<Request, Result>(
+  /** One stage, whose work is one or more rounds of jobs of a kind. */
+  #inStage<T>(
     stageName: string,
     kind: string,
-    requests: readonly Request[],
     progress: JobProgress,
-  ): Promise<Result[]> {
-    const work = () => this.#work<Request, Result>(stageName, kind, requests, progress);
-    return stageInTrace(stageName, this.run.record.id, work);
+    work: (submit: Submit) => Promise<T>,
+  ): Promise<T> {
+    return stageInTrace(stageName, this.run.record.id, () => this.#work(stageName, kind, progress, work));
   }
 
-  async #work<Request, Result>(
+  async #work<T>(
     stageName: string,
     kind: string,
-    requests: readonly Request[],
     progress: JobProgress,
-  ): Promise<Result[]> {
+    work: (submit: Submit) => Promise<T>,
+  ): Promise<T> {
     if (this.signal.aborted) throw new CancelledError('the run was stopped');
     const worker = workerOf(kind);
     const stage = await this.run.stage(stageName, progress, worker);
     const stopListening = worker && this.#listen(worker, stage);
-    const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, this.surroundings.jobs, this.signal);
-    try {
+    const rounds: { reused: boolean; cancel(): Promise<void> }[] = [];
+    const submit = async <Request, Result>(requests: readonly Request[], options?: SubmitOptions<Result>) => {
+      const { jobs } = this.surroundings;
+      const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, jobs, this.signal);
+      rounds.push(queued);
       await this.run.addJobs(queued.ids);
-      const results = await queued.results();
-      await stage.done(queued.reused);
-      return results;
+      return queued.results(options);
+    };
+    try {
+      const result = await work(submit);
+      await stage.done(rounds.every(({ reused }) => reused));
+      return result;
     } catch (thrown) {
       if (this.signal.reason instanceof HandoverError) throw thrown;
-      await queued.cancel();
+      for (const queued of rounds) await queued.cancel();
       await stage.failed(this.signal.aborted ? 'cancelled' : 'failed');
       throw thrown;
     } finally {
@@ -333,6 +367,63 @@ class Stages {
  */
 export const MAX_JOBS_AHEAD = 8;
 
+/** Of an overlapped run. A shard keeps as many calls in flight as the teacher takes; two at once would end together. */
+export const MAX_SHARDS_AHEAD_OF_TRAINING = 1;
+
+interface SubmitOptions<Result> {
+  /** Jobs queued or running at once. Default {@link MAX_JOBS_AHEAD}. */
+  ahead?: number;
+  onResult?: (index: number, result: Result) => void;
+}
+
+/** Queues jobs of the stage's kind and waits for their results, which come in the order of the requests. */
+type Submit = <Request, Result>(requests: readonly Request[], options?: SubmitOptions<Result>) => Promise<Result[]>;
+
+/** Images whose answers may still be on their way. */
+interface ShardToCome {
+  images: ImageShard__Output;
+  labelled: Promise<LabelledShard__Output>;
+}
+
+interface Slot {
+  promise: Promise<LabelledShard__Output>;
+  resolve: (shard: LabelledShard__Output) => void;
+}
+
+/** Answered shards for those who wait for single ones, whoever comes first. */
+class AnswersToCome {
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  /** What to tell of every answered shard of the group. */
+  of(group: string): (index: number, shard: LabelledShard__Output) => void {
+    return (index, shard) => this.#slot(`${group} ${index}`).resolve(shard);
+  }
+
+  /** @throws CancelledError when the signal aborts first */
+  wait(group: string, index: number): Promise<LabelledShard__Output> {
+    return this.#slot(`${group} ${index}`).promise;
+  }
+
+  #slot(name: string): Slot {
+    const known = this.#slots.get(name);
+    if (known) return known;
+    let resolve: Slot['resolve'] = () => undefined;
+    const promise = new Promise<LabelledShard__Output>((fulfil, reject) => {
+      resolve = fulfil;
+      const stop = () => reject(new CancelledError('the run was stopped'));
+      if (this.signal.aborted) stop();
+      this.signal.addEventListener('abort', stop, { once: true });
+    });
+    // Nobody may come to wait for it.
+    promise.catch(() => undefined);
+    const slot = { promise, resolve };
+    this.#slots.set(name, slot);
+    return slot;
+  }
+}
+
 /** The jobs of one stage, whose progress adds up to the stage's. */
 class StageJobs<Request, Result> {
   readonly ids: string[];
@@ -353,7 +444,7 @@ class StageJobs<Request, Result> {
     this.#parts = requests.map(() => undefined);
   }
 
-  async results(): Promise<Result[]> {
+  async results({ ahead = MAX_JOBS_AHEAD, onResult }: SubmitOptions<Result> = {}): Promise<Result[]> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
     const results: Result[] = [];
@@ -361,10 +452,12 @@ class StageJobs<Request, Result> {
     const lane = async () => {
       while (next < this.requests.length && !signal.aborted) {
         const index = next++;
-        results[index] = await this.#result(index, this.requests[index]!, signal);
+        const result = await this.#result(index, this.requests[index]!, signal);
+        results[index] = result;
+        onResult?.(index, result);
       }
     };
-    const lanes = Array.from({ length: Math.min(MAX_JOBS_AHEAD, this.requests.length) }, lane);
+    const lanes = Array.from({ length: Math.min(ahead, this.requests.length) }, lane);
     try {
       await Promise.all(lanes);
     } catch (thrown) {

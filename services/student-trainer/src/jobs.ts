@@ -61,12 +61,20 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
       const recipe = requiredField('recipe', request.recipe);
       const data = await readLabelled(blobs, request.data, request.classes);
       const writer = new CheckpointWriter((bytes) => checkpoints.save(context.jobId, bytes));
-      const checkpoint = await checkpoints.load(context.jobId);
+      const part = request.part ?? undefined;
+      const before = part?.checkpoint ? await blobs.get(part.checkpoint.sha256) : undefined;
+      const checkpoint = (await checkpoints.load(context.jobId)) ?? before;
       const trained = await tasks
         .train(
           {
             data,
-            plan: { network: networkOf(request), recipe, seed: request.seed, threads: request.threads || threads },
+            plan: {
+              network: networkOf(request),
+              recipe,
+              seed: request.seed,
+              threads: request.threads || threads,
+              ...(part && { part }),
+            },
             checkpointIntervalMs,
             checkpoint,
             ...chosen(wanted),
@@ -92,6 +100,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
         engine: trained.engine,
         parameters: trained.parameters,
         threads: trained.threads,
+        checkpoint: trained.checkpoint ? await blobs.put(trained.checkpoint) : null,
       };
     },
 

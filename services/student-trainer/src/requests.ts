@@ -10,6 +10,7 @@ import type { ImageShape } from '@bbdistill/common';
 import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/EvaluateRequest.js';
 import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
+import type { TrainingPart__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingPart.js';
 import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
 
@@ -24,7 +25,19 @@ export function assertTrainRequest(request: TrainRequest__Output): EngineName {
   networkOf(request);
   const engine = engineNamed(request.engine);
   assertThreads(request.threads, engine);
+  if (request.part) assertPart(request.part);
   return engine;
+}
+
+function assertPart({ firstStep, endStep, totalSteps, checkpoint }: TrainingPart__Output): void {
+  if (!(firstStep < endStep && endStep <= totalSteps)) {
+    throw new InvalidArgumentError(
+      `part is steps ${firstStep} to ${endStep} of ${totalSteps}: it takes first_step < end_step <= total_steps`,
+    );
+  }
+  if (firstStep > 0 && !checkpoint) {
+    throw new InvalidArgumentError(`part begins at step ${firstStep}: give the checkpoint of the part before`);
+  }
 }
 
 /**

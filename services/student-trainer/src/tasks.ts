@@ -33,6 +33,8 @@ export interface TrainTaskHooks {
 }
 
 export interface TrainTaskOutput {
+  /** Encoded; of a part that is not the last. */
+  checkpoint?: Uint8Array;
   /** Encoded weights. */
   weights: Uint8Array;
   history: EpochMetrics__Output[];
@@ -87,9 +89,10 @@ export const tasksInThisThread: TrainerTasks = {
       checkpoint && decodeCheckpoint(checkpoint),
     );
     const { network } = plan;
-    const { weights, ...rest } = trained;
+    const { weights, checkpoint: left, ...rest } = trained;
     return {
       ...rest,
+      ...(left && { checkpoint: encodeCheckpoint(left) }),
       weights: encodeWeights({ network: network.name, classes: network.classes, shape: network.input, weights }),
       engine: `${engine.description}, ${trained.threads} thread${trained.threads === 1 ? '' : 's'}`,
     };

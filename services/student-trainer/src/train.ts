@@ -1,4 +1,4 @@
-import { CancelledError } from '@bbdistill/common/base';
+import { CancelledError, FailedPreconditionError } from '@bbdistill/common/base';
 import type { Clock, ImageShape } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
@@ -17,7 +17,17 @@ export interface TrainingData {
   targets: Float32Array;
 }
 
+/** Some steps of a training; the rest are parts of their own, on more or fewer images. */
+export interface TrainingPart {
+  firstStep: number;
+  /** The first step that isn't done any more. */
+  endStep: number;
+  totalSteps: number;
+}
+
 export interface TrainingPlan {
+  /** Absent: all steps. */
+  part?: TrainingPart;
   network: NetworkSpec;
   recipe: TrainingRecipe__Output;
   seed: number;
@@ -35,6 +45,8 @@ export interface TrainingHooks {
 }
 
 export interface TrainedStudent {
+  /** Of a part that is not the last. */
+  checkpoint?: TrainingCheckpoint;
   weights: WeightTensor[];
   history: EpochMetrics__Output[];
   /** Steps of the whole training, those before a resume included. */
@@ -68,10 +80,28 @@ export async function trainStudent(
   const { recipe } = plan;
   const isOurs = checkpoint?.engine === engine.name && (checkpoint.threads ?? 1) === plan.threads;
   const resumeFrom = isOurs ? checkpoint : undefined;
+  if (!resumeFrom && (plan.part?.firstStep ?? 0) > 0) {
+    throw new FailedPreconditionError(
+      `the part before was trained with ${checkpoint?.engine ?? 'an unknown engine'} on ${checkpoint?.threads ?? 1} ` +
+        `threads, not with ${engine.name} on ${plan.threads}: give all trainers the same engine and threads, or set them in the run`,
+      { code: 'TRAINING_PART_MISMATCH' },
+    );
+  }
   const training = await start(engine, trainingOptionsOf(data, plan), plan.threads, resumeFrom?.classifier);
   const { classifier, stepsPerEpoch } = training;
   try {
-    const totalSteps = stepsPerEpoch * recipe.epochs;
+    const totalSteps = plan.part?.totalSteps ?? stepsPerEpoch * recipe.epochs;
+    const endStep = plan.part?.endStep ?? totalSteps;
+    // Of a part, the data and so the passes over it are smaller than those of the whole training.
+    const stepsPerEntry = plan.part ? Math.max(1, Math.floor(totalSteps / recipe.epochs)) : stepsPerEpoch;
+    const checkpointAt = (step: number): TrainingCheckpoint => ({
+      engine: engine.name,
+      threads: plan.threads,
+      step,
+      epochLossSum,
+      history,
+      classifier: classifier.checkpoint(),
+    });
     const rateOf = scheduleFor(recipe.schedule as ScheduleName, recipe.learningRate, totalSteps);
     const history = [...(resumeFrom?.history ?? [])];
     const epochLosses = history.map(({ loss }) => loss);
@@ -79,37 +109,31 @@ export async function trainStudent(
     let savedAtMs = hooks.clock.monotonicMs();
     hooks.progress(resumeFrom?.step ?? 0, totalSteps, history.at(-1)?.loss);
 
-    for (let step = resumeFrom?.step ?? 0; step < totalSteps; step++) {
+    for (let step = resumeFrom?.step ?? 0; step < endStep; step++) {
       const rate = rateOf(step, epochLosses);
       const loss = training.step(step, rate);
       epochLossSum += loss;
       const done = step + 1;
-      if (done % stepsPerEpoch === 0) {
-        const epoch = done / stepsPerEpoch;
-        history.push({ epoch, loss: epochLossSum / stepsPerEpoch, learningRate: rate });
+      if (done % stepsPerEntry === 0) {
+        const epoch = done / stepsPerEntry;
+        history.push({ epoch, loss: epochLossSum / stepsPerEntry, learningRate: rate });
         epochLosses.push(epochLossSum / stepsPerEpoch);
         epochLossSum = 0;
       }
-      if (done % BREATHE_EVERY_STEPS !== 0 && done !== totalSteps) continue;
+      if (done % BREATHE_EVERY_STEPS !== 0 && done !== endStep) continue;
       hooks.progress(done, totalSteps, history.at(-1)?.loss ?? loss);
       await new Promise((resolve) => setImmediate(resolve));
       if (hooks.signal.aborted) throw new CancelledError(`the training was cancelled after step ${done}`);
-      if (done < totalSteps && hooks.clock.monotonicMs() - savedAtMs >= hooks.checkpointIntervalMs) {
-        await hooks.saveCheckpoint({
-          engine: engine.name,
-          threads: plan.threads,
-          step: done,
-          epochLossSum,
-          history,
-          classifier: classifier.checkpoint(),
-        });
+      if (done < endStep && hooks.clock.monotonicMs() - savedAtMs >= hooks.checkpointIntervalMs) {
+        await hooks.saveCheckpoint(checkpointAt(done));
         savedAtMs = hooks.clock.monotonicMs();
       }
     }
     return {
       weights: classifier.weights(),
       history,
-      steps: totalSteps,
+      steps: endStep,
+      ...(endStep < totalSteps && { checkpoint: checkpointAt(endStep) }),
       parameters: classifier.parameterCount,
       threads: training.threads,
     };

@@ -67,6 +67,7 @@ import type { TeacherServiceClient as _bbdistill_v1_TeacherServiceClient, Teache
 import type { TrainRequest as _bbdistill_v1_TrainRequest, TrainRequest__Output as _bbdistill_v1_TrainRequest__Output } from './bbdistill/v1/TrainRequest.js';
 import type { TrainResult as _bbdistill_v1_TrainResult, TrainResult__Output as _bbdistill_v1_TrainResult__Output } from './bbdistill/v1/TrainResult.js';
 import type { TrainerDescription as _bbdistill_v1_TrainerDescription, TrainerDescription__Output as _bbdistill_v1_TrainerDescription__Output } from './bbdistill/v1/TrainerDescription.js';
+import type { TrainingPart as _bbdistill_v1_TrainingPart, TrainingPart__Output as _bbdistill_v1_TrainingPart__Output } from './bbdistill/v1/TrainingPart.js';
 import type { TrainingRecipe as _bbdistill_v1_TrainingRecipe, TrainingRecipe__Output as _bbdistill_v1_TrainingRecipe__Output } from './bbdistill/v1/TrainingRecipe.js';
 import type { UploadHeader as _bbdistill_v1_UploadHeader, UploadHeader__Output as _bbdistill_v1_UploadHeader__Output } from './bbdistill/v1/UploadHeader.js';
 import type { UploadImagesRequest as _bbdistill_v1_UploadImagesRequest, UploadImagesRequest__Output as _bbdistill_v1_UploadImagesRequest__Output } from './bbdistill/v1/UploadImagesRequest.js';
@@ -151,6 +152,7 @@ export interface ProtoGrpcType {
       TrainRequest: MessageTypeDefinition<_bbdistill_v1_TrainRequest, _bbdistill_v1_TrainRequest__Output>
       TrainResult: MessageTypeDefinition<_bbdistill_v1_TrainResult, _bbdistill_v1_TrainResult__Output>
       TrainerDescription: MessageTypeDefinition<_bbdistill_v1_TrainerDescription, _bbdistill_v1_TrainerDescription__Output>
+      TrainingPart: MessageTypeDefinition<_bbdistill_v1_TrainingPart, _bbdistill_v1_TrainingPart__Output>
       TrainingRecipe: MessageTypeDefinition<_bbdistill_v1_TrainingRecipe, _bbdistill_v1_TrainingRecipe__Output>
       UploadHeader: MessageTypeDefinition<_bbdistill_v1_UploadHeader, _bbdistill_v1_UploadHeader__Output>
       UploadImagesRequest: MessageTypeDefinition<_bbdistill_v1_UploadImagesRequest, _bbdistill_v1_UploadImagesRequest__Output>

@@ -41,6 +41,7 @@ export function aSpec(over: Partial<CheckedSpec> = {}): CheckedSpec {
     evaluation: { teacherImages: 0, standardKd: false },
     budget: null,
     threads: 0,
+    overlap: false,
     engine: 'auto',
     seed: 1,
     ...over,

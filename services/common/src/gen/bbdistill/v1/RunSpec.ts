@@ -20,6 +20,7 @@ export interface RunSpec {
   'engine'?: (string);
   'seed'?: (number | string | Long);
   'threads'?: (number);
+  'overlap'?: (boolean);
 }
 
 export interface RunSpec__Output {
@@ -36,4 +37,5 @@ export interface RunSpec__Output {
   'engine': (string);
   'seed': (number);
   'threads': (number);
+  'overlap': (boolean);
 }

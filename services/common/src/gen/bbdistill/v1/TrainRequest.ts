@@ -2,6 +2,7 @@
 
 import type { LabelledShard as _bbdistill_v1_LabelledShard, LabelledShard__Output as _bbdistill_v1_LabelledShard__Output } from '../../bbdistill/v1/LabelledShard.js';
 import type { TrainingRecipe as _bbdistill_v1_TrainingRecipe, TrainingRecipe__Output as _bbdistill_v1_TrainingRecipe__Output } from '../../bbdistill/v1/TrainingRecipe.js';
+import type { TrainingPart as _bbdistill_v1_TrainingPart, TrainingPart__Output as _bbdistill_v1_TrainingPart__Output } from '../../bbdistill/v1/TrainingPart.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface TrainRequest {
@@ -12,6 +13,7 @@ export interface TrainRequest {
   'seed'?: (number | string | Long);
   'engine'?: (string);
   'threads'?: (number);
+  'part'?: (_bbdistill_v1_TrainingPart | null);
 }
 
 export interface TrainRequest__Output {
@@ -22,4 +24,5 @@ export interface TrainRequest__Output {
   'seed': (number);
   'engine': (string);
   'threads': (number);
+  'part': (_bbdistill_v1_TrainingPart__Output | null);
 }

@@ -12,6 +12,7 @@ export interface TrainResult {
   'engine'?: (string);
   'parameters'?: (number | string | Long);
   'threads'?: (number);
+  'checkpoint'?: (_bbdistill_v1_BlobRef | null);
 }
 
 export interface TrainResult__Output {
@@ -22,4 +23,5 @@ export interface TrainResult__Output {
   'engine': (string);
   'parameters': (number);
   'threads': (number);
+  'checkpoint': (_bbdistill_v1_BlobRef__Output | null);
 }
