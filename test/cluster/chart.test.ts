@@ -40,6 +40,7 @@ describe('the chart on a real API server', () => {
     await prepareNamespace(plane);
     await addNode(api.core, CPU_NODE);
     await addNode(api.core, GPU_NODE);
+    helmDo(plane, 'install');
   });
   afterAll(async () => {
     await kubelet?.[Symbol.asyncDispose]();
@@ -47,7 +48,6 @@ describe('the chart on a real API server', () => {
   });
 
   test('is installed, under the restricted pod security standard', async () => {
-    helmDo(plane, 'install');
     expect(await allReady()).toHaveLength(COMPONENTS.length);
   });
 
