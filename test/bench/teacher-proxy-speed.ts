@@ -49,29 +49,36 @@ class TimedTeacher extends FakeTeacher {
   }
 }
 
-function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, name: string): Labeller {
+interface OpenLabeller {
+  labeller: Labeller;
+  /** Gives slots back and stops to show life: to be called before the stores close. */
+  close(): Promise<void>;
+}
+
+function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, name: string): OpenLabeller {
   const config = parseTeacherConfig(name, {
     adapter: 'fake',
     limits: { imagesPerCall: IMAGES_PER_CALL, concurrency: 1 },
   });
   const ledger = new Ledger(stores.state, name, config.price, { clock: systemClock, leaseMs: 35_000 });
   const living = async () => new Set(Object.keys((await ledger.read()).holders ?? {}));
-  return new Labeller({
+  const limiter = new SharedLimiter({
+    teacher: name,
+    limits: config.limits,
+    state: stores.state,
+    clock: systemClock,
+    holder: 'bench',
+    soleUser: stores.soleSession !== undefined,
+    logger: silentLogger,
+  });
+  const labeller = new Labeller({
     config,
     teacher,
     cache,
     ledger,
     calls: new CallLog(stores.state),
     usage: new UsageBook(stores.state),
-    limiter: new SharedLimiter({
-      teacher: name,
-      limits: config.limits,
-      state: stores.state,
-      clock: systemClock,
-      holder: 'bench',
-      soleUser: stores.soleSession !== undefined,
-      logger: silentLogger,
-    }),
+    limiter,
     coalescer: new Coalescer(),
     ...(stores.soleSession === undefined && { claims: new Claims(stores.state, name, living) }),
     clock: systemClock,
@@ -79,6 +86,13 @@ function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, na
     holder: 'bench',
     logger: silentLogger,
   });
+  return {
+    labeller,
+    async close() {
+      await limiter.close();
+      await ledger.close();
+    },
+  };
 }
 
 export interface Overhead {
@@ -90,7 +104,7 @@ export interface Overhead {
 /** What lies between the end of a call and the beginning of the next one, one call at a time. */
 async function overheadOn(stores: Stores, cache: AnswerCache, calls: number): Promise<Overhead> {
   const teacher = new TimedTeacher();
-  const labeller = labellerOn(stores, cache, teacher, 'overhead');
+  const { labeller, close } = labellerOn(stores, cache, teacher, 'overhead');
   const random = new RandomStream(7, 'bench');
   const gaps: number[] = [];
   for (let shard = 0; shard < calls / 50; shard++) {
@@ -100,6 +114,7 @@ async function overheadOn(stores: Stores, cache: AnswerCache, calls: number): Pr
     const times = teacher.times.slice(first);
     gaps.push(...times.slice(1).map(({ beganMs }, n) => beganMs - times[n]!.endedMs));
   }
+  await close();
   gaps.sort((a, b) => a - b);
   const at = (part: number) => gaps[Math.floor(gaps.length * part)]!;
   return { medianMs: at(0.5), p90Ms: at(0.9), calls: gaps.length };
@@ -138,12 +153,12 @@ export async function coldFromBucket(url: string, folder: string, images: number
   const [writer, reader] = caches.map((cache) => labellerOn(stores, cache, teacher, 'cold'));
   const raw = new Float32Array(10).fill(0.1);
   for (const batch of batches) {
-    const keys = [...writer!.distinctKeys(batch).values()];
+    const keys = [...writer!.labeller.distinctKeys(batch).values()];
     await caches[0]!.putMany(keys.map((key) => ({ key, answer: { raw, unit: 'unit', callId: 'call' } })));
   }
   const beganMs = performance.now();
   for (const batch of batches) {
-    const { counts } = await reader!.lookUp(batch, 10);
+    const { counts } = await reader!.labeller.lookUp(batch, 10);
     if (counts.cached !== batch.count) throw new Error(`${batch.count - counts.cached} answers are missing`);
   }
   const seconds = (performance.now() - beganMs) / 1000;
