@@ -238,7 +238,13 @@ describe('http-json - answers of other kinds', () => {
   it.each<[string, object, object, unknown, unknown]>([
     ['a hard label', { labels: 'class' }, { kind: 'hard-label', labels }, { class: 'bird' }, [0, 0, 1]],
     ['an index as hard label', { labels: 'class' }, { kind: 'hard-label' }, { class: 2 }, [0, 0, 1]],
-    ['no label at all', { labels: 'class' }, { kind: 'hard-label', labels }, { class: null }, 'abstained: empty'],
+    [
+      'no label at all',
+      { labels: 'class', absent: 'abstain' },
+      { kind: 'hard-label', labels },
+      { class: null },
+      'abstained: empty',
+    ],
     [
       'a label by which it does not know',
       { labels: 'class' },
@@ -273,7 +279,8 @@ describe('http-json - answers of other kinds', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['another form', { nothing: 1 }, 'abstained: empty'],
+    ['another form', { nothing: 1 }, 'ANSWER_UNREADABLE: the answer has nothing at [].label'],
+    ['labels at another place than the scores', [{ name: 'cat', score: 0.9 }], '0 labels and 1 scores'],
     ['a score that is missing', [{ label: 'cat' }, { label: 'dog', score: 0.1 }], '2 labels and 1 scores'],
     ['a score that is a table', [{ label: 'cat', score: {} }], 'no number'],
     ['a label that is a table', [{ label: {}, score: 0.5 }], 'no label'],

@@ -1,5 +1,6 @@
 import { asBbdError, leaveAtOnce } from '@bbdistill/common';
 import { Command, CommanderError } from 'commander';
+import { cacheCommand } from './commands/cache.js';
 import { checkConfigCommand } from './commands/check-config.js';
 import { datasetCommand } from './commands/dataset.js';
 import { demoCommand } from './commands/demo.js';
@@ -82,6 +83,7 @@ function buildProgram(context: CommandContext): Command {
     reproduceCommand(context),
     teacherCommand(context),
     datasetCommand(context),
+    cacheCommand(context),
     serveCommand(context),
     checkConfigCommand(context),
     enginesCommand(context),

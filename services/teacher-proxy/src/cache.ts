@@ -34,6 +34,12 @@ export interface AnswerCache {
   close(): Promise<void>;
 }
 
+/** A cache whose answers can be gone through, to hand them on. */
+export interface ListableAnswerCache extends AnswerCache {
+  /** Whole answers only, in the order of the keys. */
+  entries(): AsyncIterable<{ key: AnswerKey; answer: CachedAnswer }>;
+}
+
 /** One key per image. */
 export function answerKeys(requests: CanonicalRequests, count: number, cacheIdentity: string): AnswerKey[] {
   // A length before each text: no two different pairs of texts give the same bytes.
@@ -50,7 +56,7 @@ export function answerKeys(requests: CanonicalRequests, count: number, cacheIden
 }
 
 /** The cache of one machine: an lmdb file below the state folder. */
-export class EmbeddedAnswerCache implements AnswerCache {
+export class EmbeddedAnswerCache implements ListableAnswerCache {
   readonly #db: RootDatabase<Buffer, Buffer>;
 
   /**
@@ -87,6 +93,13 @@ export class EmbeddedAnswerCache implements AnswerCache {
       await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
     } catch (error) {
       throw storageError(error, this.folder);
+    }
+  }
+
+  async *entries(): AsyncIterable<{ key: AnswerKey; answer: CachedAnswer }> {
+    for (const { key, value } of this.#db.getRange()) {
+      const answer = decodeEntry(value);
+      if (answer) yield { key: Buffer.from(key), answer };
     }
   }
 

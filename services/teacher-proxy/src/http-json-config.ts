@@ -42,6 +42,8 @@ export const responseSection = z.strictObject({
   scores: path.optional(),
   /** A row of one number per class, instead of labels and scores. */
   values: path.optional(),
+  /** What an answer means that has nothing at labels: that the teacher names no class, or that it is no answer. */
+  absent: z.enum(['abstain', 'unreadable']).optional(),
   /** Of one image's part: what is there unless the image failed. */
   error: path.optional(),
   /** Of the whole answer: what is there unless the call failed. */

@@ -139,7 +139,7 @@ interface Shared {
 }
 
 function namedAnswer(said: NamedScores, target: Float32Array, form: AnswerForm): Normalised {
-  if (said.labels.length === 0) {
+  if (said.labels.length === 0 && (said.scores?.length ?? 0) === 0) {
     if (DENSE.has(form.kind)) return fault('LENGTH', 'the answer names no class, but all of them are declared');
     return { ok: true, kind: 'abstained', why: 'empty', message: 'the teacher named no class' };
   }

@@ -34,6 +34,7 @@ export const PRESET_TABLE: Record<PresetName, Preset> = {
     },
     response: {
       items: 'responses',
+      absent: 'abstain',
       labels: 'labelAnnotations[].description',
       scores: 'labelAnnotations[].score',
       error: 'error',

@@ -9,12 +9,12 @@ import { DEFAULT_PICTURE, declaredAnswer, declaredInput, identityOf } from './de
 import type { Environment } from './declared.js';
 import { isThrottling } from './http-failures.js';
 import type { HttpReply } from './http.js';
-import { jsonPath, jsonReader } from './json-answer.js';
+import { AnswerAbsentError, jsonPath, jsonReader } from './json-answer.js';
 import type { JsonPath } from './json-answer.js';
 import { nestedImages } from './nested-images.js';
 import { canonicalPictures, encodePictures } from './pictures.js';
 import type { PictureForm } from './pictures.js';
-import { unreadable } from './rows.js';
+import { UNREADABLE, unreadable } from './rows.js';
 import { TeacherHttp } from './teacher-http.js';
 
 /** Longer is no answer about one image. */
@@ -129,9 +129,24 @@ export class HttpJsonTeacher implements Teacher {
     const raw = JSON.stringify(item ?? null);
     if (raw.length > MAX_RAW_CHARACTERS) {
       const message = `the answer about one image has ${raw.length} characters, more than ${MAX_RAW_CHARACTERS}`;
-      return { ok: false, code: 'ANSWER_UNREADABLE', message, charged: true };
+      return { ok: false, code: UNREADABLE, message, charged: true };
+    }
+    if (this.#isAbsent(raw)) {
+      const where = this.config.response?.values ?? this.config.response?.labels;
+      const message = this.#http.redact(`the answer has nothing at ${where}: ${shown(item)}`);
+      return { ok: false, code: UNREADABLE, message, charged: true };
     }
     return { ok: true, raw };
+  }
+
+  /** Of another form altogether: not to be kept, as an answer of the declared form is even where it can't be used. */
+  #isAbsent(raw: string): boolean {
+    try {
+      this.answer.readText?.(raw);
+      return false;
+    } catch (error) {
+      return error instanceof AnswerAbsentError;
+    }
   }
 
   /** Some APIs say that a call failed inside a 200. */

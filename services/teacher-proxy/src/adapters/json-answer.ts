@@ -18,17 +18,26 @@ export interface AnswerPaths {
   scores?: string | undefined;
   /** Or a row of one number per class. */
   values?: string | undefined;
+  /** What it means that there is nothing at labels; default unreadable. */
+  absent?: 'abstain' | 'unreadable' | undefined;
 }
 
-/** Reads labels and scores, or a row, out of one image's part of a JSON answer. Absent labels are an abstention. */
+/** Another form than the declared one, as of an error that came with a status of success. */
+export class AnswerAbsentError extends Error {}
+
+/**
+ * Reads labels and scores, or a row, out of one image's part of a JSON answer.
+ * @throws AnswerAbsentError where there is nothing at the paths; Error where what is there is no answer
+ */
 export function jsonReader(paths: AnswerPaths): (text: string) => NamedScores | Float32Array {
   const [labels, scores, values] = [paths.labels, paths.scores, paths.values].map((path) =>
     path === undefined ? undefined : jsonPath(path),
   );
   return (text) => {
     const item = JSON.parse(text) as unknown;
-    if (values) return Float32Array.from<unknown>(listOf(values(item)).flat(Infinity), asNumber);
-    const named = listOf(labels?.(item)).map(asLabel);
+    if (values) return Float32Array.from<unknown>(present(values(item), paths.values).flat(Infinity), asNumber);
+    const found = labels?.(item);
+    const named = (paths.absent === 'abstain' ? listOf(found) : present(found, paths.labels)).map(asLabel);
     if (!scores) return { labels: named };
     return { labels: named, scores: listOf(scores(item)).map(asNumber) };
   };
@@ -50,6 +59,11 @@ export function stringsReader(classification: boolean): (text: string) => NamedS
 
 function notClassified(string: string): never {
   throw new Error(`"${string}" is not value:index:label`);
+}
+
+function present(value: unknown, path: string | undefined): unknown[] {
+  if (value === null || value === undefined) throw new AnswerAbsentError(`there is nothing at ${path}`);
+  return listOf(value);
 }
 
 function listOf(value: unknown): unknown[] {

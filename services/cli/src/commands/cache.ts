@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import { EmbeddedAnswerCache, exportAnswers, importAnswers } from '@bbdistill/teacher-proxy';
+import { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { DEFAULT_STATE_FOLDER } from '../session.js';
+
+interface CacheOptions {
+  state: string;
+  json?: boolean;
+}
+
+/** `bbdistill cache export|import` */
+export function cacheCommand(context: CommandContext): Command {
+  return new Command('cache')
+    .description('hand on the answers that were paid for')
+    .addCommand(exportCommand(context))
+    .addCommand(importCommand(context));
+}
+
+function exportCommand({ output }: CommandContext): Command {
+  return withOptions(new Command('export'))
+    .description('write all answers of the state folder into one file')
+    .argument('<file>', 'what to write')
+    .action(async (file: string, options: CacheOptions) => {
+      const answers = await withCache(options, (cache) => exportAnswers(cache, file));
+      if (options.json) output.stdout(JSON.stringify({ file, answers }));
+      else output.stdout(`${answers} answers are in ${file}`);
+    });
+}
+
+function importCommand({ output }: CommandContext): Command {
+  return withOptions(new Command('import'))
+    .description("add a colleague's answers; they count for the same images at a teacher of the same cacheIdentity")
+    .argument('<file>', 'what bbdistill cache export wrote; verified before anything is taken')
+    .action(async (file: string, options: CacheOptions) => {
+      const { added, known } = await withCache(options, (cache) => importAnswers(cache, file));
+      if (options.json) output.stdout(JSON.stringify({ file, added, known }));
+      else output.stdout(`${added} answers are new here, ${known} were known`);
+    });
+}
+
+function withOptions(command: Command): Command {
+  return command
+    .option('--state <dir>', 'folder of the embedded services', DEFAULT_STATE_FOLDER)
+    .option('--json', 'print JSON for machines');
+}
+
+async function withCache<T>({ state }: CacheOptions, work: (cache: EmbeddedAnswerCache) => Promise<T>): Promise<T> {
+  const cache = new EmbeddedAnswerCache(join(state, 'answers'));
+  try {
+    return await work(cache);
+  } finally {
+    await cache.close();
+  }
+}

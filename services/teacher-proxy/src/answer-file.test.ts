@@ -1,0 +1,85 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { sha256Hex } from '@bbdistill/common';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
+import type { TemporaryFolder } from '../../../test/helpers/temporary-folder.js';
+import { exportAnswers, importAnswers } from './answer-file.js';
+import { EmbeddedAnswerCache } from './cache.js';
+
+const key = (name: string) => Buffer.from(sha256Hex(name), 'hex');
+
+let folder: TemporaryFolder;
+let mine: EmbeddedAnswerCache;
+let theirs: EmbeddedAnswerCache;
+let file: string;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  mine = new EmbeddedAnswerCache(join(folder.path, 'mine'));
+  theirs = new EmbeddedAnswerCache(join(folder.path, 'theirs'));
+  file = join(folder.path, 'answers.bbd');
+  await mine.putMany([
+    { key: key('row'), answer: { raw: Float32Array.of(0.25, 0.75), unit: 'u', callId: 'c' } },
+    { key: key('text'), answer: { raw: '{"label":"Käfer"}', unit: 'u', callId: 'c' } },
+  ]);
+});
+
+afterEach(async () => {
+  await mine.close();
+  await theirs.close();
+  await folder[Symbol.asyncDispose]();
+});
+
+describe('answer file', () => {
+  it('what is exported is there after the import, paid for by nobody here', async () => {
+    expect(await exportAnswers(mine, file)).toBe(2);
+    expect(await importAnswers(theirs, file)).toEqual({ added: 2, known: 0 });
+    expect(await theirs.get(key('row'))).toEqual({
+      raw: Float32Array.of(0.25, 0.75),
+      unit: 'imported',
+      callId: 'imported',
+    });
+    expect((await theirs.get(key('text')))?.raw).toBe('{"label":"Käfer"}');
+  });
+
+  it('an answer that is there stays', async () => {
+    await theirs.putMany([{ key: key('row'), answer: { raw: Float32Array.of(1, 0), unit: 'own', callId: 'own' } }]);
+    await exportAnswers(mine, file);
+    expect(await importAnswers(theirs, file)).toEqual({ added: 1, known: 1 });
+    expect((await theirs.get(key('row')))?.unit).toBe('own');
+  });
+
+  it('of an empty cache is a file as well', async () => {
+    expect(await exportAnswers(theirs, file)).toBe(0);
+    expect(await importAnswers(mine, file)).toEqual({ added: 0, known: 0 });
+  });
+
+  it.each<[string, (whole: Buffer) => Buffer]>([
+    ['no archive', () => Buffer.from('hello')],
+    ['nothing', () => Buffer.alloc(0)],
+    ['another archive', () => gzipSync('hello, this is another kind of file')],
+    ['half of it', (whole) => whole.subarray(0, whole.length / 2)],
+    ['a flipped bit', (whole) => changed(whole, (bytes) => (bytes[bytes.length - 60]! ^= 1))],
+    ['another checksum', (whole) => changed(whole, (bytes) => (bytes[bytes.length - 1]! ^= 1))],
+    ['another count', (whole) => changed(whole, (bytes) => (bytes[bytes.length - 36]! ^= 1))],
+    ['a length beyond reason', (whole) => changed(whole, (bytes) => bytes.writeUInt32LE(0xffffffff, 20))],
+  ])('%s is refused, and nothing is taken', async (_, spoil) => {
+    await exportAnswers(mine, file);
+    await writeFile(file, spoil(await readFile(file)));
+    await expect(importAnswers(theirs, file)).rejects.toMatchObject({ code: 'ANSWER_FILE' });
+    expect(await theirs.get(key('row'))).toBeUndefined();
+    expect(await theirs.get(key('text'))).toBeUndefined();
+  });
+
+  it('a file that is not there is said', async () => {
+    await expect(importAnswers(theirs, join(folder.path, 'nowhere'))).rejects.toThrow('nowhere');
+  });
+});
+
+function changed(whole: Buffer, change: (bytes: Buffer) => unknown): Buffer {
+  const bytes = gunzipSync(whole);
+  change(bytes);
+  return gzipSync(bytes);
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import { DataLossError, asBbdError } from '@bbdistill/common';
+import { decodeEntry, encodeEntry } from './cache.js';
+import type { AnswerKey, CachedAnswer, ListableAnswerCache } from './cache.js';
+
+// Gzip of: the magic line, then a record an answer: length of the entry (4 bytes, LE) | key (32) | entry with its
+// CRC-32; at the end a length of 0 | number of answers (4, LE) | sha-256 of all before it (32).
+const MAGIC = Buffer.from('bbdistill answers 1\n');
+const KEY_BYTES = 32;
+const LENGTH_BYTES = 4;
+/** No answer is longer; a damaged length must not ask for gigabytes. */
+const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
+const IMPORTED = 'imported';
+const IMPORT_BATCH = 500;
+
+/**
+ * Writes all answers of a cache into one file; a file that is there is replaced once the new one is whole.
+ * @returns how many
+ */
+export async function exportAnswers(cache: ListableAnswerCache, path: string): Promise<number> {
+  let count = 0;
+  const partial = `${path}.partial`;
+  async function* records(): AsyncGenerator<Buffer> {
+    const hash = createHash('sha256');
+    const hashed = (bytes: Buffer) => {
+      hash.update(bytes);
+      return bytes;
+    };
+    yield hashed(MAGIC);
+    for await (const { key, answer } of cache.entries()) {
+      const entry = encodeEntry(answer);
+      yield hashed(Buffer.concat([uint32(entry.length), key, entry]));
+      count++;
+    }
+    const end = hashed(Buffer.concat([uint32(0), uint32(count)]));
+    yield Buffer.concat([end, hash.digest()]);
+  }
+  try {
+    await pipeline(Readable.from(records()), createGzip(), createWriteStream(partial));
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+  return count;
+}
+
+/**
+ * Adds the answers of a file to a cache. The whole file is verified before the first answer is taken; an answer that
+ * is there already stays.
+ * @throws DataLossError where the file is damaged or none of this kind
+ */
+export async function importAnswers(
+  cache: ListableAnswerCache,
+  path: string,
+): Promise<{ added: number; known: number }> {
+  for await (const _ of readAnswers(path));
+  let added = 0;
+  let known = 0;
+  let batch: { key: AnswerKey; answer: CachedAnswer }[] = [];
+  const flush = async () => {
+    const there = await cache.getMany(batch.map(({ key }) => key));
+    const fresh = batch.filter((_, index) => there[index] === undefined);
+    await cache.putMany(fresh);
+    added += fresh.length;
+    known += batch.length - fresh.length;
+    batch = [];
+  };
+  for await (const { key, answer } of readAnswers(path)) {
+    // Whoever paid for it isn't here: to every run of this cache it is an answer that was known before.
+    batch.push({ key, answer: { ...answer, unit: IMPORTED, callId: IMPORTED } });
+    if (batch.length === IMPORT_BATCH) await flush();
+  }
+  await flush();
+  return { added, known };
+}
+
+async function* readAnswers(path: string): AsyncGenerator<{ key: AnswerKey; answer: CachedAnswer }> {
+  const file = createReadStream(path);
+  const unpacked = createGunzip();
+  // An error of the file ends the reading as one of the archive does.
+  file.on('error', (error) => unpacked.destroy(error));
+  const source = new ByteReader(file.pipe(unpacked), path);
+  const hash = createHash('sha256');
+  const take = async (length: number) => {
+    const bytes = await source.take(length);
+    hash.update(bytes);
+    return bytes;
+  };
+  if (!(await take(MAGIC.length)).equals(MAGIC)) throw damaged(path, 'it is no file of answers');
+  let count = 0;
+  for (;;) {
+    const length = (await take(LENGTH_BYTES)).readUInt32LE();
+    if (length === 0) break;
+    if (length > MAX_ENTRY_BYTES) throw damaged(path, `answer ${count} claims ${length} bytes`);
+    const key = await take(KEY_BYTES);
+    const answer = decodeEntry(await take(length));
+    if (!answer) throw damaged(path, `answer ${count} is not what its checksum says`);
+    yield { key, answer };
+    count++;
+  }
+  const declared = (await take(LENGTH_BYTES)).readUInt32LE();
+  if (declared !== count) throw damaged(path, `it holds ${count} answers and says ${declared}`);
+  if (!(await source.take(KEY_BYTES)).equals(hash.digest())) throw damaged(path, 'its sha-256 is another');
+}
+
+/** Takes exact numbers of bytes out of a stream. */
+class ByteReader {
+  readonly #chunks: AsyncIterator<Buffer>;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(
+    stream: AsyncIterable<Buffer>,
+    private readonly path: string,
+  ) {
+    this.#chunks = stream[Symbol.asyncIterator]();
+  }
+
+  async take(length: number): Promise<Buffer> {
+    while (this.#held.length < length) {
+      const next = await this.#chunks.next().catch((cause: unknown) => {
+        throw damaged(this.path, asBbdError(cause).message, cause);
+      });
+      if (next.done) throw damaged(this.path, 'it ends in the middle');
+      this.#held = Buffer.concat([this.#held, next.value]);
+    }
+    const taken = this.#held.subarray(0, length);
+    this.#held = this.#held.subarray(length);
+    return taken;
+  }
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(LENGTH_BYTES);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function damaged(path: string, what: string, cause?: unknown): DataLossError {
+  return new DataLossError(`${path} can't be taken: ${what}; nothing was imported`, { code: 'ANSWER_FILE', cause });
+}
