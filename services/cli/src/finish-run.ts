@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { reportTable } from '@bbdistill/orchestrator';
 import type { Report } from '@bbdistill/orchestrator';
 import type { CommandContext, GlobalOptions } from './context.js';
-import { downloadArtifacts } from './download.js';
+import { downloadInto } from './download.js';
 import { exitCodeOfRun } from './exit-codes.js';
 import { followRun } from './follow.js';
 import { progressView } from './progress-view.js';
@@ -46,7 +46,7 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
     return undefined;
   }
   try {
-    await downloadArtifacts(session.orchestrator, run, out, new AbortController().signal);
+    await downloadInto(session.orchestrator, run, out, new AbortController().signal);
   } catch (error) {
     const again = `bbdistill report ${runId} --out DIR${stateFlag(options)}`;
     output.stderr(`the run succeeded and its files are kept; to write them: ${again}`);

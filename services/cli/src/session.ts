@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, connect, patiently, systemClock } from '@bbdistill/common';
-import type { Logger, ServiceClient } from '@bbdistill/common';
+import type { Orchestrator } from '@bbdistill/client';
+import type { Logger } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
@@ -24,7 +25,7 @@ export interface SessionOptions {
   logger: Logger;
 }
 
-export type Orchestrator = ServiceClient<'bbdistill.v1.DistillationService'>;
+export type { Orchestrator };
 
 /** An orchestrator to talk to, in this process or elsewhere. */
 export interface Session {

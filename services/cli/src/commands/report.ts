@@ -4,7 +4,7 @@ import type { Report } from '@bbdistill/orchestrator';
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { downloadArtifacts, prepareOutputFolder } from '../download.js';
+import { downloadInto, prepareOutputFolder } from '../download.js';
 
 interface ReportOptions extends GlobalOptions {
   out?: string;
@@ -25,7 +25,7 @@ export function reportCommand(context: CommandContext): Command {
       }
       if (options.out !== undefined) {
         await prepareOutputFolder(options.out);
-        await downloadArtifacts(orchestrator, run, options.out, context.interrupt);
+        await downloadInto(orchestrator, run, options.out, context.interrupt);
       }
       context.output.stdout(options.json ? run.reportJson : reportTable(JSON.parse(run.reportJson) as Report));
     });
