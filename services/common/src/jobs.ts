@@ -53,7 +53,7 @@ export interface JobRecord<Request = unknown, Result = unknown> {
 }
 
 /** Attempts that got no further, of a job whose workers died, before it is given up as poison. */
-export const MAX_JOB_ATTEMPTS = 5;
+export const MAX_JOB_ATTEMPTS = 10;
 export const PROGRESS_INTERVAL_MS = 500;
 /** How often within the ack wait a worker says that it is alive. */
 const SIGNS_OF_LIFE = 3;
