@@ -82,9 +82,13 @@ function readAnswer(
   classes: number | undefined,
 ): TeacherCheck['answers'][number] {
   if (!answer.ok) return { problem: `${answer.code}: ${answer.message}` };
-  const length = classes ?? (form.kind === 'hard-label' ? undefined : answer.raw.length);
-  const values = typeof answer.raw === 'string' ? [] : Array.from(answer.raw);
-  if (length === undefined) return { values };
-  const normalised = normaliseAnswer(answer.raw, new Float32Array(length), form);
-  return normalised.ok ? { values, classes: length } : { values, problem: normalised.message };
+  const isText = typeof answer.raw === 'string';
+  const length = classes ?? (form.kind === 'hard-label' || isText ? undefined : answer.raw.length);
+  const said = typeof answer.raw === 'string' ? [] : Array.from(answer.raw);
+  if (length === undefined) return { values: said };
+  const target = new Float32Array(length);
+  const normalised = normaliseAnswer(answer.raw, target, form);
+  if (!normalised.ok) return { values: said, problem: normalised.message };
+  // Labels say little beside one another: what they became does.
+  return { values: isText ? Array.from(target) : said, classes: length };
 }
