@@ -4,7 +4,7 @@ export * from './clock.js';
 export type { ConfigRule, ConfigTable, Parser } from './config.js';
 export * as parsers from './config-parsers.js';
 export * from './errors.js';
-export type { JobProgress } from './jobs.js';
+export type { JobProgress } from './job-context.js';
 export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';

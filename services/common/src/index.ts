@@ -32,6 +32,7 @@ export { fromGrpcError, toGrpcStatus } from './grpc/status.js';
 export type { ClientTlsFiles, ServerTlsFiles } from './grpc/tls.js';
 export { DEFAULT_DRAIN_MS, startJobService } from './job-service.js';
 export type { JobServiceOptions, RunningService } from './job-service.js';
+export type * from './job-context.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './logger.js';

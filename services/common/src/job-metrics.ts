@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from './clock.js';
 import { asBbdError } from './errors.js';
-import type { JobContext, JobProgress } from './jobs.js';
+import type { JobContext, JobProgress } from './job-context.js';
 import type { Delivery, WorkQueue } from './stores/work-queue.js';
 import { counter, gauge, histogram, inSpan, observe, upDownCounter } from './telemetry.js';
 

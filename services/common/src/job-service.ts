@@ -3,7 +3,8 @@ import { startGrpcServer } from './grpc/server.js';
 import type { ListenOptions } from './grpc/server.js';
 import type { ServiceImplementation } from './grpc/handlers.js';
 import { JobClient, runJobWorker } from './jobs.js';
-import type { JobContext, JobWorkerOptions } from './jobs.js';
+import type { JobContext } from './job-context.js';
+import type { JobWorkerOptions } from './jobs.js';
 import type { Logger } from './logger.js';
 import type { Stores } from './stores/stores.js';
 

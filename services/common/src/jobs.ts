@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.js';
 import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js';
 import { measuredJob, observeWaitingJobs } from './job-metrics.js';
+import type { JobContext, JobProgress } from './job-context.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateEntry, StateStore } from './stores/state-store.js';
@@ -11,15 +12,6 @@ import type { Delivery } from './stores/work-queue.js';
 import { traceCarrier } from './telemetry.js';
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
-
-export interface JobProgress {
-  /** What is counted: `images`, `epochs`, `steps`. */
-  unit: string;
-  done: number;
-  /** 0 where the total isn't known yet. */
-  total: number;
-  loss?: number;
-}
 
 export interface JobFailure {
   code: string;
@@ -198,16 +190,6 @@ export class JobClient {
       return { ...record, cancelRequested: true };
     });
   }
-}
-
-/** What a handler may use while it works. */
-export interface JobContext {
-  readonly jobId: string;
-  readonly attempt: number;
-  /** Aborts when the job is cancelled or the worker stops. */
-  readonly signal: AbortSignal;
-  /** Shows how far the work has got; cheap, written at most twice a second. */
-  readonly progress: (progress: JobProgress) => void;
 }
 
 export type JobHandler<Request, Result> = (request: Request, context: JobContext) => Promise<Result>;

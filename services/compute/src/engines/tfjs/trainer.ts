@@ -154,7 +154,7 @@ export class TfjsTrainer {
     const { tf, ema } = this;
     if (!ema) return undefined;
     const decay = Math.min(ema.decay, step / (9 + step));
-    return tf.add(tf.mul(this.#vector('averages'), decay), tf.mul(values, 1 - decay));
+    return tf.add<Tensor1D>(tf.mul(this.#vector('averages'), decay), tf.mul(values, 1 - decay));
   }
 }
 
