@@ -3,7 +3,16 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests read the sources of the workspaces, so that a stale build never hides a change. */
 const source = (service: string) => fileURLToPath(new URL(`services/${service}/src/index.ts`, import.meta.url));
-const services = ['common', 'compute', 'teacher-proxy', 'synthesis', 'student-trainer', 'orchestrator', 'client', 'cli'];
+const services = [
+  'common',
+  'compute',
+  'teacher-proxy',
+  'synthesis',
+  'student-trainer',
+  'orchestrator',
+  'client',
+  'cli',
+];
 /** Each workspace's name and its source. */
 export const sources = {
   // Before its prefix.
