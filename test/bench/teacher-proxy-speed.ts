@@ -52,7 +52,7 @@ class TimedTeacher extends FakeTeacher {
 interface OpenLabeller {
   labeller: Labeller;
   /** Gives slots back and stops to show life: to be called before the stores close. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, name: string): OpenLabeller {

@@ -107,7 +107,7 @@ function tfForward(
         case 'global-average-pool2d':
           return tf.mean(first, [1, 2]);
         case 'dense':
-          return finished(tf.matMul(first as tf.Tensor2D, weight('kernel') as unknown as tf.Tensor2D));
+          return finished(tf.matMul(first, weight('kernel')));
         case 'batch-norm': {
           const axes = first.shape.slice(0, -1).map((_, axis) => axis);
           const { mean, variance } = tf.moments(first, axes);
