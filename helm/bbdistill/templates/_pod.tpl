@@ -128,11 +128,19 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- if not $gpu.enabled }}
 affinity:
   nodeAffinity:
+    {{- /* A preference would lose against spreading. */}}
+    {{- if .root.Values.keepOffGpuNodes }}
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions:
+            - { key: {{ .root.Values.gpuNodeLabel }}, operator: DoesNotExist }
+    {{- else }}
     preferredDuringSchedulingIgnoredDuringExecution:
       - weight: 100
         preference:
           matchExpressions:
             - { key: {{ .root.Values.gpuNodeLabel }}, operator: DoesNotExist }
+    {{- end }}
 {{- end }}
 {{- end }}
 topologySpreadConstraints:
