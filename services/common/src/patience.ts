@@ -4,6 +4,8 @@ import { STORES_UNAVAILABLE } from './stores/stores.js';
 
 /** How long a service that restarts is waited for. */
 export const DEFAULT_PATIENCE_MS = 60_000;
+/** How long a run that got far waits for a service in whose place a new pod may have to be scheduled. */
+export const RUN_PATIENCE_MS = 600_000;
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 2_000;
 /** Nobody answers, or the stores behind who answers are away; other codes say something about the work itself. */

@@ -22,8 +22,8 @@ export interface DriverOptions {
   runs: RunStore;
   surroundings: RunSurroundings;
   jobs: JobClient;
-  /** Makes report and artifacts of a finished run. */
-  finish: (run: DrivenRun, spec: CheckedSpec, outcome: RunOutcome) => Promise<Partial<RunRecord>>;
+  /** Makes report and artifacts of a finished run, unless the signal aborts. */
+  finish: (run: DrivenRun, spec: CheckedSpec, outcome: RunOutcome, signal: AbortSignal) => Promise<Partial<RunRecord>>;
   holder: string;
   clock: Clock;
   logger: Logger;
@@ -117,7 +117,7 @@ export class RunDriver {
       const spec = checkedSpec(record.spec);
       if (run.record.cancelRequested) throw new CancelledError('the run was cancelled');
       const outcome = await driveRun(spec, run, surroundings, signal);
-      await run.end('succeeded', await this.options.finish(run, spec, outcome));
+      await run.end('succeeded', await this.options.finish(run, spec, outcome, signal));
     } catch (thrown) {
       if (thrown instanceof FencedError) {
         logger.warn({ runId: record.id, err: thrown }, 'another orchestrator took the run over');

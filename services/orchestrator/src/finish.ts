@@ -1,4 +1,11 @@
-import { decodeAnswers, decodeImages, describeShape, patiently, pixelsPerImage } from '@bbdistill/common';
+import {
+  RUN_PATIENCE_MS,
+  decodeAnswers,
+  decodeImages,
+  describeShape,
+  patiently,
+  pixelsPerImage,
+} from '@bbdistill/common';
 import type { AnswerBatch, BlobStore, Clock, ImageBatch, ServiceClient } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
@@ -17,20 +24,26 @@ export interface FinishSurroundings {
   blobs: BlobStore;
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
   clock: Clock;
+  signal: AbortSignal;
 }
 
 /** Draws the report of a run that went well, and stores its files beside the student's. */
 export async function finishRun(
-  { blobs, teacher, clock }: FinishSurroundings,
+  { blobs, teacher, clock, signal }: FinishSurroundings,
   run: DrivenRun,
   spec: CheckedSpec,
   outcome: RunOutcome,
 ): Promise<Partial<RunRecord>> {
   const { record } = run;
-  const { lines } = await patiently(() => teacher.unary('Usage', { teacher: spec.teacher, runId: record.id }), {
-    clock,
-  });
-  const described = await patiently(() => teacher.unary('DescribeTeacher', { teacher: spec.teacher }), { clock });
+  const patience = { clock, signal, patienceMs: RUN_PATIENCE_MS };
+  const { lines } = await patiently(
+    () => teacher.unary('Usage', { teacher: spec.teacher, runId: record.id }, { signal }),
+    patience,
+  );
+  const described = await patiently(
+    () => teacher.unary('DescribeTeacher', { teacher: spec.teacher }, { signal }),
+    patience,
+  );
   const report = reportFigures({ record, spec, outcome, teacher: described, usage: lines, endedAtMs: clock.nowMs() });
   const { evaluation, student, standardKd, fit } = outcome;
   const [real, mixup, cvae] = [

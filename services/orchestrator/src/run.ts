@@ -1,4 +1,4 @@
-import { CancelledError, isEnded, jobId, patiently } from '@bbdistill/common';
+import { CancelledError, RUN_PATIENCE_MS, isEnded, jobId, patiently } from '@bbdistill/common';
 import type { Clock, JobClient, JobProgress, ServiceClient } from '@bbdistill/common';
 import type { AnswerShard__Output } from '@bbdistill/common/gen/bbdistill/v1/AnswerShard.js';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
@@ -297,7 +297,7 @@ class Stages {
       const { signal } = this;
       const known = await patiently(
         () => this.surroundings.teacher.unary('LookUp', { teacher, images, classes }, { signal }),
-        { clock: this.surroundings.clock, signal },
+        { clock: this.surroundings.clock, signal, patienceMs: RUN_PATIENCE_MS },
       );
       if (known.answers) answers.push(known.answers);
     }

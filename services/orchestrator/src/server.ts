@@ -64,7 +64,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     runs,
     surroundings,
     jobs,
-    finish: (run, spec, outcome) => finishRun({ blobs: stores.blobs, teacher, clock }, run, spec, outcome),
+    finish: (run, spec, outcome, signal) =>
+      finishRun({ blobs: stores.blobs, teacher, clock, signal }, run, spec, outcome),
     holder: randomUUID(),
     clock,
     logger,
