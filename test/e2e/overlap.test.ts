@@ -11,9 +11,10 @@ import { waitFor } from '../helpers/wait-for.js';
 type WhileAsking = (teacher: MeteredTeacher, cli: CliProcess) => Promise<void>;
 
 const WAIT_MS = 200_000;
-const FIRST_SHARD = 24 + 1024;
-/** More than one shard of images, so that there is something to overlap. */
-const RUN = { real: 24, synthetic: 1_500, imagesPerCall: 50, epochs: 1, extra: 'overlap: true' };
+/** One shard more than the proxy has in hand at once, so that the first ones are done before the last. */
+const RUN = { real: 24, synthetic: 5 * 1024, imagesPerCall: 50, epochs: 1, extra: 'overlap: true' };
+/** Shards in hand get their answers by turns: when the fifth has got this far, the first is done. */
+const FIRST_SHARDS_DONE = 24 + 4 * 1024 + 500;
 
 it('overlap - training begins before all is answered; how fast answers come never changes the student', async () => {
   await using folder = await temporaryFolder();
@@ -28,8 +29,9 @@ it('overlap - training begins before all is answered; how fast answers come neve
     expect(cli.report().queries.billed).toBe(images);
     return { weights: await readFile(join(base, 'out/student/weights.bin')), events: cli.events() };
   };
-  const slow = await run('slow', 100, 1, async (teacher, cli) => {
-    await waitFor('an answer of the second shard', async () => (await teacher.meter()).images > FIRST_SHARD, WAIT_MS);
+  const slow = await run('slow', 20, 1, async (teacher, cli) => {
+    const isFarEnough = async () => (await teacher.meter()).images > FIRST_SHARDS_DONE;
+    await waitFor('answers of the fifth shard', isFarEnough, WAIT_MS);
     await teacher.control({ hold: true });
     // The teacher is silent until the training has begun.
     await cli.event('a training', ({ stage }) => stage?.name === 'train' && stage.state === 'JOB_STATE_RUNNING');
