@@ -102,7 +102,14 @@ describe('student-trainer - jobs over gRPC', () => {
   it('names engine and networks with their parameters', async () => {
     const { networks, engine } = await client.unary('Describe', {});
     expect(engine).toMatch(/wasm/i);
-    expect(networks.map(({ name }) => name)).toEqual(['lenet5', 'lenet5-half']);
+    expect(networks.map(({ name }) => name)).toEqual([
+      'lenet5',
+      'lenet5-half',
+      'alexnet',
+      'alexnet-half',
+      'resnet20',
+      'resnet32',
+    ]);
     // conv 5·5·1·3+3, conv 5·5·3·8+8, dense 288·120+120, 120·84+84, 84·10+10.
     expect(networks[1]!.parameters).toBe(78 + 608 + 34_680 + 10_164 + 850);
   });

@@ -1,6 +1,6 @@
 import { ManualClock } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
-import { BREAKER_FAILURES, CircuitBreaker, FIRST_COOL_DOWN_MS } from './breaker.js';
+import { BREAKER_FAILURES, CircuitBreaker, FIRST_COOL_DOWN_MS, MAX_COOL_DOWN_MS } from './breaker.js';
 import type { QueryOutcome } from './teacher.js';
 
 const failed: QueryOutcome = { kind: 'failed', message: 'HTTP 500' };
@@ -26,6 +26,24 @@ describe('circuit breaker', () => {
       detail: '8 calls in a row failed (HTTP 500): the next call is tried in 1000 ms',
     });
     expect(told).toHaveLength(1);
+  });
+
+  it('hopeless - soon where nothing was ever answered, after two minutes where something was', async () => {
+    const { clock, breaker } = await opened();
+    const restsUntilHopeless = async () => {
+      let rests = 0;
+      for (; !breaker.isHopeless; rests++) {
+        await clock.advance(MAX_COOL_DOWN_MS);
+        await breaker.pass(forever);
+        breaker.note(failed);
+      }
+      return rests;
+    };
+    expect(await restsUntilHopeless()).toBe(2);
+    breaker.note(answered);
+    for (let call = 0; call < 10 * BREAKER_FAILURES; call++) breaker.note(failed);
+    expect(breaker.isHopeless).toBe(false);
+    expect(await restsUntilHopeless()).toBe(7);
   });
 
   it('failures among answers - leave it closed', async () => {

@@ -6,6 +6,9 @@ import type { QueryOutcome } from './teacher.js';
 export const BREAKER_FAILURES = 8;
 export const FIRST_COOL_DOWN_MS = 1_000;
 export const MAX_COOL_DOWN_MS = 60_000;
+const RESTS_IN_VAIN_AT_START = 2;
+/** Of 1, 2, 4 … 32 and 60 s: two minutes. */
+const RESTS_IN_VAIN_IN_AN_OUTAGE = 7;
 
 export interface BreakerState {
   /** `half-open`: one call is under way to see whether the teacher is back. */
@@ -17,6 +20,9 @@ export interface BreakerState {
 /** Keeps calls from a teacher that answers none of them. Every call that it would fail may cost, and none helps. */
 export class CircuitBreaker {
   #failures = 0;
+  /** Calls after a rest that failed as those before it. */
+  #restsInVain = 0;
+  #hasAnswered = false;
   #coolDownMs = FIRST_COOL_DOWN_MS;
   #openUntilMs: number | undefined;
   #isProbing = false;
@@ -58,12 +64,17 @@ export class CircuitBreaker {
       this.#failures++;
       this.#reason = outcome.message;
       const isReopened = wasProbing && this.#openUntilMs !== undefined;
-      if (isReopened) this.#coolDownMs = Math.min(MAX_COOL_DOWN_MS, 2 * this.#coolDownMs);
+      if (isReopened) {
+        this.#restsInVain++;
+        this.#coolDownMs = Math.min(MAX_COOL_DOWN_MS, 2 * this.#coolDownMs);
+      }
       if (isReopened || (this.#openUntilMs === undefined && this.#failures >= BREAKER_FAILURES)) {
         this.#openUntilMs = this.clock.monotonicMs() + this.#coolDownMs;
         this.onOpen(this.#coolDownMs, this.state().detail);
       }
     } else if (outcome) {
+      this.#hasAnswered = true;
+      this.#restsInVain = 0;
       this.#failures = 0;
       this.#openUntilMs = undefined;
       this.#coolDownMs = FIRST_COOL_DOWN_MS;
@@ -71,6 +82,14 @@ export class CircuitBreaker {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
+  }
+
+  /**
+   * Whether waiting longer is of no use: an outage is waited for while the rests grow to the longest one; of a teacher
+   * that has never answered, the first two are enough.
+   */
+  get isHopeless(): boolean {
+    return this.#restsInVain >= (this.#hasAnswered ? RESTS_IN_VAIN_IN_AN_OUTAGE : RESTS_IN_VAIN_AT_START);
   }
 
   state(): BreakerState {

@@ -505,10 +505,17 @@ export class Labeller {
       }
       limiter.throttled(Math.max(waitMs, retryAfterMs ?? 0), 'hold', outcome.message);
     }
-    if (outcome.kind === 'unreachable' && attempts >= MAX_UNREACHABLE_ATTEMPTS) {
+    const { isHopeless } = this.breaker;
+    if (outcome.kind === 'unreachable' && (attempts >= MAX_UNREACHABLE_ATTEMPTS || isHopeless)) {
       throw new UnavailableError(
         `teacher "${config.name}" can't be reached: ${outcome.message}; start it, then resume (nothing was charged)`,
         { code: 'TEACHER_UNREACHABLE', cause: outcome.cause },
+      );
+    }
+    if (outcome.kind === 'failed' && isHopeless) {
+      throw new UnavailableError(
+        `teacher "${config.name}" fails call after call: ${outcome.message}; resume once it is mended`,
+        { code: 'TEACHER_FAILED' },
       );
     }
     await clock.sleep(Math.max(waitMs, retryAfterMs ?? 0), session.signal);
