@@ -3,6 +3,7 @@ import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { portToComeBackTo } from './ports.js';
 import { LocalProcess } from './process.js';
 import type { Program, RunningProgram } from './process.js';
 
@@ -23,13 +24,15 @@ export interface LocalSystemOptions {
   folder: string;
   /** YAML file with the operator's teachers. */
   teachers?: string;
-  /** Default: any free ones. */
+  /** Default: any free ones, see `portToComeBackTo`. */
   ports?: Readonly<Record<ServiceName | 'nats', number>>;
   /** Settings of the services, as environment variables; those of this process count as well. */
   env?: Readonly<Record<string, string>>;
   /** Address that services find NATS at instead of its own, e.g. that of a proxy. */
   natsUrlFor?: (service: string, natsUrl: string) => string;
 }
+
+type PlacedOptions = LocalSystemOptions & { ports: NonNullable<LocalSystemOptions['ports']> };
 
 const FINDER = fileURLToPath(new URL('../../scripts/install-nats-server.mjs', import.meta.url));
 const mainOf = (service: ServiceName) =>
@@ -41,7 +44,7 @@ export class LocalSystem {
   readonly services: Readonly<Record<ServiceName, LocalProcess>>;
   readonly nats: LocalProcess;
 
-  private constructor(private readonly options: LocalSystemOptions) {
+  private constructor(private readonly options: PlacedOptions) {
     this.nats = new LocalProcess(natsProgram(options));
     const entries = SERVICES.map((name) => [name, new LocalProcess(this.#program(name))] as const);
     this.services = Object.fromEntries(entries) as Record<ServiceName, LocalProcess>;
@@ -50,7 +53,7 @@ export class LocalSystem {
   /** @throws Error where nats-server is missing, or a process doesn't become ready */
   static async start(options: LocalSystemOptions): Promise<LocalSystem> {
     await mkdir(join(options.folder, 'logs'), { recursive: true });
-    const system = new LocalSystem(options);
+    const system = new LocalSystem({ ...options, ports: options.ports ?? (await freePorts()) });
     try {
       await system.nats.start();
       // The orchestrator is told the address of the teacher-proxy, so that one goes first.
@@ -94,7 +97,7 @@ export class LocalSystem {
 
   #program(service: ServiceName, name: string = service): Program {
     const { folder, ports, teachers, env = {}, natsUrlFor = (_, url) => url } = this.options;
-    const port = name === service ? (ports?.[service] ?? 0) : 0;
+    const port = name === service ? ports[service] : 0;
     return {
       name,
       file: process.execPath,
@@ -113,12 +116,19 @@ export class LocalSystem {
   }
 }
 
+async function freePorts(): Promise<PlacedOptions['ports']> {
+  const ports = new Set<number>();
+  while (ports.size < SERVICES.length + 1) ports.add(await portToComeBackTo());
+  const [nats, ...rest] = [...ports];
+  return { nats, ...Object.fromEntries(SERVICES.map((name, i) => [name, rest[i]!])) } as PlacedOptions['ports'];
+}
+
 /** JetStream with its data below the folder. */
-function natsProgram({ folder, ports }: LocalSystemOptions): Program {
+function natsProgram({ folder, ports }: PlacedOptions): Program {
   const found = spawnSync(process.execPath, [FINDER, '--find'], { encoding: 'utf8' });
   if (found.status !== 0) throw new Error('nats-server is missing: npm run setup:nats gets it');
   const data = join(folder, 'nats');
-  const first = ports?.nats ?? -1;
+  const first = ports.nats;
   return {
     name: 'nats',
     file: found.stdout.trim(),

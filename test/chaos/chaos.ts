@@ -49,6 +49,7 @@ const MAX_AWAY_MS = 5_000;
 const END_TIMEOUT_MS = 900_000;
 const READY_TIMEOUT_MS = 120_000;
 const CALL_PATIENCE_MS = 600_000;
+const LOG_LINES = 15;
 const IMAGES_PER_CALL = 5;
 const CONCURRENCY = 2;
 
@@ -100,7 +101,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   let openAtKills = 0;
   for (let kill = 1; kill <= kills; kill++) {
     // On a busy machine a process takes long to start: without this wait nothing would ever be under way.
-    await waitFor('all processes', () => system.processes.every((each) => each.isReady), READY_TIMEOUT_MS);
+    await allReady(system);
     await delay(random.between(MIN_PAUSE_MS, MAX_PAUSE_MS));
     const victim = system.processes[random.integer(system.processes.length)]!;
     const awayMs = random.between(MIN_AWAY_MS, MAX_AWAY_MS);
@@ -161,6 +162,25 @@ async function filesLost(orchestrator: Orchestrator, runs: readonly Run__Output[
     }
   }
   return lost;
+}
+
+async function allReady({ processes }: LocalSystem): Promise<void> {
+  const isReady = () => processes.every((each) => each.isReady);
+  try {
+    await waitFor('all processes', isReady, READY_TIMEOUT_MS);
+  } catch (error) {
+    const absent = processes.filter((each) => !each.isReady);
+    const logs = absent.map(
+      async ({ name, isRunning, program }) =>
+        `${name} ${isRunning ? 'runs, but is not ready' : 'does not run'}:\n${await endOf(program.logFile)}`,
+    );
+    throw new Error((await Promise.all(logs)).join('\n'), { cause: error });
+  }
+}
+
+async function endOf(logFile: string): Promise<string> {
+  const text = await readFile(logFile, 'utf8').catch(() => '');
+  return text.split('\n').slice(-LOG_LINES).join('\n');
 }
 
 /** A service whose NATS is away doesn't get ready; whoever supervises it starts it again. */
