@@ -44,7 +44,7 @@ export async function addNode(
 }
 
 export interface KubeletHooks {
-  /** A pod was bound to a node. What it returns comes true: `ready`, or why its container waits. */
+  /** A pod was bound to a node; called again where its state could not be written. What it returns comes true: `ready`, or why its container waits. */
   start(pod: V1Pod): Promise<'ready' | { reason: string; message: string }>;
   /** A pod has been told to end. */
   stop(pod: V1Pod): Promise<void>;
@@ -76,13 +76,18 @@ export class Kubelet {
     while (!this.#stop.signal.aborted) {
       try {
         const { items } = await this.core.listNamespacedPod({ namespace: this.namespace });
-        await Promise.all(items.map((pod) => this.#see(pod)));
+        for (const { reason } of await this.#seeAll(items)) this.errors.push(reason);
       } catch (error) {
         // The API server is killed on purpose.
         this.errors.push(error);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  async #seeAll(pods: readonly V1Pod[]): Promise<PromiseRejectedResult[]> {
+    const seen = await Promise.allSettled(pods.map((pod) => this.#see(pod)));
+    return seen.filter((each) => each.status === 'rejected');
   }
 
   async #see(pod: V1Pod): Promise<void> {
@@ -96,7 +101,13 @@ export class Kubelet {
       });
     } else if (pod.spec?.nodeName !== undefined && pod.status?.phase === 'Pending' && !this.#begun.has(uid)) {
       this.#begun.add(uid);
-      await this.#setStatus(pod, await this.hooks.start(pod));
+      try {
+        await this.#setStatus(pod, await this.hooks.start(pod));
+      } catch (error) {
+        // The scheduler or a controller changed the pod meanwhile: the next look tries again.
+        this.#begun.delete(uid);
+        throw error;
+      }
     }
   }
 

@@ -11,5 +11,6 @@ export default defineConfig({
     hookTimeout: 300_000,
     maxWorkers: 1,
     fileParallelism: false,
+    reporters: ['verbose'],
   },
 });
