@@ -76,7 +76,7 @@ describe('an orchestrator with the chart’s own service account', () => {
   /** Notes how many pods each worker is to have until the run is over. */
   async function watchReplicas(until: () => Promise<boolean>): Promise<void> {
     seen.replicas.clear();
-    for (let isLast = false; !isLast; ) {
+    for (let isLast = false; !isLast;) {
       isLast = await until();
       for (const worker of WORKERS) {
         const known = seen.replicas.get(worker) ?? [];
