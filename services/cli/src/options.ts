@@ -7,6 +7,13 @@ export function naturalOption(text: string): number {
   throw new InvalidArgumentError('it must be a whole number of 0 or more');
 }
 
+/** A whole number of 1 or more as an option's value. */
+export function positiveOption(text: string): number {
+  const value = naturalOption(text);
+  if (value === 0) throw new InvalidArgumentError('it must be a whole number of 1 or more');
+  return value;
+}
+
 /** `1,2,3` as whole numbers. */
 export function seedsOption(text: string): number[] {
   return text.split(',').map((part) => naturalOption(part.trim()));

@@ -20,10 +20,10 @@ export async function prepareRun(
   signal: AbortSignal,
 ): Promise<RunSpec__Output> {
   // The real images are taken as unlabelled even where their folder says more.
-  const real = await read('run.images', run.images, 'none', baseFolder, run.seed, output);
+  const real = await readRunImages('run.images', run.images, 'none', baseFolder, run.seed, output);
   const images = await uploadImages(orchestrator, { images: real.images }, signal);
   if (!run.test) return runSpecOf(run, { images: images.id, test: '', classNames: [] });
-  const test = await read('run.test', run.test, run.test.labels, baseFolder, run.seed, output);
+  const test = await readRunImages('run.test', run.test, run.test.labels, baseFolder, run.seed, output);
   const highest = test.labels?.reduce((most, label) => Math.max(most, label), -1) ?? -1;
   if (highest >= run.classes) {
     throw new ConfigError(`run.test has a label ${highest} and run.classes is ${run.classes}: labels are 0..classes-1`);
@@ -38,7 +38,8 @@ export async function prepareRun(
   return runSpecOf(run, { images: images.id, test: tested.id, classNames: named });
 }
 
-async function read(
+/** @param setting named in what is said of the images */
+export async function readRunImages(
   setting: string,
   settings: ImagesSettings,
   labels: string,

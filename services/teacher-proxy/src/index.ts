@@ -19,7 +19,7 @@ export { Labeller } from './label.js';
 export type { LabellerOptions } from './label.js';
 export { SharedLimiter } from './limiter.js';
 export type { Limiter, LimiterState, Permit, SharedLimiterOptions } from './limiter.js';
-export { normaliseAnswer } from './normalise.js';
+export { describeForm, normaliseAnswer } from './normalise.js';
 export { TeacherProxy } from './proxy.js';
 export type { TeacherProxyOptions } from './proxy.js';
 export { recoverOpenCalls } from './recovery.js';
@@ -32,10 +32,11 @@ export {
   parseTeacherConfig,
   parseTeachers,
 } from './registry.js';
-export type { AdapterName, TeacherConfig } from './registry.js';
+export type { AdapterName, Limits, Price, TeacherConfig } from './registry.js';
 export { startTeacherProxy } from './server.js';
 export type { RunningTeacherProxy, TeacherProxyServerOptions } from './server.js';
 export type { Labelled, LabelOptions, LabelTask } from './session.js';
+export { imagesPerCallWithin } from './limits.js';
 export { ANSWER_KINDS, TEACHER_AUTH, TEACHER_TLS, TEACHER_TOO_LARGE } from './teacher.js';
 export type {
   AnswerForm,

@@ -37,6 +37,8 @@ export interface TeacherProxyOptions {
   soleUser: boolean;
   /** Calls that this process has open at one teacher at most, beside what the teacher allows. */
   maxOpenCalls?: number;
+  /** For those who watch what a teacher says. Default {@link openTeacher}. */
+  open?: typeof openTeacher;
   logger: Logger;
 }
 
@@ -276,8 +278,19 @@ export class TeacherProxy {
   }
 
   async #open(config: TeacherConfig): Promise<Desk> {
-    const { state, env, clock, cache, random, holder, soleUser, maxOpenCalls, logger } = this.options;
-    const teacher = await openTeacher(config, env, clock);
+    const {
+      state,
+      env,
+      clock,
+      cache,
+      random,
+      holder,
+      soleUser,
+      maxOpenCalls,
+      logger,
+      open = openTeacher,
+    } = this.options;
+    const teacher = await open(config, env, clock);
     // Two openings of one teacher in one process must not make calls of the same id.
     const opening = `${holder}.${++this.#opened}`;
     const limiter = new SharedLimiter({

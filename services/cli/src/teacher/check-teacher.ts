@@ -1,11 +1,56 @@
-import { asBbdError, describeShape, pixelsPerImage, systemClock } from '@bbdistill/common';
-import type { Clock, ImageBatch, ImageShape } from '@bbdistill/common';
-import { normaliseAnswer, openTeacher } from '@bbdistill/teacher-proxy';
-import type { Environment, ImageAnswer, QueryOutcome, TeacherConfig, TeacherFacts } from '@bbdistill/teacher-proxy';
+import { randomUUID } from 'node:crypto';
+import { RandomStream, asBbdError, silentLogger, systemClock } from '@bbdistill/common';
+import type { AnswerBatch, Clock, ImageBatch, Logger, StateStore } from '@bbdistill/common';
+import {
+  TeacherProxy,
+  answerKeys,
+  describeForm,
+  imagesPerCallWithin,
+  normaliseAnswer,
+  openTeacher,
+} from '@bbdistill/teacher-proxy';
+import type {
+  AnswerCache,
+  AnswerForm,
+  CanonicalRequests,
+  Environment,
+  LimitHint,
+  QueryOutcome,
+  RawAnswer,
+  Teacher,
+  TeacherConfig,
+  TeacherFacts,
+} from '@bbdistill/teacher-proxy';
+import { selectImages } from '../images/index.js';
 
-/** Shape of the probe where neither teacher nor settings name one. */
-const FALLBACK_SHAPE: ImageShape = { height: 28, width: 28, channels: 1 };
-const DESCRIBE_TIMEOUT_MS = 10_000;
+/** The account of all checks in the ledger: what they cost shows in `usage`. */
+export const CHECK_RUN = 'teacher-check';
+
+export interface CheckOptions {
+  /** Where the ledger lies, and what was paid for before. */
+  state: StateStore;
+  cache: AnswerCache;
+  env: Environment;
+  signal: AbortSignal;
+  /** What to ask about, once it is known which shape the teacher takes. */
+  images: (facts: TeacherFacts) => Promise<ImageBatch>;
+  /** Length that answers must have; default: what the teacher says, else what `answer.labels` says. */
+  classes?: number;
+  /** Told before anything is asked that may cost. */
+  onPlan?: (plan: CheckPlan) => void;
+  clock?: Clock;
+  logger?: Logger;
+}
+
+/** What a check will ask at most. */
+export interface CheckPlan {
+  images: number;
+  /** Of them, answered before: they cost nothing. */
+  cached: number;
+  calls: number;
+  /** Ceiling in millionths of the teacher's currency, free tier aside. */
+  costMicros: number;
+}
 
 /** What a probe of a teacher found out. */
 export interface TeacherCheck {
@@ -13,82 +58,238 @@ export interface TeacherCheck {
   facts: TeacherFacts;
   /** How answers are read, e.g. `probabilities`. */
   kind: string;
+  /** The rules by which answers become targets, in words. */
+  form: string;
+  classes?: number;
+  /** Class of each label of the teacher as declared; null: outside the student's set. */
+  labels?: Record<string, number | null>;
   cacheIdentity: string;
-  /** Images that were asked; each may be billed. */
+  limits: {
+    declared: TeacherConfig['limits'];
+    /** From the headers of its answers. */
+    learnt: readonly LimitHint[];
+    retryAfterMs?: number;
+  };
+  price: TeacherConfig['price'];
+  /** Images that were asked now; each may be billed. */
   asked: number;
-  /** Of the one call. */
-  latencyMs?: number;
-  /** One row per image. */
-  answers: { values?: number[]; classes?: number; problem?: string }[];
+  /** Images that were answered before and cost nothing now. */
+  cached: number;
+  /** One per call. */
+  latenciesMs: number[];
+  /** One per image, likeliest class first. */
+  answers: CheckedAnswer[];
   /** Why the teacher can't be used as configured; absent where all is well. */
   problem?: string;
 }
 
+export interface CheckedAnswer {
+  /** As the teacher said it; absent where it didn't. */
+  raw?: number[] | string;
+  /** What it became. */
+  target?: number[];
+  abstained?: string;
+  /** Parts of the mass 1 that were filled in, or left out. */
+  completed?: number;
+  dropped?: number;
+  problem?: string;
+}
+
 /**
- * Asks a teacher what it says of itself, then asks about one black and one ramp image in one call. Nothing is stored.
- * @param classes length that answers must have; default: what the teacher says, else any
+ * Asks a teacher what it says of itself, then about a few images on the very way that a run takes: by its limits, in the
+ * ledger (run {@link CHECK_RUN}), and with every answer kept, so that neither a second check nor a run pays it again.
+ * After a call that fails no other one starts.
+ * @returns what was found out, with the images and what became of the answers for those who draw them
  * @throws ConfigError where the teacher can't be opened at all
  */
 export async function checkTeacher(
   config: TeacherConfig,
-  options: { env: Environment; signal: AbortSignal; classes?: number; clock?: Clock },
-): Promise<TeacherCheck> {
-  const { env, signal, clock = systemClock } = options;
-  const teacher = await openTeacher(config, env, clock);
+  options: CheckOptions,
+): Promise<{ check: TeacherCheck; images?: ImageBatch; answers?: AnswerBatch }> {
+  const { state, cache, env, signal, clock = systemClock, logger = silentLogger } = options;
+  const failed = new AbortController();
+  let watched: WatchedTeacher | undefined;
+  const proxy = new TeacherProxy({
+    state,
+    cache,
+    clock,
+    env,
+    logger,
+    random: new RandomStream(1, CHECK_RUN),
+    holder: randomUUID(),
+    soleUser: true,
+    open: async (...wanted) =>
+      (watched = new WatchedTeacher(await openTeacher(...wanted), clock, () => failed.abort())),
+  });
   try {
-    const facts = await teacher.describe(AbortSignal.any([signal, AbortSignal.timeout(DESCRIBE_TIMEOUT_MS)]));
-    const { kind } = teacher.answer;
-    const about = { name: config.name, facts, kind, cacheIdentity: teacher.cacheIdentity };
-    if (!facts.ready) return { ...about, asked: 0, answers: [], problem: `it is not ready: ${facts.detail}` };
-    const images = probeImages(config, facts);
-    const startedMs = clock.monotonicMs();
-    const timeout = AbortSignal.timeout(config.limits.timeoutMs);
-    let outcome: QueryOutcome;
-    try {
-      outcome = await teacher.query(images, AbortSignal.any([signal, timeout]));
-    } catch (thrown) {
-      return { ...about, asked: 0, answers: [], problem: asBbdError(thrown).message };
+    await proxy.registry.register(config);
+    await proxy.recover();
+    const kind = await proxy.answerKind(config.name);
+    const teacher = watched!;
+    const { facts, cacheIdentity } = await proxy.describe(config.name);
+    const { labels } = config.answer;
+    const classes = options.classes ?? facts.classes ?? (labels && highestClass(labels) + 1);
+    const check: TeacherCheck = {
+      name: config.name,
+      facts,
+      kind,
+      form: describeForm(teacher.answer),
+      ...(classes !== undefined && { classes }),
+      ...(labels && { labels }),
+      cacheIdentity,
+      limits: { declared: config.limits, learnt: [] },
+      price: config.price,
+      asked: 0,
+      cached: 0,
+      latenciesMs: [],
+      answers: [],
+    };
+    if (!facts.ready) return { check: { ...check, problem: `it is not ready: ${facts.detail}` } };
+    if (classes === undefined) {
+      const problem = 'neither it nor its settings say how many classes there are: say it, by --classes or run.classes';
+      return { check: { ...check, problem } };
     }
-    const latencyMs = clock.monotonicMs() - startedMs;
-    if (outcome.kind !== 'answered') {
-      const problem = `${describeShape(images.shape)} images: ${outcome.kind}: ${outcome.message}`;
-      return { ...about, asked: images.count, latencyMs, answers: [], problem };
+    const images = await options.images(facts);
+    const { header, bytes, bytesPerImage }: CanonicalRequests = teacher.canonicalRequests(images);
+    const keys = answerKeys({ header, bytes, bytesPerImage }, images.count, cacheIdentity);
+    const before = await cache.getMany(keys);
+    check.cached = before.filter((entry) => entry !== undefined).length;
+    options.onPlan?.(planOf(config, images.count, check.cached, bytesPerImage));
+    const fresh = selectImages(
+      images,
+      before.flatMap((entry, index) => (entry ? [] : [index])),
+    );
+    let problem: string | undefined;
+    if (fresh.count > 0) {
+      const task = { run: CHECK_RUN, phase: 'evaluation' as const, budget: {}, classes, images: fresh };
+      try {
+        await proxy.label(config.name, task, { signal: AbortSignal.any([signal, failed.signal]) });
+      } catch (thrown) {
+        problem = teacher.complaint ?? asBbdError(thrown).message;
+      }
     }
-    const classes = options.classes ?? facts.classes;
-    const answers = outcome.answers.map((answer) => readAnswer(answer, teacher.answer, classes));
-    const problem = answers.find((answer) => answer.problem !== undefined)?.problem;
-    return { ...about, asked: images.count, latencyMs, answers, ...(problem !== undefined && { problem }) };
+    check.asked = teacher.asked;
+    check.latenciesMs = teacher.latenciesMs;
+    check.limits.learnt = teacher.hints;
+    if (teacher.retryAfterMs !== undefined) check.limits.retryAfterMs = teacher.retryAfterMs;
+    const found = await cache.getMany(keys);
+    const answers = readAnswers(
+      found.map((entry) => entry?.raw),
+      classes,
+      teacher.answer,
+    );
+    check.answers = answers.rows;
+    problem ??= teacher.complaint ?? answers.rows.find((row) => row.problem !== undefined)?.problem;
+    problem ??= found.includes(undefined) ? 'it answered only a part of the images' : undefined;
+    if (problem !== undefined) check.problem = problem;
+    return { check, images, answers: answers.batch };
   } finally {
-    await teacher.close();
+    await proxy.close();
   }
 }
 
-/** As many of black and ramp as the teacher takes in one call. */
-function probeImages(config: TeacherConfig, facts: TeacherFacts): ImageBatch {
-  const { size, channels } = config.input;
-  const shape = facts.inputShape ?? {
-    height: size?.[0] ?? FALLBACK_SHAPE.height,
-    width: size?.[1] ?? FALLBACK_SHAPE.width,
-    channels: channels ?? FALLBACK_SHAPE.channels,
-  };
-  const count = Math.min(2, config.limits.imagesPerCall);
-  const pixels = pixelsPerImage(shape);
-  return { count, shape, pixels: Uint8Array.from({ length: count * pixels }, (_, at) => (at < pixels ? 0 : at % 256)) };
+/** What a teacher says on the way, beside the answers that are kept. */
+class WatchedTeacher implements Teacher {
+  asked = 0;
+  readonly latenciesMs: number[] = [];
+  /** The latest of each source. */
+  readonly #hints = new Map<string, LimitHint>();
+  retryAfterMs: number | undefined;
+  /** Why the first call without an answer had none. */
+  complaint: string | undefined;
+
+  constructor(
+    private readonly teacher: Teacher,
+    private readonly clock: Clock,
+    private readonly onFailure: () => void,
+  ) {}
+
+  get cacheIdentity(): string {
+    return this.teacher.cacheIdentity;
+  }
+
+  get answer(): AnswerForm {
+    return this.teacher.answer;
+  }
+
+  get hints(): readonly LimitHint[] {
+    return [...this.#hints.values()];
+  }
+
+  describe(signal: AbortSignal): Promise<TeacherFacts> {
+    return this.teacher.describe(signal);
+  }
+
+  canonicalRequests(images: ImageBatch): CanonicalRequests {
+    return this.teacher.canonicalRequests(images);
+  }
+
+  async query(images: ImageBatch, signal: AbortSignal): Promise<QueryOutcome> {
+    const startedMs = this.clock.monotonicMs();
+    const outcome = await this.teacher.query(images, signal);
+    this.asked += images.count;
+    this.latenciesMs.push(this.clock.monotonicMs() - startedMs);
+    for (const hint of ('limits' in outcome && outcome.limits) || []) this.#hints.set(hint.source, hint);
+    if ('retryAfterMs' in outcome) this.retryAfterMs = outcome.retryAfterMs;
+    if (outcome.kind === 'answered') {
+      const unanswered = outcome.answers.find((answer) => !answer.ok);
+      if (unanswered?.ok === false) {
+        this.complaint ??= `${unanswered.code}: ${unanswered.message}`;
+        this.onFailure();
+      }
+    } else {
+      this.complaint ??= `${outcome.kind}: ${outcome.message}`;
+      this.onFailure();
+    }
+    return outcome;
+  }
+
+  close(): Promise<void> {
+    return this.teacher.close();
+  }
 }
 
-function readAnswer(
-  answer: ImageAnswer,
-  form: Parameters<typeof normaliseAnswer>[2],
-  classes: number | undefined,
-): TeacherCheck['answers'][number] {
-  if (!answer.ok) return { problem: `${answer.code}: ${answer.message}` };
-  const isText = typeof answer.raw === 'string';
-  const length = classes ?? (form.kind === 'hard-label' || isText ? undefined : answer.raw.length);
-  const said = typeof answer.raw === 'string' ? [] : Array.from(answer.raw);
-  if (length === undefined) return { values: said };
-  const target = new Float32Array(length);
-  const normalised = normaliseAnswer(answer.raw, target, form);
-  if (!normalised.ok) return { values: said, problem: normalised.message };
-  // Labels say little beside one another: what they became does.
-  return { values: isText ? Array.from(target) : said, classes: length };
+function planOf(config: TeacherConfig, images: number, cached: number, bytesPerImage: number): CheckPlan {
+  const { perCallMicros, perImageMicros } = config.price;
+  const fresh = images - cached;
+  const calls = Math.ceil(fresh / imagesPerCallWithin(config.limits, bytesPerImage, perCallMicros > 0));
+  return { images, cached, calls, costMicros: fresh * perImageMicros + calls * perCallMicros };
+}
+
+function readAnswers(
+  raws: readonly (RawAnswer | undefined)[],
+  classes: number,
+  form: AnswerForm,
+): { rows: CheckedAnswer[]; batch: AnswerBatch } {
+  const count = raws.length;
+  const targets = new Float32Array(count * classes);
+  const answered = new Uint8Array(count);
+  const provenance = {
+    form: describeForm(form),
+    completed: new Float32Array(count),
+    dropped: new Float32Array(count),
+    abstained: new Uint8Array(count),
+  };
+  const rows = raws.map((raw, index): CheckedAnswer => {
+    if (raw === undefined) return {};
+    const said = { raw: typeof raw === 'string' ? raw : Array.from(raw) };
+    const target = new Float32Array(classes);
+    const result = normaliseAnswer(raw, target, form);
+    if (!result.ok) return { ...said, problem: result.message };
+    if (result.kind === 'abstained') {
+      provenance.abstained[index] = 1;
+      return { ...said, abstained: result.message };
+    }
+    targets.set(target, index * classes);
+    answered[index] = 1;
+    const { completed, dropped } = result;
+    provenance.completed[index] = completed;
+    provenance.dropped[index] = dropped;
+    return { ...said, target: Array.from(target), completed, dropped };
+  });
+  return { rows, batch: { count, classes, targets, answered, provenance } };
+}
+
+function highestClass(labels: Readonly<Record<string, number | null>>): number {
+  return Object.values(labels).reduce<number>((most, index) => Math.max(most, index ?? -1), -1);
 }

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ImageBatch } from '@bbdistill/common';
 import { Command } from 'commander';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { startHostedTeacher } from '../../../../test/helpers/hosted-teacher.js';
+import { writeTinyFolder } from '../../../../test/helpers/png-folder.js';
 import { temporaryFolder } from '../../../../test/helpers/temporary-folder.js';
 import { tinyImages } from '../../../../test/helpers/tiny-images.js';
 import { waitFor } from '../../../../test/helpers/wait-for.js';
@@ -131,21 +134,95 @@ run: { classes: ${classes}, images: { path: . } }
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'run.yaml');
     await writeFile(path, file(4));
-    const { stdout, exitCode } = await run('check', path);
-    expect(stdout).toContain('answers  probabilities, 4 classes\nimages   8x8x1');
-    expect(stdout).toContain('image 0  0.250 0.250 0.250 0.250');
+    const state = ['--state', join(folder.path, 'state')];
+    const { stdout, stderr, exitCode } = await run('check', path, ...state);
+    expect(stderr).toMatch(/run\.images can't be read[^]*asks about 4 images in 1 calls, no cost declared/);
+    expect(stdout).toContain('answers  probabilities, 4 classes\nclasses  4, without names');
+    expect(stdout).toContain('images   8x8x1');
+    expect(stdout).toContain('image 0  0 25.0 %, 1 25.0 %, 2 25.0 %');
     expect(stdout).toContain('it can be used as configured');
     expect(exitCode).toBe(0);
-    expect(JSON.parse((await run('check', path, 'mine', '--json')).stdout)).toMatchObject({ name: 'mine', asked: 2 });
+    const again = await run('check', 'mine', '--json', ...state);
+    expect(again.stderr).toContain('all 4 images were answered before: nothing is asked');
+    expect(JSON.parse(again.stdout)).toMatchObject({ name: 'mine', asked: 0, cached: 4 });
+    await expect(run('check', 'mime', ...state)).rejects.toThrow('Did you mean "mine"?');
   });
 
   it('ends with a code of its own where the teacher can not be used', async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'run.yaml');
     await writeFile(path, file(10));
-    const { stdout, exitCode } = await run('check', path);
+    const state = ['--state', join(folder.path, 'state')];
+    const { stdout, exitCode } = await run('check', path, ...state);
     expect(stdout).toMatch(/problem {2}.*10/);
     expect(exitCode).toBe(5);
-    await expect(run('check', path, 'other')).rejects.toThrow('describes no teacher "other", but: mine');
+    await expect(run('check', path, 'other', ...state)).rejects.toThrow('describes no teacher "other", but: mine');
+    await expect(run('check', path, '--images', '21', ...state)).rejects.toThrow('a check asks about 20 at most');
+  });
+
+  const hosted = (url: string, folder: string) => `
+teachers:
+  pets:
+    adapter: http-json
+    preset: label-score
+    url: ${url}/models/pets
+    answer: { labels: { cat: 0, dog: 1, bird: 2, tree: null }, abstain: [unknown] }
+    limits: { imagesPerMinute: 600, concurrency: 1 }
+    price: { perImage: 0.0015, freeImagesPerMonth: 100, billsFailures: true, currency: EUR }
+run: { classes: 3, images: { path: ${JSON.stringify(folder)} } }
+`;
+  const SAID = [
+    [{ label: 'dog', score: 0.9 }],
+    [
+      { label: 'cat', score: 0.5 },
+      { label: 'tree', score: 0.4 },
+    ],
+    [{ label: 'unknown', score: 0.8 }],
+  ];
+
+  it('tells classes, limits as declared and as learnt, price and answers of a hosted teacher, and draws them', async () => {
+    await using folder = await temporaryFolder();
+    const images = join(folder.path, 'images');
+    await writeTinyFolder(images, 9, 3, 1);
+    await using teacher = await startHostedTeacher(() => ({
+      headers: { 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '49', 'x-ratelimit-reset': '60' },
+      body: SAID[(teacher.received.length - 1) % SAID.length],
+    }));
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, images));
+    const out = join(folder.path, 'answers.png');
+    const flags = [path, '--images', '3', '--out', out, '--state', join(folder.path, 'state')];
+    const { stdout, stderr, exitCode } = await run('check', ...flags);
+    expect(stderr).toContain('asks about 3 images in 3 calls, up to 0.0045 EUR');
+    expect(stdout).toContain('classes  3: 0 cat, 1 dog, 2 bird; outside the set: tree');
+    expect(stdout).toContain('limits   600 images/min, 1 images a call, 1 calls at once, 30 s a call at most');
+    expect(stdout).toContain('it says: 50 calls, 49 left, anew in 60 s (X-RateLimit)');
+    expect(stdout).toContain(
+      'price    0.0015 EUR an image, 100 images a month are free; calls that it fails on are billed',
+    );
+    expect(stdout).toMatch(/image 0 {2}dog 90\.0 %/);
+    expect(stdout).toMatch(/image 1 {2}cat [\d.]+ %.* left out/);
+    expect(stdout).toMatch(/image 2 {2}abstained: /);
+    expect(exitCode).toBe(0);
+    const picture = await sharp(out).metadata();
+    expect(picture).toMatchObject({ format: 'png' });
+    const again = await run('check', ...flags, '--json');
+    expect(again.stderr).toContain('nothing is asked, nothing is paid');
+    const found: unknown = JSON.parse(again.stdout);
+    expect(found).toMatchObject({ asked: 0, cached: 3, classes: 3, classNames: ['cat', 'dog', 'bird'] });
+    expect(teacher.received).toHaveLength(3);
+  });
+
+  it('makes no further call after one that failed', async () => {
+    await using folder = await temporaryFolder();
+    const images = join(folder.path, 'images');
+    await writeTinyFolder(images, 9, 3, 1);
+    await using teacher = await startHostedTeacher(() => ({ status: 500, body: { error: 'out of order' } }));
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, images));
+    const { stdout, exitCode } = await run('check', path, '--state', join(folder.path, 'state'));
+    expect(stdout).toMatch(/problem {2}failed: .*out of order/);
+    expect(exitCode).toBe(5);
+    expect(teacher.received).toHaveLength(1);
   });
 });

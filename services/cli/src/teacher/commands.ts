@@ -1,15 +1,12 @@
 import { join } from 'node:path';
-import { ConfigError, NotFoundError, systemClock } from '@bbdistill/common';
+import { ConfigError, systemClock } from '@bbdistill/common';
 import { ENGINE_NAMES } from '@bbdistill/compute';
 import type { EngineName } from '@bbdistill/compute';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { CommandContext } from '../context.js';
-import { EXIT } from '../exit-codes.js';
 import { fashionMnist } from '../images/index.js';
-import { naturalOption } from '../options.js';
-import { readRunFile } from '../run-file.js';
-import { checkTeacher } from './check-teacher.js';
-import type { TeacherCheck } from './check-teacher.js';
+import { naturalOption, positiveOption } from '../options.js';
+import { checkCommand } from './check-command.js';
 import { DEFAULT_HOST } from './open-inference-server.js';
 import { serveTeacher } from './serve-teacher.js';
 import { DEFAULT_TEACHER_EPOCHS, TEACHER_FILE, trainTeacher, writeTeacher } from './train-teacher.js';
@@ -131,59 +128,6 @@ function serveCommand({ output, interrupt }: CommandContext): Command {
       if (options.json) output.stdout(JSON.stringify({ inferenceCount, executionCount, failureCount }));
       else output.stdout(`answered ${inferenceCount} images in ${executionCount} requests, refused ${failureCount}`);
     });
-}
-
-function checkCommand(context: CommandContext): Command {
-  return new Command('check')
-    .description('ask a configured teacher about two images in one call (they may be billed) and show what it says')
-    .argument('<file>', 'YAML file with the settings')
-    .argument('[teacher]', "name in its teachers block; default: the run's")
-    .option('--json', 'print JSON for machines')
-    .action(async (file: string, named: string | undefined, options: { json?: boolean }) => {
-      const { run, teachers } = await readRunFile(file, context.overrides);
-      const name = named ?? run.teacher;
-      const config = teachers.find((teacher) => teacher.name === name);
-      if (!config) {
-        const known = teachers.map((teacher) => teacher.name).join(', ') || 'none';
-        throw new NotFoundError(`${file} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
-      }
-      const classes = run.classes;
-      const check = await checkTeacher(config, { env: process.env, signal: context.interrupt, classes });
-      if (options.json) context.output.stdout(JSON.stringify(check));
-      else for (const line of describeCheck(check)) context.output.stdout(line);
-      if (check.problem !== undefined) context.setExitCode(EXIT.unavailable);
-    });
-}
-
-function describeCheck(check: TeacherCheck): string[] {
-  const { facts } = check;
-  const shape = facts.inputShape;
-  const lines = [
-    `teacher  ${check.name} (${facts.adapter}) at ${facts.endpoint}`,
-    `answers  ${check.kind}${facts.classes === undefined ? '' : `, ${facts.classes} classes`}`,
-    `images   ${shape ? `${shape.height}x${shape.width}x${shape.channels}` : 'of any size, as far as it says'}`,
-    `cache    ${check.cacheIdentity}`,
-  ];
-  if (check.latencyMs !== undefined) {
-    lines.push(`asked    ${check.asked} images in one call, ${check.latencyMs.toFixed(0)} ms`);
-  }
-  check.answers.forEach(({ values }, n) => {
-    if (values)
-      lines.push(
-        `image ${n}  ${values
-          .slice(0, CLASSES)
-          .map((value) => value.toPrecision(3))
-          .join(' ')}`,
-      );
-  });
-  lines.push(check.problem === undefined ? 'it can be used as configured' : `problem  ${check.problem}`);
-  return lines;
-}
-
-function positiveOption(text: string): number {
-  const value = naturalOption(text);
-  if (value === 0) throw new InvalidArgumentError('it must be a whole number of 1 or more');
-  return value;
 }
 
 function rateOption(text: string): number {

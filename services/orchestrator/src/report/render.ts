@@ -4,7 +4,7 @@ import { curvesFigure } from './curves-figure.js';
 import { PAGE_PALETTE, PRINT_PALETTE } from './drawing.js';
 import type { Palette } from './drawing.js';
 import { renderHtml } from './html.js';
-import type { RenderedFile, ReportInput } from './input.js';
+import type { AnsweredImages, RenderedFile, ReportInput } from './input.js';
 import { rasterise } from './png.js';
 import { reportSchema } from './report-schema.js';
 import type { Report } from './report-schema.js';
@@ -35,7 +35,13 @@ export function encodeReport(report: Report): Uint8Array {
  */
 export async function renderReport(input: ReportInput): Promise<{ files: RenderedFile[] }> {
   const json = encodeReport(input.report);
-  const samples = await prepareSamples(input);
+  const { real, mixup, cvae } = input.samples;
+  const kinds = [
+    ['Real images', real],
+    ['MixUp images', mixup],
+    ['CVAE images', cvae],
+  ] as const;
+  const samples = await prepareSamples(kinds, input.classNames);
   const draw = (palette: Palette) => ({
     samples: samplesFigure(samples, palette),
     curves: curvesFigure(input, palette),
@@ -51,4 +57,13 @@ export async function renderReport(input: ReportInput): Promise<{ files: Rendere
       { path: 'confusion.png', mediaType: 'image/png', bytes: rasterise(printed.confusion) },
     ],
   };
+}
+
+/** Images with the teacher's likeliest classes beside them, as a PNG; at most {@link MAX_SAMPLES_PER_KIND} are shown. */
+export async function renderSamples(
+  title: string,
+  samples: AnsweredImages,
+  classNames: readonly string[],
+): Promise<Uint8Array> {
+  return rasterise(samplesFigure(await prepareSamples([[title, samples]], classNames), PRINT_PALETTE));
 }

@@ -2,7 +2,7 @@ import type { AnswerBatch } from '@bbdistill/common';
 import { fitText, rect, svg, text, textWidth } from './drawing.js';
 import type { Figure, Palette } from './drawing.js';
 import { MAX_SAMPLES_PER_KIND, classNameOf } from './input.js';
-import type { AnsweredImages, ReportInput } from './input.js';
+import type { AnsweredImages } from './input.js';
 import { pngDataUri } from './png.js';
 
 const COLUMNS = 10;
@@ -30,20 +30,18 @@ interface SampleGroup {
   width: number;
 }
 
-/** Images as the page and the PNG draw them, encoded once. */
-export async function prepareSamples(input: ReportInput): Promise<SampleGroup[]> {
-  const kinds: [string, AnsweredImages | undefined][] = [
-    ['Real images', input.samples.real],
-    ['MixUp images', input.samples.mixup],
-    ['CVAE images', input.samples.cvae],
-  ];
+/** Images as the page and the PNG draw them, encoded once; each kind with its title. */
+export async function prepareSamples(
+  kinds: readonly (readonly [title: string, AnsweredImages | undefined])[],
+  classNames: readonly string[],
+): Promise<SampleGroup[]> {
   const groups: SampleGroup[] = [];
   for (const [title, kind] of kinds) {
     if (!kind || kind.images.count === 0) continue;
     const shown = Math.min(kind.images.count, MAX_SAMPLES_PER_KIND);
     const samples = Array.from({ length: shown }, async (_, index) => ({
       uri: await pngDataUri(kind.images, index),
-      captions: captionsOf(kind.answers, index, input.classNames),
+      captions: captionsOf(kind.answers, index, classNames),
     }));
     const { height, width } = kind.images.shape;
     groups.push({ title, samples: await Promise.all(samples), height, width });
@@ -52,6 +50,7 @@ export async function prepareSamples(input: ReportInput): Promise<SampleGroup[]>
 }
 
 function captionsOf(answers: AnswerBatch, index: number, classNames: readonly string[]): Sample['captions'] {
+  if (answers.provenance?.abstained[index] === 1) return [{ name: 'abstained', share: '' }];
   if (answers.answered[index] !== 1) return [{ name: 'no answer', share: '' }];
   const row = answers.targets.subarray(index * answers.classes, (index + 1) * answers.classes);
   const order = Array.from(row, (share, label) => ({ share, label })).sort((a, b) => b.share - a.share);
