@@ -11,6 +11,40 @@ void optimiser_allocate(Optimiser *optimiser, int count, int statistic_count, do
                                        .averages = average_decay > 0 ? alloc_floats(count) : 0,
                                        .statistics = alloc_floats(statistic_count)};
   optimiser->average_decay = average_decay;
+  optimiser->end = count;
+}
+
+// Of `threads` threads that share every batch this is number `thread`, which moves [begin, end). Allocates.
+EXPORT(optimiser_share) void optimiser_share(Optimiser *o, int threads, int thread, int begin, int end) {
+  o->begin = begin;
+  o->end = end;
+  o->threads = threads;
+  o->thread = thread;
+  o->parts = arena_alloc(threads * sizeof(float *));
+  o->shares = alloc_floats(threads);
+  for (int t = 0; t < threads; t++) o->parts[t] = alloc_floats(end - begin);
+}
+
+// Where the host puts what thread `thread` found for the slice of this one; its own part comes there by itself.
+EXPORT(optimiser_part) float *optimiser_part(Optimiser *o, int thread) { return o->parts[thread]; }
+// The images of that thread's part over those of the batch.
+EXPORT(optimiser_weigh_part) void optimiser_weigh_part(Optimiser *o, int thread, double share) {
+  o->shares[thread] = share;
+}
+
+static void sum_parts(Optimiser *o) {
+  int count = o->end - o->begin;
+  float *restrict sum = o->parameters.gradients + o->begin;
+  float *restrict own = o->parts[o->thread];
+  for (int i = 0; i < count; i++) own[i] = sum[i];
+  const float *restrict a = o->parts[0], *restrict b = o->parts[1];
+  float share_a = o->shares[0], share_b = o->shares[1];
+  for (int i = 0; i < count; i++) sum[i] = share_a * a[i] + share_b * b[i];
+  for (int t = 2; t < o->threads; t++) {
+    const float *restrict part = o->parts[t];
+    float share = o->shares[t];
+    for (int i = 0; i < count; i++) sum[i] += share * part[i];
+  }
 }
 
 EXPORT(optimiser_use_adam)
@@ -51,7 +85,7 @@ static void adam_step(Optimiser *o, double rate) {
   float *restrict w = parameters->values, *restrict m = parameters->first_moments;
   float *restrict v = parameters->second_moments;
   const float *restrict gradients = parameters->gradients;
-  for (int i = 0; i < parameters->count; i++) {
+  for (int i = o->begin, end = o->end; i < end; i++) {
     float g = gradients[i];
     m[i] = beta1 * m[i] + rest1 * g;
     v[i] = beta2 * v[i] + rest2 * g * g;
@@ -65,18 +99,19 @@ static void sgd_step(Optimiser *o, double rate) {
   float *restrict w = parameters->values, *restrict v = parameters->first_moments;
   const float *restrict gradients = parameters->gradients;
   if (o->is_nesterov)
-    for (int i = 0; i < parameters->count; i++) {
+    for (int i = o->begin, end = o->end; i < end; i++) {
       v[i] = momentum * v[i] + gradients[i];
       w[i] -= step * (gradients[i] + momentum * v[i]) + decay * w[i];
     }
   else
-    for (int i = 0; i < parameters->count; i++) {
+    for (int i = o->begin, end = o->end; i < end; i++) {
       v[i] = momentum * v[i] + gradients[i];
       w[i] -= step * v[i] + decay * w[i];
     }
 }
 
 void optimiser_step(Optimiser *o, double rate) {
+  if (o->threads > 1) sum_parts(o);
   if (o->kind == OPTIMISER_ADAM) adam_step(o, rate);
   else sgd_step(o, rate);
   const Parameters *parameters = &o->parameters;
@@ -86,7 +121,7 @@ void optimiser_step(Optimiser *o, double rate) {
     float kept = young < o->average_decay ? young : o->average_decay, rest = 1 - kept;
     float *restrict a = parameters->averages;
     const float *restrict w = parameters->values;
-    for (int i = 0; i < parameters->count; i++) a[i] = kept * a[i] + rest * w[i];
+    for (int i = o->begin, end = o->end; i < end; i++) a[i] = kept * a[i] + rest * w[i];
   }
   o->steps++;
 }

@@ -100,6 +100,16 @@ export interface ClassifierOptions {
   optimiser: OptimiserOptions;
   /** Default: none, and `averagedWeights` gives the weights themselves. */
   ema?: EmaOptions;
+  /** Default: this classifier trains alone. Only for engines whose classifiers are SplitStepClassifiers. */
+  share?: BatchShare;
+}
+
+/** A classifier's place among those that train one batch together, each in a thread of its own. */
+export interface BatchShare {
+  /** Counted from 0. */
+  thread: number;
+  /** Of every thread's part of the batch. */
+  images: readonly number[];
 }
 
 /**
@@ -139,13 +149,22 @@ export interface Classifier {
 }
 
 /**
- * A classifier whose step comes in two halves, for training one batch on several workers: each computes the gradients
- * of its part, the parts are summed in a fixed order into every worker's `gradients`, every worker applies them.
+ * A classifier whose step comes in two halves, for training one batch in several threads. Each computes the gradients
+ * of its part; each gets the others' gradients of its slice of the parameters into `parts`, and moves that slice alone;
+ * each gets the others' slices into `values`. So no work on the parameters is done twice.
  */
 export interface SplitStepClassifier extends Classifier {
-  /** The flat gradient [parameterCount] of `computeGradients`; `applyGradients` reads it. Get it anew for every step. */
+  /** The flat gradient [parameterCount] of `computeGradients`. */
   readonly gradients: Float32Array;
-  /** Batch norm's moving statistics, flat; empty without batch norm. `applyGradients` moves them by this worker's part. */
+  /** The flat trainable weights [parameterCount]. */
+  readonly values: Float32Array;
+  /** Flat vectors of the optimiser's state [parameterCount each]; only the slice of them is kept current. */
+  readonly moments: readonly Float32Array[];
+  /** What this thread moves of the flat vectors; all of them where it trains alone. */
+  readonly slice: { begin: number; end: number };
+  /** By thread, [end − begin] each: their gradients of this slice. This thread's own comes there by itself. */
+  readonly parts: readonly Float32Array[];
+  /** Batch norm's moving statistics, flat; empty without batch norm. `applyGradients` moves them by this thread's part. */
   readonly statistics: Float32Array;
   /**
    * Forward and backward of the first `count` images of the buffers; changes no weights.
@@ -154,7 +173,7 @@ export interface SplitStepClassifier extends Classifier {
    * @throws NanLossError naming step and layer
    */
   computeGradients(count: number, firstImage: number): number;
-  /** The optimiser's step with `gradients`; counts as one step. */
+  /** The optimiser's step on the slice, with the mean of `parts` over the batch; counts as one step. */
   applyGradients(learningRate: number): void;
 }
 

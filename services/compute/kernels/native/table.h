@@ -57,6 +57,9 @@ typedef struct {
   NOTHING(cvae_decode, 2, P(0), I(1))                                                                                \
   NOTHING(optimiser_use_adam, 5, P(0), D(1), D(2), D(3), D(4))                                                       \
   NOTHING(optimiser_use_sgd, 4, P(0), D(1), I(2), D(3))                                                              \
+  NOTHING(optimiser_share, 5, P(0), I(1), I(2), I(3), I(4))                                                          \
+  POINTER(optimiser_part, 2, P(0), I(1))                                                                             \
+  NOTHING(optimiser_weigh_part, 3, P(0), I(1), D(2))                                                                 \
   POINTER(optimiser_values, 1, P(0))                                                                                 \
   POINTER(optimiser_gradients, 1, P(0))                                                                              \
   POINTER(optimiser_first_moments, 1, P(0))                                                                          \

@@ -21,6 +21,12 @@ export interface FlatState {
   statistics: Float32Array;
 }
 
+/** What thread number `thread` of `threads` moves of flat vectors over so many parameters: as equal as can be. */
+export function sliceOf(parameters: number, thread: number, threads: number): { begin: number; end: number } {
+  const at = (slice: number) => Math.floor((slice * parameters) / threads);
+  return { begin: at(thread), end: at(thread + 1) };
+}
+
 const VECTORS = ['values', 'firstMoments', 'secondMoments', 'averages', 'statistics'] as const;
 
 /** Names and shapes over an engine's flat vectors: initial weights, reading, writing, checkpoints. */

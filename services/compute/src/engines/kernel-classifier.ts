@@ -1,7 +1,7 @@
 import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
 import type { ImagePipeline } from '../augment/index.js';
 import { NanLossError } from '../engine.js';
-import type { ClassifierOptions, NetworkSpec, SplitStepClassifier, WeightTensor } from '../engine.js';
+import type { BatchShare, ClassifierOptions, NetworkSpec, SplitStepClassifier, WeightTensor } from '../engine.js';
 import { elementsOfAll, graphOf, shapedLayers, tensorsOf } from '../network-shapes.js';
 import {
   allocating,
@@ -13,7 +13,8 @@ import {
   requireStep,
   resolvedLoss,
 } from './checks.js';
-import { FlatParameters } from './flat-parameters.js';
+import { FlatParameters, sliceOf } from './flat-parameters.js';
+import type { FlatState } from './flat-parameters.js';
 import { KernelGraph, floatsOfGraph } from './kernel-graph.js';
 import { addPipeline, pipelineAt } from './kernel-pipeline.js';
 import { bytesAt, flatStateAt, floatsAt, useOptimiser } from './kernels.js';
@@ -25,8 +26,9 @@ interface Live {
   self: Pointer;
   graph: KernelGraph;
   parameters: FlatParameters;
-  gradients: Float32Array;
-  statistics: Float32Array;
+  state: FlatState & { gradients: Float32Array };
+  moments: readonly Float32Array[];
+  parts: readonly Float32Array[];
   images: Float32Array;
   targets: Float32Array;
   bytes: Uint8Array;
@@ -38,6 +40,7 @@ interface Live {
 export class KernelClassifier implements SplitStepClassifier {
   readonly network: NetworkSpec;
   readonly parameterCount: number;
+  readonly slice: { begin: number; end: number };
   readonly #batch: number;
   readonly #pixels: number;
   #live: Live | undefined;
@@ -45,7 +48,7 @@ export class KernelClassifier implements SplitStepClassifier {
 
   /** @throws InvalidArgumentError naming the option or the layer that can't be */
   constructor(options: ClassifierOptions, instantiate: KernelFactory) {
-    const { network, batch, seed, optimiser, ema } = options;
+    const { network, batch, seed, optimiser, ema, share } = options;
     requireNatural('batch', batch);
     requireOptimiser(optimiser);
     requireEma(ema);
@@ -58,7 +61,8 @@ export class KernelClassifier implements SplitStepClassifier {
     this.#batch = batch;
     this.#pixels = pixelsPerImage(network.input);
     const owner = `network ${network.name} at batch ${batch}`;
-    requireMemory(owner, floatsOfGraph(graph, layers, batch));
+    requireMemory(owner, floatsOfGraph(graph, layers, batch) + (share ? this.parameterCount : 0));
+    this.slice = sliceOf(this.parameterCount, share?.thread ?? 0, share?.images.length ?? 1);
     const kernels = instantiate();
     const { height, width, channels } = network.input;
     const [self, kernelGraph, pipeline] = allocating(owner, () => {
@@ -66,6 +70,7 @@ export class KernelClassifier implements SplitStepClassifier {
       const built = new KernelGraph(kernels, kernels.classifier_graph(pointer), graph, layers, seed);
       kernels.classifier_finish(pointer, balance, temperature, withEntropy ? 1 : 0, ema?.decay ?? 0);
       const images = addPipeline(kernels, batch, network.input, kernels.classifier_images(pointer));
+      if (share) this.#share(kernels, kernels.classifier_optimiser(pointer), share);
       return [pointer, built, images] as const;
     });
     const optimiserAt = kernels.classifier_optimiser(self);
@@ -73,13 +78,18 @@ export class KernelClassifier implements SplitStepClassifier {
     const state = flatStateAt(kernels, optimiserAt, this.parameterCount, elementsOfAll(layout) - this.parameterCount);
     const parameters = new FlatParameters(`network ${network.name}`, layout, state);
     parameters.initialise(seed);
+    const { begin, end } = this.slice;
+    const { firstMoments, secondMoments, averages } = state;
     this.#live = {
       kernels,
       self,
       graph: kernelGraph,
       parameters,
-      gradients: state.gradients,
-      statistics: state.statistics,
+      state,
+      moments: [firstMoments, secondMoments, ...(averages ? [averages] : [])],
+      parts: (share?.images ?? []).map((_, thread) =>
+        floatsAt(kernels, kernels.optimiser_part(optimiserAt, thread), end - begin),
+      ),
       images: floatsAt(kernels, kernels.classifier_images(self), batch * this.#pixels),
       targets: floatsAt(kernels, kernels.classifier_targets(self), batch * network.classes),
       bytes: bytesAt(kernels, kernels.classifier_bytes(self), batch * this.#pixels),
@@ -101,11 +111,23 @@ export class KernelClassifier implements SplitStepClassifier {
   }
 
   get gradients(): Float32Array {
-    return this.#alive().gradients;
+    return this.#alive().state.gradients;
   }
 
   get statistics(): Float32Array {
-    return this.#alive().statistics;
+    return this.#alive().state.statistics;
+  }
+
+  get values(): Float32Array {
+    return this.#alive().state.values;
+  }
+
+  get moments(): readonly Float32Array[] {
+    return this.#alive().moments;
+  }
+
+  get parts(): readonly Float32Array[] {
+    return this.#alive().parts;
   }
 
   trainStep(count: number, learningRate: number): number {
@@ -178,6 +200,13 @@ export class KernelClassifier implements SplitStepClassifier {
     this.#live = undefined;
   }
 
+  #share(kernels: Kernels, optimiser: Pointer, { thread, images }: BatchShare): void {
+    const { begin, end } = this.slice;
+    const total = images.reduce((sum, count) => sum + count, 0);
+    kernels.optimiser_share(optimiser, images.length, thread, begin, end);
+    images.forEach((count, other) => kernels.optimiser_weigh_part(optimiser, other, count / total));
+  }
+
   #alive(): Live {
     if (!this.#live) throw new FailedPreconditionError(`network ${this.network.name} was disposed of; compile it anew`);
     return this.#live;
@@ -185,11 +214,11 @@ export class KernelClassifier implements SplitStepClassifier {
 
   /** @throws NanLossError with the first layer that holds what isn't a finite number, forward before backward */
   #fail(loss: number, count: number): never {
-    const { graph, parameters, gradients, targets } = this.#alive();
+    const { graph, parameters, state, targets } = this.#alive();
     const used = targets.subarray(0, count * this.network.classes);
     const layer =
       graph.firstNonFinite(count) ??
-      (used.every(Number.isFinite) ? parameters.firstNonFinite(gradients)?.replace(/\/[^/]*$/, '') : 'targets');
+      (used.every(Number.isFinite) ? parameters.firstNonFinite(state.gradients)?.replace(/\/[^/]*$/, '') : 'targets');
     throw new NanLossError(this.network.name, this.#steps + 1, loss, layer);
   }
 }

@@ -90,6 +90,9 @@ export interface KernelFunctions {
 
   optimiser_use_adam(optimiser: Pointer, beta1: number, beta2: number, epsilon: number, weightDecay: number): void;
   optimiser_use_sgd(optimiser: Pointer, momentum: number, isNesterov: number, weightDecay: number): void;
+  optimiser_share(optimiser: Pointer, threads: number, thread: number, begin: number, end: number): void;
+  optimiser_part(optimiser: Pointer, thread: number): Pointer;
+  optimiser_weigh_part(optimiser: Pointer, thread: number, share: number): void;
   optimiser_values(optimiser: Pointer): Pointer;
   optimiser_gradients(optimiser: Pointer): Pointer;
   optimiser_first_moments(optimiser: Pointer): Pointer;

@@ -1,13 +1,13 @@
 import { RandomStream } from '@bbdistill/common';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_ADAM, NanLossError } from '../engine.js';
-import type { Classifier, Engine } from '../engine.js';
+import { DEFAULT_ADAM, DEFAULT_SGD, NanLossError } from '../engine.js';
+import type { Classifier, Engine, OptimiserOptions } from '../engine.js';
 import { createEngine } from '../engines/select.js';
 import { networkByName } from '../networks.js';
 import { startParallelTraining } from './parallel-training.js';
 import { partsOf } from './shared-training.js';
 import { startTraining } from './training.js';
-import type { Training, TrainingOptions } from './training.js';
+import type { TrainedClassifier, Training, TrainingOptions } from './training.js';
 
 const SHAPE = { height: 12, width: 12, channels: 1 };
 const PIXELS = 144;
@@ -25,7 +25,14 @@ afterEach(async () => {
   for (const training of open.splice(0)) await training.close();
 });
 
-function options(batch: number): TrainingOptions {
+const OPTIMISERS: [string, OptimiserOptions][] = [
+  ['AdamW', { ...DEFAULT_ADAM, weightDecay: 0.01 }],
+  ['SGD with momentum', { ...DEFAULT_SGD, weightDecay: 0.01 }],
+  ['SGD with Nesterov momentum', { ...DEFAULT_SGD, nesterov: true }],
+];
+const dyingFollower = (name: string) => new URL(`../../../../test/fixtures/training/${name}.mjs`, import.meta.url);
+
+function options(batch: number, optimiser = OPTIMISERS[0]![1]): TrainingOptions {
   const random = new RandomStream(1, 'images');
   const targets = new Float32Array(COUNT * CLASSES);
   for (let n = 0; n < COUNT; n++) targets[n * CLASSES + (n % CLASSES)] = 1;
@@ -35,7 +42,8 @@ function options(batch: number): TrainingOptions {
       batch,
       seed: 1,
       loss: { balance: 0.2, temperature: 2 },
-      optimiser: { ...DEFAULT_ADAM, weightDecay: 0.01 },
+      optimiser,
+      ema: { decay: 0.9 },
     },
     rows: { pixels: Uint8Array.from({ length: COUNT * PIXELS }, () => random.integer(256)), targets },
     count: COUNT,
@@ -46,21 +54,31 @@ function options(batch: number): TrainingOptions {
   };
 }
 
-async function started(threads: number, batch: number, checkpoint?: Uint8Array): Promise<Training> {
+async function started(
+  threads: number,
+  batch: number,
+  checkpoint?: Uint8Array,
+  optimiser?: OptimiserOptions,
+): Promise<Training> {
+  const given = options(batch, optimiser);
   const training =
     threads === 1
-      ? startTraining(engine, options(batch), checkpoint)
-      : await startParallelTraining(engine, options(batch), threads, checkpoint);
+      ? startTraining(engine, given, checkpoint)
+      : await startParallelTraining(engine, given, threads, checkpoint);
   open.push(training);
   return training;
 }
 
-function steps(training: Training, from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => training.step(from + i, 1e-3 / (1 + from + i)));
+function steps(training: Training, from: number, to: number, rate = 1e-3): number[] {
+  return Array.from({ length: to - from }, (_, i) => training.step(from + i, rate / (1 + from + i)));
 }
 
-function flatWeights(classifier: Classifier): Float32Array {
+function flatWeights(classifier: TrainedClassifier): Float32Array {
   return Float32Array.from(classifier.weights().flatMap(({ data }) => [...data]));
+}
+
+function flatAverages(classifier: TrainedClassifier): Float32Array {
+  return Float32Array.from(classifier.averagedWeights().flatMap(({ data }) => [...data]));
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
@@ -81,6 +99,27 @@ describe('parallel training - what it computes', () => {
     expect(largestDifference(flatWeights(together.classifier), flatWeights(alone.classifier))).toBeLessThan(1e-4);
   });
 
+  it.each(OPTIMISERS)('with %s every slice of weights and averages moves as it would alone', async (_, optimiser) => {
+    const alone = await started(1, 8, undefined, optimiser);
+    const together = await started(3, 8, undefined, optimiser);
+    const rate = optimiser.kind === 'sgd' ? 0.03 : 1e-3;
+    steps(alone, 0, 6, rate);
+    steps(together, 0, 6, rate);
+    expect(largestDifference(flatWeights(together.classifier), flatWeights(alone.classifier))).toBeLessThan(1e-5);
+    expect(largestDifference(flatAverages(together.classifier), flatAverages(alone.classifier))).toBeLessThan(1e-5);
+    expect(largestDifference(flatAverages(alone.classifier), flatWeights(alone.classifier))).toBeGreaterThan(1e-4);
+  });
+
+  it('shows whole averages and checkpoints in the midst of a training without changing it', async () => {
+    const [looked, left] = [await started(3, 8), await started(3, 8)];
+    steps(looked, 0, 2);
+    const averages = flatAverages(looked.classifier);
+    looked.classifier.checkpoint();
+    expect(largestDifference(flatAverages(looked.classifier), averages)).toBe(0);
+    expect(steps(looked, 2, 5)).toEqual(steps(left, 0, 5).slice(2));
+    expect(Buffer.compare(looked.classifier.checkpoint(), left.classifier.checkpoint())).toBe(0);
+  });
+
   it('gives the same bits for the same number of threads', async () => {
     const [first, second] = [await started(2, 8), await started(2, 8)];
     expect(steps(second, 0, 8)).toEqual(steps(first, 0, 8));
@@ -94,7 +133,7 @@ describe('parallel training - what it computes', () => {
     const rest = steps(whole, 3, 7);
     const resumed = await started(2, 8, checkpoint);
     expect(steps(resumed, 3, 7)).toEqual(rest);
-    expect(flatWeights(resumed.classifier)).toEqual(flatWeights(whole.classifier));
+    expect(Buffer.compare(resumed.classifier.checkpoint(), whole.classifier.checkpoint())).toBe(0);
   });
 
   it('takes no more threads than a batch has images', async () => {
@@ -125,8 +164,50 @@ describe('parallel training - failures', () => {
     expect(steps(training, 0, 2).every(Number.isFinite)).toBe(true);
     const before = flatWeights(training.classifier);
     expect(() => training.step(2, 1e-3)).toThrow(NanLossError);
-    expect(() => training.step(2, 1e-3)).toThrow(/at step 3/);
+    expect(() => training.step(2, 1e-3)).toThrow(/at step 3, first in targets/);
     expect(flatWeights(training.classifier)).toEqual(before);
+  });
+
+  it.each([1, 2])('a loss that is not a number is told with its layer on %i threads', async (threads) => {
+    const training = await started(threads, 8);
+    const failure = (): NanLossError => {
+      for (let step = 0; ; step++) {
+        try {
+          training.step(step, 1e30);
+        } catch (error) {
+          return error as NanLossError;
+        }
+      }
+    };
+    const { step, layer, loss } = failure();
+    expect(step).toBeGreaterThan(1);
+    expect(loss).not.toBeLessThan(Infinity);
+    expect(options(8).classifier.network.layers.map(({ name }) => name)).toContain(layer);
+  });
+
+  it('a thread that is gone in the midst of a step is noticed at once, and told with how it went', async () => {
+    const training = await startParallelTraining(
+      ...([engine, options(8), 2, undefined, dyingFollower('dying-follower')] as const),
+    );
+    open.push(training);
+    const lost = { code: 'WORKER_LOST', retryable: true };
+    expect(catching(() => training.step(0, 1e-3))).toMatchObject(lost);
+    expect(catching(() => training.step(0, 1e-3))).toMatchObject(lost);
+    expect(catching(() => training.classifier.checkpoint())).toMatchObject(lost);
+  });
+
+  it('says how the thread went', async () => {
+    const training = await startParallelTraining(
+      ...([engine, options(8), 3, undefined, dyingFollower('dying-follower')] as const),
+    );
+    open.push(training);
+    expect(() => training.step(0, 1e-3)).toThrow(/ended by itself \(exit code 3/);
+  });
+
+  it('a thread that does not come to life fails the start', async () => {
+    await expect(
+      startParallelTraining(engine, options(8), 2, undefined, dyingFollower('stillborn-follower')),
+    ).rejects.toThrow(/ended by itself .*no memory for it/);
   });
 
   it('an engine whose steps are of one piece is refused', async () => {
@@ -141,3 +222,11 @@ describe('parallel training - failures', () => {
     await expect(startParallelTraining(whole, options(8), 2)).rejects.toMatchObject({ code: 'ENGINE_NOT_PARALLEL' });
   });
 });
+
+function catching(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+}

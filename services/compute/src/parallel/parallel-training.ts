@@ -2,23 +2,32 @@ import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { BbdError, asBbdError, builtScript } from '@bbdistill/common/base';
 import { NanLossError } from '../engine.js';
-import type { Engine } from '../engine.js';
-import { TrainingThread, asSplitStep, sharedMemoryFor } from './shared-training.js';
+import type { Engine, SplitStepClassifier } from '../engine.js';
+import { lost } from './shared-cells.js';
+import { TrainingThread, asSplitStep, sharedMemoryFor, sharedOptions } from './shared-training.js';
 import type { FromTrainingWorker, SentFailure, TrainingWorkerData } from './shared-training.js';
-import type { Training, TrainingOptions } from './training.js';
+import type { LostFollower, TrainingWatchData } from './training-watch-data.js';
+import type { TrainedClassifier, Training, TrainingOptions } from './training.js';
 
-const SCRIPT = new URL('./training-worker.ts', import.meta.url);
+const FOLLOWER = new URL('./training-worker.ts', import.meta.url);
+const WATCH = new URL('./training-watch.ts', import.meta.url);
 
-interface Follower {
-  worker: Worker;
-  port: MessagePort;
+/** The threads beside this one. */
+interface Followers {
+  /** Ends them with itself. */
+  watch: Worker;
+  /** Tells which one is lost, and how. */
+  losses: MessagePort;
+  /** Of each follower, in their order. */
+  ports: readonly MessagePort[];
 }
 
 /**
- * Trains one batch on several threads, this one among them: each computes the gradients of its part of the batch, all
- * sum them in the same order and apply the same step. A step blocks the calling thread, so call it in a thread that
- * answers nobody.
+ * Trains one batch on several threads, this one among them: each computes the gradients of its part of the batch, sums
+ * what all found for its slice of the weights in the order of the threads, and moves that slice. A step blocks the
+ * calling thread, so call it in a thread that answers nobody.
  * @param threads 2 or more; no more are taken than a batch has images
+ * @param follower what the other threads run: for tests
  * @throws FailedPreconditionError where the engine can't share a batch
  */
 export async function startParallelTraining(
@@ -26,43 +35,41 @@ export async function startParallelTraining(
   options: TrainingOptions,
   threads: number,
   checkpoint?: Uint8Array,
+  follower: URL = FOLLOWER,
 ): Promise<Training> {
   const parties = Math.min(threads, options.classifier.batch);
-  const classifier = asSplitStep(engine.createClassifier(options.classifier), engine.name);
-  const followers: Follower[] = [];
+  const classifier = asSplitStep(engine.createClassifier(sharedOptions(options.classifier, 0, parties)), engine.name);
+  let followers: Followers | undefined;
   const close = async () => {
-    for (const { worker, port } of followers) {
-      await worker.terminate();
-      port.close();
-    }
+    await followers?.watch.terminate();
+    for (const port of [...(followers?.ports ?? []), ...(followers ? [followers.losses] : [])]) port.close();
     classifier.dispose();
   };
   try {
     if (checkpoint) classifier.restore(checkpoint);
     const memory = sharedMemoryFor(parties, classifier.parameterCount);
     const shared = { ...options, rows: inSharedMemory(options.rows) };
-    for (let thread = 1; thread < parties; thread++) {
-      const data = { engine: engine.name, options: shared, checkpoint, thread, threads: parties, memory };
-      followers.push(startFollower(data));
-    }
-    await Promise.all(followers.map(ready));
+    const given = { engine: engine.name, options: shared, checkpoint, threads: parties, memory };
+    const { watch, losses, ports } = (followers = startFollowers(builtScript(follower), given));
+    await ready(followers);
     const leader = new TrainingThread(classifier, shared, 0, parties, memory);
     return {
       threads: parties,
       stepsPerEpoch: leader.stepsPerEpoch,
-      classifier,
+      classifier: collecting(classifier, () => withReason(losses, () => leader.collectMoments())),
       step(step, learningRate) {
         const failures: Error[] = [];
-        const applied = leader.lead(step, learningRate, (thrown) => failures.push(asBbdError(thrown)));
-        if (applied) return leader.loss;
-        for (const thread of leader.failedThreads(step)) {
-          const follower = followers[thread - 1];
-          if (follower) failures.push(failureOf(follower));
+        const onFailure = (thrown: unknown) => failures.push(asBbdError(thrown));
+        if (withReason(losses, () => leader.lead(step, learningRate, onFailure))) return leader.loss;
+        for (const thread of leader.failedThreads) {
+          const port = ports[thread - 1];
+          if (port) failures.push(failureOf(port));
         }
         // Told in the order of the threads, so that the same training fails with the same words.
-        throw failures[0] ?? lost();
+        throw failures[0] ?? lost('failed without a word');
       },
       async close() {
+        watch.removeAllListeners();
         leader.stopOthers();
         await close();
       },
@@ -73,46 +80,83 @@ export async function startParallelTraining(
   }
 }
 
-function startFollower(data: Omit<TrainingWorkerData, 'port'>): Follower {
-  const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(builtScript(SCRIPT), { workerData: { ...data, port: port2 }, transferList: [port2] });
-  return { worker, port: port1 };
+/** Every thread keeps only its slice of the moments and averages: they are put together when somebody asks for them. */
+function collecting(classifier: SplitStepClassifier, collect: () => void): TrainedClassifier {
+  return {
+    network: classifier.network,
+    parameterCount: classifier.parameterCount,
+    predict: (images, count) => classifier.predict(images, count),
+    weights: () => classifier.weights(),
+    averagedWeights() {
+      collect();
+      return classifier.averagedWeights();
+    },
+    checkpoint() {
+      collect();
+      return classifier.checkpoint();
+    },
+    memoryBytes: () => classifier.memoryBytes(),
+  };
 }
 
-function ready({ worker, port }: Follower): Promise<void> {
-  return new Promise<void>((resolve, reject) => {
-    port.once('message', (sent: FromTrainingWorker) => {
-      if (sent.type === 'ready') resolve();
-      else reject(received(sent.error));
-    });
-    worker.once('error', reject);
-    worker.once('exit', () => reject(lost()));
-  }).finally(() => {
-    // A port that is listened to would keep the process alive, and takes the messages before they can be fetched.
-    port.removeAllListeners('message');
-    port.unref();
-    worker.removeAllListeners();
-    worker.unref();
-    worker.on('error', () => undefined);
+function startFollowers(script: URL, given: Omit<TrainingWorkerData, 'port' | 'thread'>): Followers {
+  const channels = Array.from({ length: given.threads - 1 }, () => new MessageChannel());
+  const losses = new MessageChannel();
+  const workerData: TrainingWatchData = {
+    script: script.href,
+    followers: channels.map(({ port2 }, at) => ({ ...given, thread: at + 1, port: port2 })),
+    port: losses.port2,
+  };
+  const transferList = [losses.port2, ...channels.map(({ port2 }) => port2)];
+  const watch = new Worker(builtScript(WATCH), { workerData, transferList });
+  return { watch, losses: losses.port1, ports: channels.map(({ port1 }) => port1) };
+}
+
+async function ready({ watch, losses, ports }: Followers): Promise<void> {
+  const lossOf = new Promise<never>((_, reject) => {
+    losses.once('message', ({ reason }: LostFollower) => reject(lost(`ended by itself (${reason})`)));
+    watch.once('error', reject);
   });
+  const readyOf = (port: MessagePort) =>
+    new Promise<void>((resolve, reject) => {
+      port.once('message', (sent: FromTrainingWorker) => {
+        if (sent.type === 'ready') resolve();
+        else reject(received(sent.error));
+      });
+    });
+  try {
+    await Promise.race([Promise.all(ports.map(readyOf)), lossOf]);
+  } finally {
+    // A port that is listened to would keep the process alive, and takes the messages before they can be fetched.
+    for (const port of [...ports, losses]) {
+      port.removeAllListeners('message');
+      port.unref();
+    }
+    watch.removeAllListeners();
+    watch.unref();
+    watch.on('error', () => undefined);
+  }
 }
 
-function failureOf({ port }: Follower): Error {
+/** Says how a thread was lost, where the thread that watches them knows. */
+function withReason<T>(losses: MessagePort, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const told = receiveMessageOnPort(losses) as { message: LostFollower } | undefined;
+    throw told ? lost(`ended by itself (${told.message.reason})`, error) : error;
+  }
+}
+
+function failureOf(port: MessagePort): Error {
   const got = receiveMessageOnPort(port) as { message: FromTrainingWorker } | undefined;
-  return got?.message.type === 'failed' ? received(got.message.error) : lost();
+  return got?.message.type === 'failed' ? received(got.message.error) : lost('failed without a word');
 }
 
 function received({ message, stack, nan }: SentFailure): Error {
-  const error = nan ? new NanLossError(nan.network, nan.step, nan.loss) : new BbdError('internal', message);
+  const error = nan ? new NanLossError(nan.network, nan.step, nan.loss, nan.layer) : new BbdError('internal', message);
   if (stack !== undefined) error.stack = stack;
   return error;
-}
-
-function lost(): BbdError {
-  return new BbdError('internal', 'a thread of the training ended by itself: look at the log', {
-    code: 'WORKER_LOST',
-    retryable: true,
-  });
 }
 
 /** As they are where they lie there already: the set is large. */

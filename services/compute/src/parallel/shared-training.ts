@@ -1,26 +1,18 @@
 import type { MessagePort } from 'node:worker_threads';
 import { FailedPreconditionError } from '@bbdistill/common/base';
 import type { BatchSource } from '../augment/index.js';
-import type { Classifier, Engine, SplitStepClassifier } from '../engine.js';
-import { GradientExchange, exchangeBytes } from './gradient-exchange.js';
-import { Rendezvous, waitWhile } from './rendezvous.js';
+import type { Classifier, ClassifierOptions, Engine, SplitStepClassifier } from '../engine.js';
+import { ParameterExchange, exchangeBytes } from './parameter-exchange.js';
+import { SharedCells, cellCount } from './shared-cells.js';
 import { batchSourceOf } from './training.js';
 import type { TrainingOptions } from './training.js';
 
 /** How long a thread waits for the others in a step before it takes them for lost. */
 export const STEP_DEADLINE_MS = 2 * 60 * 1000;
 
-/** Places in the shared cells. */
-const GENERATION = 0;
-const STEP = 1;
-const MEETING = 2;
-const STATES = MEETING + Rendezvous.CELLS;
-
-const WORKED = 0;
-const FAILED = 1;
-
-/** Asks the other threads to end; steps count from 0. */
+/** Commands besides steps, which count from 0. */
 const STOP = -1;
+const SHOW_MOMENTS = -2;
 
 /** The memory that the threads of a training share. */
 export interface SharedMemory {
@@ -31,10 +23,15 @@ export interface SharedMemory {
 
 export function sharedMemoryFor(threads: number, parameters: number): SharedMemory {
   return {
-    cells: new SharedArrayBuffer((STATES + 2 * threads) * Int32Array.BYTES_PER_ELEMENT),
+    cells: new SharedArrayBuffer(cellCount(threads) * Int32Array.BYTES_PER_ELEMENT),
     rate: new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT),
     exchange: new SharedArrayBuffer(exchangeBytes(threads, parameters)),
   };
+}
+
+/** The cells of this memory, for one thread. */
+export function cellsOf({ cells }: SharedMemory, threads: number): SharedCells {
+  return new SharedCells(new Int32Array(cells), threads, STEP_DEADLINE_MS);
 }
 
 /** What a worker thread is started with. */
@@ -55,7 +52,7 @@ export interface SentFailure {
   message: string;
   stack: string | undefined;
   /** Set where the loss isn't a number. */
-  nan?: { network: string; step: number; loss: number };
+  nan?: { network: string; step: number; loss: number; layer: string | undefined };
 }
 
 /** @throws FailedPreconditionError where the engine has steps of one piece only */
@@ -73,16 +70,23 @@ export function partsOf(batch: number, threads: number): { first: number; count:
   return begins.slice(0, -1).map((first, thread) => ({ first, count: begins[thread + 1]! - first }));
 }
 
-/** One thread's share in a training: computes its part of a batch, meets the others, applies what all found. */
+/** The classifier of one thread. */
+export function sharedOptions(options: ClassifierOptions, thread: number, threads: number): ClassifierOptions {
+  return { ...options, share: { thread, images: partsOf(options.batch, threads).map(({ count }) => count) } };
+}
+
+/** One thread's share in a training: computes its part of a batch, moves its slice of the weights, shows it to all. */
 export class TrainingThread {
   readonly #source: BatchSource;
-  readonly #cells: Int32Array;
+  readonly #cells: SharedCells;
   readonly #rate: Float64Array;
-  readonly #exchange: GradientExchange;
-  readonly #rendezvous: Rendezvous;
+  readonly #exchange: ParameterExchange;
   readonly #first: number;
   readonly #count: number;
+  #loss = NaN;
+  #failed: number[] = [];
 
+  /** @param classifier with `sharedOptions` of this thread */
   constructor(
     private readonly classifier: SplitStepClassifier,
     options: TrainingOptions,
@@ -92,11 +96,10 @@ export class TrainingThread {
   ) {
     const parts = partsOf(options.classifier.batch, threads);
     this.#source = batchSourceOf(options);
-    this.#cells = new Int32Array(memory.cells);
+    this.#cells = cellsOf(memory, threads);
     this.#rate = new Float64Array(memory.rate);
     const images = parts.map(({ count }) => count);
-    this.#exchange = new GradientExchange(memory.exchange, images, classifier.parameterCount);
-    this.#rendezvous = new Rendezvous(this.#cells.subarray(MEETING, STATES), threads, STEP_DEADLINE_MS);
+    this.#exchange = new ParameterExchange(memory.exchange, images, thread, classifier);
     this.#first = parts[thread]!.first;
     this.#count = parts[thread]!.count;
   }
@@ -105,78 +108,76 @@ export class TrainingThread {
     return this.#source.stepsPerEpoch;
   }
 
-  /** The first thread's: makes every thread take this step. */
+  /** The first thread's: makes every thread take this step. @returns whether it was applied */
   lead(step: number, learningRate: number, onFailure: (thrown: unknown) => void): boolean {
     this.#rate[0] = learningRate;
-    this.#command(step);
+    this.#cells.command(step);
     return this.#take(step, onFailure);
+  }
+
+  /** The first thread's: the optimiser's state of all slices into its classifier, which knows the weights already. */
+  collectMoments(): void {
+    this.#cells.command(SHOW_MOMENTS);
+    this.#cells.meet();
+    this.#exchange.takeMoments();
   }
 
   /** The first thread's: makes the others end. */
   stopOthers(): void {
-    this.#command(STOP);
+    this.#cells.command(STOP);
   }
 
   /** The mean loss of the whole batch, after a step that went well. */
   get loss(): number {
-    return this.#exchange.loss();
+    return this.#loss;
   }
 
-  /** Those that failed in this step, the last one that was taken. */
-  failedThreads(step: number): number[] {
-    return Array.from({ length: this.threads }, (_, thread) => thread).filter(
-      (thread) => Atomics.load(this.#cells, this.#stateOf(step, thread)) === FAILED,
-    );
+  /** Those that failed in the last step. */
+  get failedThreads(): readonly number[] {
+    return this.#failed;
   }
 
-  /** The others': takes steps until told to stop. */
+  /** The others': takes steps until told to stop. @throws BbdError WORKER_LOST */
   follow(onFailure: (thrown: unknown) => void): void {
-    let generation = 0;
     for (;;) {
-      waitWhile(this.#cells, GENERATION, generation, Infinity);
-      generation = Atomics.load(this.#cells, GENERATION);
-      const step = Atomics.load(this.#cells, STEP);
-      if (step === STOP) return;
-      this.#take(step, onFailure);
+      const command = this.#cells.nextCommand();
+      if (command === STOP) return;
+      if (command === SHOW_MOMENTS) {
+        this.#exchange.publishMoments();
+        this.#cells.meet();
+      } else this.#take(command, onFailure);
     }
-  }
-
-  #command(step: number): void {
-    Atomics.store(this.#cells, STEP, step);
-    Atomics.add(this.#cells, GENERATION, 1);
-    Atomics.notify(this.#cells, GENERATION);
   }
 
   /** @returns whether the step was applied: not where any thread failed, so that all stay alike */
   #take(step: number, onFailure: (thrown: unknown) => void): boolean {
-    // Read before the meeting: after it the first thread may be on its way to the next step.
-    const learningRate = this.#rate[0]!;
-    let state = WORKED;
+    let hasFailed = false;
     try {
       this.#source.fill(step, this.#first, this.#count, this.classifier);
-      const loss = this.classifier.computeGradients(this.#count, this.#first);
-      this.#exchange.publish(step, this.thread, loss, this.classifier.gradients);
+      this.#exchange.publishGradients(this.classifier.computeGradients(this.#count, this.#first));
     } catch (thrown) {
-      state = FAILED;
+      hasFailed = true;
       onFailure(thrown);
     }
-    Atomics.store(this.#cells, this.#stateOf(step, this.thread), state);
-    this.#rendezvous.meet();
-    if (this.#hasFailed(step)) return false;
-    this.#exchange.sumInto(step, this.classifier.gradients);
-    this.classifier.applyGradients(learningRate);
-    return true;
-  }
-
-  #hasFailed(step: number): boolean {
-    for (let thread = 0; thread < this.threads; thread++) {
-      if (Atomics.load(this.#cells, this.#stateOf(step, thread)) === FAILED) return true;
+    this.#cells.tellFailure(this.thread, hasFailed);
+    this.#cells.meet();
+    this.#findFailures();
+    const isApplied = this.#failed.length === 0;
+    if (isApplied) {
+      this.#loss = this.#exchange.loss();
+      this.#exchange.takeParts();
+      this.classifier.applyGradients(this.#rate[0]!);
+      this.#exchange.publishWeights();
     }
-    return false;
+    this.#cells.meet();
+    if (isApplied) this.#exchange.takeWeights();
+    return isApplied;
   }
 
-  /** By turns, as the gradients: one thread may still look while another is in its next step. */
-  #stateOf(step: number, thread: number): number {
-    return STATES + (step % 2) * this.threads + thread;
+  #findFailures(): void {
+    this.#failed.length = 0;
+    for (let thread = 0; thread < this.threads; thread++) {
+      if (this.#cells.hasFailed(thread)) this.#failed.push(thread);
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { NanLossError } from '../engine.js';
 import { createEngine } from '../engines/select.js';
-import { TrainingThread, asSplitStep } from './shared-training.js';
+import { TrainingThread, asSplitStep, sharedOptions } from './shared-training.js';
 import type { FromTrainingWorker, SentFailure, TrainingWorkerData } from './shared-training.js';
 
 const { engine: name, options, checkpoint, thread, threads, memory, port } = workerData as TrainingWorkerData;
@@ -10,7 +10,8 @@ const sendFailure = (thrown: unknown) => send({ type: 'failed', error: failureOf
 
 try {
   const engine = await createEngine(name, 'preferred');
-  const classifier = asSplitStep(engine.createClassifier(options.classifier), engine.name);
+  const shared = sharedOptions(options.classifier, thread, threads);
+  const classifier = asSplitStep(engine.createClassifier(shared), engine.name);
   if (checkpoint) classifier.restore(checkpoint);
   const training = new TrainingThread(classifier, options, thread, threads, memory);
   send({ type: 'ready' });
@@ -25,6 +26,6 @@ try {
 function failureOf(thrown: unknown): SentFailure {
   const { message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (!(thrown instanceof NanLossError)) return { message, stack };
-  const { network, step, loss } = thrown;
-  return { message, stack, nan: { network, step, loss } };
+  const { network, step, loss, layer } = thrown;
+  return { message, stack, nan: { network, step, loss, layer } };
 }

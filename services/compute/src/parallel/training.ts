@@ -17,6 +17,12 @@ export interface TrainingOptions {
   augmentation: BatchAugmentation;
 }
 
+/** What can be asked of a classifier while it is trained. */
+export type TrainedClassifier = Pick<
+  Classifier,
+  'network' | 'parameterCount' | 'predict' | 'weights' | 'averagedWeights' | 'checkpoint' | 'memoryBytes'
+>;
+
 /**
  * A classifier together with the batches that it is trained on, one step at a time, on one thread or several. The same
  * options, engine and number of threads give the same bits.
@@ -24,8 +30,7 @@ export interface TrainingOptions {
 export interface Training {
   readonly threads: number;
   readonly stepsPerEpoch: number;
-  /** For weights and checkpoints; its steps are made here. */
-  readonly classifier: Classifier;
+  readonly classifier: TrainedClassifier;
   /**
    * The optimiser step number `step`, counted from 0, on its batch.
    * @returns the mean loss before it
