@@ -8,13 +8,15 @@ export interface DistributedOptions extends Omit<LocalSystemOptions, 'teachers'>
   teacher: MeteredTeacher;
   imagesPerCall: number;
   concurrency: number;
+  /** Limits of the teacher beside those. */
+  limits?: Readonly<Record<string, number>>;
   /** More lines of the teacher's settings, e.g. `limits` that the test is about. */
   extra?: string;
 }
 
 /** nats-server and the four services as processes, with one metered teacher registered as `metered`. */
 export async function startDistributed(options: DistributedOptions): Promise<LocalSystem> {
-  const { teacher, imagesPerCall, concurrency, extra = '', folder, ...rest } = options;
+  const { teacher, imagesPerCall, concurrency, limits = {}, extra = '', folder, ...rest } = options;
   const teachers = join(folder, 'teachers.yaml');
   await writeFile(
     teachers,
@@ -24,7 +26,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Loc
     url: ${teacher.url}
     model: ${teacher.model}
     input: { size: [8, 8] }
-    limits: { imagesPerCall: ${imagesPerCall}, concurrency: ${concurrency} }
+    limits: ${JSON.stringify({ imagesPerCall, concurrency, ...limits })}
 ${extra}`,
   );
   return LocalSystem.start({ folder, teachers, ...rest });
