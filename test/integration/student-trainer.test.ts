@@ -170,6 +170,7 @@ describe('student-trainer - refusals', () => {
     ['a balance above 1', () => withRecipe({ balance: 1.5 }), /balance is 1\.5/],
     ['a temperature of 0', () => withRecipe({ temperature: 0 }), /temperature is 0/],
     ['a negative decay', () => withRecipe({ weightDecay: -1 }), /weight_decay is -1/],
+    ['an average that never moves', () => withRecipe({ emaDecay: 1 }), /ema_decay is 1/],
     ['an unknown engine', () => client.unary('SubmitTrain', train({ engine: 'abacus' })), /engine is "abacus"/],
     ['an evaluation of nothing', () => client.unary('SubmitEvaluate', { weights: blob }), /images is empty/],
     [

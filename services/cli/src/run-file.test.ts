@@ -80,6 +80,7 @@ describe('a run file', () => {
     ['a missing block', 'teachers: {}\n', /run/],
     ['a wrong type', GOOD.replace('3', 'three'), /run\.classes/],
     ['an unknown recipe', `${GOOD}  student: { recipe: worst }\n`, /run\.student\.recipe/],
+    ['an average that never moves', `${GOOD}  student: { emaDecay: 1 }\n`, /run\.student\.emaDecay/],
     ['text that is not YAML', 'run: [', /is not YAML/],
     ['an empty file', '', /holds no settings/],
     [

@@ -83,6 +83,8 @@ const studentSection = z.strictObject({
   balance: z.number().min(0).max(1).optional(),
   temperature: z.number().positive().optional(),
   weightDecay: z.number().min(0).optional(),
+  /** The student is the running average of its weights; 0 = the last weights. */
+  emaDecay: z.number().min(0).lt(1).optional(),
 });
 
 const runSection = z.strictObject({

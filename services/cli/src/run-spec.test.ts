@@ -22,6 +22,12 @@ describe('runSpecOf', () => {
     expect(spec.student).toMatchObject({ recipeName: 'paper (changed)', recipe: { epochs: 3, batch: 64 } });
   });
 
+  it('averages the weights of the student where the file says so', () => {
+    const spec = runSpecOf(settings({ student: { recipe: 'best', emaDecay: 0.999 } }), UPLOADED);
+    expect(spec.student).toMatchObject({ recipeName: 'best (changed)', recipe: { emaDecay: 0.999 } });
+    expect(runSpecOf(settings({}), UPLOADED).student).toMatchObject({ recipe: { emaDecay: 0 } });
+  });
+
   it('mirrors images before asking only where the file says that they may be mirrored', () => {
     const flipOf = (over: object) =>
       runSpecOf(settings({ student: { recipe: 'best' }, ...over }), UPLOADED).synthesis?.source?.flip;

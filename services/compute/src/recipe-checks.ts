@@ -18,6 +18,7 @@ export interface RecipeNumbers {
   balance: number;
   temperature: number;
   weightDecay: number;
+  emaDecay: number;
 }
 
 /**
@@ -45,4 +46,9 @@ export function assertRecipe(recipe: RecipeNumbers): void {
     );
   }
   assertInRange('recipe.weight_decay', recipe.weightDecay, 0, 1);
+  if (!(recipe.emaDecay >= 0 && recipe.emaDecay < 1)) {
+    throw new InvalidArgumentError(
+      `recipe.ema_decay is ${recipe.emaDecay}: it must be below 1, such as 0.999, or 0 for no average`,
+    );
+  }
 }

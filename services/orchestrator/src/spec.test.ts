@@ -46,6 +46,8 @@ describe('checkedSpec', () => {
     ],
     ['a rate of zero', recipe({ learningRate: 0 }), /learning_rate is 0/],
     ['a temperature of zero', recipe({ temperature: 0 }), /temperature is 0/],
+    ['an average that never moves', recipe({ emaDecay: 1 }), /ema_decay is 1/],
+    ['an average of a negative decay', recipe({ emaDecay: -0.1 }), /ema_decay is -0.1/],
     [
       'a CVAE that does not exist',
       cvae({ architecture: 'cubist' }),

@@ -55,6 +55,7 @@ export const PAPER_RECIPE: Recipe = {
     balance: 0,
     temperature: 1,
     weightDecay: 0,
+    emaDecay: 0,
   },
 };
 
@@ -87,6 +88,7 @@ export const BEST_RECIPE: Recipe = {
     balance: 0,
     temperature: 1,
     weightDecay: 0.05,
+    emaDecay: 0,
   },
 };
 

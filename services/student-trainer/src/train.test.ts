@@ -89,18 +89,41 @@ describe('training - determinism', () => {
   });
 });
 
+describe('training - averaged weights', () => {
+  it('are the student, and change nothing else of the training', async () => {
+    const images = tinyImages(48);
+    const [last, averaged] = [
+      await trainStudent(engine, images, plan(), hooks()),
+      await trainStudent(engine, images, plan({ emaDecay: 0.9 }), hooks()),
+    ];
+    expect(averaged.history).toEqual(last.history);
+    const started = await trainStudent(engine, images, plan({ learningRate: 1e-12 }), hooks());
+    // Between the first weights and the last ones.
+    const distance = (from: WeightTensor[], to: WeightTensor[]) =>
+      Math.hypot(...from.flatMap(({ data }, at) => [...data].map((value, i) => value - to[at]!.data[i]!)));
+    const way = distance(started.weights, last.weights);
+    expect(distance(averaged.weights, last.weights)).toBeGreaterThan(way / 100);
+    expect(distance(averaged.weights, last.weights)).toBeLessThan(way);
+  });
+});
+
 describe('training - checkpoints', () => {
   const paper = { ...PAPER_RECIPE.training, epochs: 9, batch: 16 };
 
-  it('a trainer killed between two checkpoints ends with the same weights and history', async () => {
+  it.each([
+    ['the last weights', 0, 1],
+    ['averaged weights', 0.97, 1],
+    ['averaged weights of two threads', 0.97, 2],
+  ])('a trainer killed between two checkpoints ends with the same %s and history', async (_what, emaDecay, threads) => {
     const images = tinyImages(90);
-    const whole = await trainStudent(engine, images, plan(paper), hooks());
+    const averaging = { ...plan({ ...paper, emaDecay }), threads };
+    const whole = await trainStudent(engine, images, averaging, hooks());
     const time = new ManualClock();
     const saved: Uint8Array[] = [];
     const killed = trainStudent(
       engine,
       images,
-      plan(paper),
+      averaging,
       hooks({
         clock: time,
         progress: (step) => {
@@ -117,7 +140,7 @@ describe('training - checkpoints', () => {
     const checkpoint = decodeCheckpoint(saved[0]!);
     expect(checkpoint.step).toBe(32);
     expect(checkpoint.history).toHaveLength(6);
-    const resumed = await trainStudent(engine, images, plan(paper), hooks(), checkpoint);
+    const resumed = await trainStudent(engine, images, averaging, hooks(), checkpoint);
     expect(hashOf(resumed.weights)).toBe(hashOf(whole.weights));
     expect(resumed.history).toEqual<EpochMetrics__Output[]>(whole.history);
     expect(resumed.steps).toBe(whole.steps);

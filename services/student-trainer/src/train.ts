@@ -47,6 +47,7 @@ export interface TrainingHooks {
 export interface TrainedStudent {
   /** Of a part that is not the last. */
   checkpoint?: TrainingCheckpoint;
+  /** Their running average where the recipe asks for one. */
   weights: WeightTensor[];
   history: EpochMetrics__Output[];
   /** Steps of the whole training, those before a resume included. */
@@ -130,7 +131,7 @@ export async function trainStudent(
       }
     }
     return {
-      weights: classifier.weights(),
+      weights: classifier.averagedWeights(),
       history,
       steps: endStep,
       ...(endStep < totalSteps && { checkpoint: checkpointAt(endStep) }),
@@ -156,6 +157,7 @@ function trainingOptionsOf(data: TrainingData, { network, recipe, seed }: Traini
       seed,
       loss: { balance: recipe.balance, temperature: recipe.temperature },
       optimiser: { ...DEFAULT_ADAM, weightDecay: recipe.weightDecay },
+      ...(recipe.emaDecay > 0 && { ema: { decay: recipe.emaDecay } }),
     },
     rows: { pixels: data.pixels, targets: data.targets },
     count: data.count,

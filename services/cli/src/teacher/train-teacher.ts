@@ -22,6 +22,7 @@ const RECIPE = {
   balance: 0,
   temperature: 1,
   weightDecay: 0,
+  emaDecay: 0,
 } as const;
 
 export interface TrainTeacherOptions {

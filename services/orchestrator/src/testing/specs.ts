@@ -36,6 +36,7 @@ export function aSpec(over: Partial<CheckedSpec> = {}): CheckedSpec {
         balance: 0,
         temperature: 1,
         weightDecay: 0,
+        emaDecay: 0,
       },
     },
     evaluation: { teacherImages: 0, standardKd: false },

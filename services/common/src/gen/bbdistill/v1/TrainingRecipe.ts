@@ -13,6 +13,7 @@ export interface TrainingRecipe {
   'balance'?: (number | string);
   'temperature'?: (number | string);
   'weightDecay'?: (number | string);
+  'emaDecay'?: (number | string);
 }
 
 export interface TrainingRecipe__Output {
@@ -27,4 +28,5 @@ export interface TrainingRecipe__Output {
   'balance': (number);
   'temperature': (number);
   'weightDecay': (number);
+  'emaDecay': (number);
 }
