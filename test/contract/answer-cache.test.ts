@@ -1,11 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FolderNotWritableError, sha256Hex } from '@bbdistill/common';
-import { EmbeddedAnswerCache } from '@bbdistill/teacher-proxy';
+import { FolderNotWritableError, sha256Hex, silentLogger, systemClock } from '@bbdistill/common';
+import { EmbeddedAnswerCache, exportAnswers } from '@bbdistill/teacher-proxy';
 import type { AnswerCache } from '@bbdistill/teacher-proxy';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import type { TemporaryFolder } from '../helpers/temporary-folder.js';
+import { boundedCacheContract } from './bounded-cache.contract.js';
+
+const wide = { maxBytes: 1e9, neededSinceMs: async () => undefined, clock: systemClock, logger: silentLogger };
 
 const key = (name: string) => Buffer.from(sha256Hex(name), 'hex');
 const answer = (...values: number[]) => ({ raw: Float32Array.from(values), unit: 'unit', callId: 'call.1' });
@@ -74,3 +77,32 @@ describe('answer cache - embedded, bad folder', () => {
 });
 
 answerCacheContract('embedded', (folder) => new EmbeddedAnswerCache(folder));
+answerCacheContract('embedded, bounded', (folder) => new EmbeddedAnswerCache(folder, wide));
+
+describe('answer cache - embedded, bounded', () => {
+  boundedCacheContract(async () => {
+    const folder = await temporaryFolder();
+    return {
+      open: async (bound) => new EmbeddedAnswerCache(folder.path, bound),
+      async kept(keys) {
+        const looking = new EmbeddedAnswerCache(folder.path);
+        const found = await looking.getMany(keys);
+        await looking.close();
+        return found.map((answer) => answer !== undefined);
+      },
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    };
+  });
+
+  it('answers that were kept without a bound - count as used when it is set, and are handed on', async () => {
+    await using folder = await temporaryFolder();
+    const before = new EmbeddedAnswerCache(folder.path);
+    await before.putMany([{ key: key('a'), answer: answer(1, 2) }]);
+    await before.close();
+    const cache = new EmbeddedAnswerCache(folder.path, wide);
+    expect(cache.staleUses([key('a'), key('b')])).toEqual([key('b')]);
+    await cache.putMany([{ key: key('b'), answer: answer(3) }]);
+    expect(await exportAnswers(cache, join(folder.path, 'answers.gz'))).toBe(2);
+    await cache.close();
+  });
+});

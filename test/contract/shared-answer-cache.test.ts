@@ -5,6 +5,7 @@ import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
 import type { NatsServer } from '../helpers/nats-server.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
+import { boundedCacheContract } from './bounded-cache.contract.js';
 
 const key = (n: number) => Buffer.from(sha256Hex(`image ${n}`), 'hex');
 const answer = (n: number) => ({ raw: Float32Array.of(n, 1 - n), unit: 'unit', callId: `call.${n}` });
@@ -48,6 +49,28 @@ describeWithNats('answer cache - shared over NATS', () => {
     expect(await b.local.get(key(7))).toEqual(answer(7));
     expect(await b.cache.getMany([key(5000)], true)).toEqual([undefined]);
     expect(await b.cache.getMany([])).toEqual([]);
+  });
+
+  let places = 0;
+  boundedCacheContract(async () => {
+    const namespace = `bounded-${++places}`;
+    const opened: AsyncDisposable[] = [];
+    const watching = await replica(namespace);
+    return {
+      async open(bound) {
+        const folder = await temporaryFolder();
+        opened.push(folder);
+        const local = new EmbeddedAnswerCache(folder.path, bound);
+        return new SharedAnswerCache(local, watching.stores.answers!, bound.logger, bound);
+      },
+      async kept(keys) {
+        return (await watching.stores.answers!.getMany(keys)).map((value) => value !== undefined);
+      },
+      async [Symbol.asyncDispose]() {
+        await watching[Symbol.asyncDispose]();
+        for (const each of opened) await each[Symbol.asyncDispose]();
+      },
+    };
   });
 
   it('a damaged entry - is not there', async () => {

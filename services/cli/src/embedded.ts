@@ -23,6 +23,8 @@ export interface EmbeddedOptions {
   logger: Logger;
   /** Where and to whom the orchestrator answers. Default: any free port of loopback, everybody there. */
   listen?: ListenOptions;
+  /** Of the answer cache. Default: it may grow for ever. */
+  cacheMaxBytes?: number;
   /** Default: the trainer's. */
   checkpointIntervalMs?: number;
   /**
@@ -67,7 +69,12 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     // Nobody on this machine gets round the orchestrator and its token to the teachers.
     const innerToken = randomBytes(TOKEN_BYTES).toString('hex');
     const base = { stores, address: ANY_LOOPBACK_PORT, auth: bearerToken(innerToken), logger, clock };
-    const proxy = await startTeacherProxy({ ...base, stateFolder, teachers: options.teachers });
+    const proxy = await startTeacherProxy({
+      ...base,
+      stateFolder,
+      teachers: options.teachers,
+      ...(options.cacheMaxBytes !== undefined && { cacheMaxBytes: options.cacheMaxBytes }),
+    });
     running.push(proxy);
     running.push(await startSynthesis({ ...base, engine, gpu }));
     running.push(

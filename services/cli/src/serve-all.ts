@@ -2,7 +2,7 @@ import { SERVICE_RULES, STORE_SETTINGS, defineConfig, listenOptions, serviceSett
 import type { ConfigRule, ServiceProgram } from '@bbdistill/common';
 import { ENGINE_SETTINGS, THREAD_SETTINGS, engineFitsGpu, engineFitsThreads } from '@bbdistill/compute';
 import { CHECKPOINT_SETTINGS } from '@bbdistill/student-trainer';
-import { TEACHERS_SETTINGS } from '@bbdistill/teacher-proxy';
+import { CACHE_SETTINGS, TEACHERS_SETTINGS } from '@bbdistill/teacher-proxy';
 import { startEmbedded } from './embedded.js';
 import { DEFAULT_STATE_FOLDER } from './session.js';
 
@@ -24,6 +24,7 @@ export const serveAllConfig = defineConfig(
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
     natsUrl: { ...STORE_SETTINGS.natsUrl, meaning: 'not to be set here: one process keeps its stores in a folder' },
     ...TEACHERS_SETTINGS,
+    ...CACHE_SETTINGS,
     ...ENGINE_SETTINGS,
     ...THREAD_SETTINGS,
     ...CHECKPOINT_SETTINGS,
@@ -36,13 +37,14 @@ export const serveAllProgram: ServiceProgram<typeof serveAllConfig.table> = {
   name: 'all',
   config: serveAllConfig,
   async start(values, logger) {
-    const { state, engine, gpu, threads, checkpointIntervalMs, teachers } = values;
+    const { state, engine, gpu, threads, checkpointIntervalMs, cacheMaxBytes, teachers } = values;
     const embedded = await startEmbedded({
       stateFolder: state,
       teachers: teachers?.teachers ?? [],
       engine,
       gpu,
       threads,
+      cacheMaxBytes,
       checkpointIntervalMs,
       logger,
       listen: listenOptions(values),

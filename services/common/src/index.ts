@@ -48,6 +48,7 @@ export * from './service-settings.js';
 export * from './service-stores.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
+export * from './open-runs.js';
 export * from './stores/byte-bucket.js';
 export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 export type { EmbeddedStoresOptions } from './stores/embedded/open-embedded-stores.js';

@@ -3,6 +3,7 @@ import {
   FailedPreconditionError,
   KeyExistsError,
   NotFoundError,
+  RUN_KEY_PREFIX,
   RevisionMismatchError,
   SequenceMismatchError,
   decodeJson,
@@ -87,7 +88,7 @@ export class FencedError extends FailedPreconditionError {
 /** Why a driver stops in the middle without ending the run: the next one goes on with it, and with its jobs. */
 export class HandoverError extends CancelledError {}
 
-const keyOf = (runId: string) => `runs/${runId}`;
+const keyOf = (runId: string) => `${RUN_KEY_PREFIX}${runId}`;
 /** Names a run that somebody has to drive or to finish: what drivers look through, however many runs there were. */
 const activeKeyOf = (runId: string) => `active/${runId}`;
 

@@ -3,7 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { storageError } from '@bbdistill/common';
 import { open } from 'lmdb';
-import type { RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
+import { Evictor, USE_STEP_MS } from './cache-bound.js';
+import type { CacheBound } from './cache-bound.js';
 import type { CanonicalRequests, RawAnswer } from './teacher.js';
 
 /** SHA-256 of one image's canonical request and the teacher's cache identity. */
@@ -58,12 +60,17 @@ export function answerKeys(requests: CanonicalRequests, count: number, cacheIden
 /** The cache of one machine: an lmdb file below the state folder. */
 export class EmbeddedAnswerCache implements ListableAnswerCache {
   readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #uses: UseBook | undefined;
 
   /**
    * @param folder made where it isn't there
+   * @param bound absent: it may grow for ever
    * @throws FolderNotWritableError, DiskFullError
    */
-  constructor(private readonly folder: string) {
+  constructor(
+    private readonly folder: string,
+    bound?: CacheBound,
+  ) {
     try {
       mkdirSync(folder, { recursive: true });
       this.#db = open<Buffer, Buffer>({
@@ -73,6 +80,7 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
         // A promise of a write then means: on the disk, not only in the system's cache.
         overlappingSync: false,
       });
+      this.#uses = bound && new UseBook(this.#db, bound);
     } catch (error) {
       throw storageError(error, folder);
     }
@@ -80,6 +88,7 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
 
   async get(key: AnswerKey): Promise<CachedAnswer | undefined> {
     const bytes = this.#db.get(key);
+    if (bytes) this.#uses?.touch(key);
     return bytes && decodeEntry(bytes);
   }
 
@@ -87,10 +96,22 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
     return Promise.all(keys.map((key) => this.get(key)));
   }
 
+  /** Of these keys, those whose last use was noted before: longer ago than {@link USE_STEP_MS}. None without a bound. */
+  staleUses(keys: readonly AnswerKey[]): AnswerKey[] {
+    return keys.filter((key) => this.#uses?.isStale(key));
+  }
+
   async putMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<void> {
     if (entries.length === 0) return;
     try {
-      await Promise.all(entries.map(({ key, answer }) => this.#db.put(key, encodeEntry(answer))));
+      await Promise.all(
+        entries.flatMap(({ key, answer }) => {
+          const entry = encodeEntry(answer);
+          const noted = this.#uses?.notePut(key, entry.length - (this.#db.get(key)?.length ?? 0));
+          return [this.#db.put(key, entry), noted];
+        }),
+      );
+      this.#uses?.evictor.note(this.#uses.bytes);
     } catch (error) {
       throw storageError(error, this.folder);
     }
@@ -104,9 +125,108 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
   }
 
   async close(): Promise<void> {
+    await this.#uses?.close();
     await this.#db.close();
   }
 }
+
+const USES_NAME = 'uses';
+const USE_BYTES = 8;
+/** Of lmdb around a key and its value, about. */
+const OVERHEAD_BYTES = 32;
+const KEY_BYTES = 32;
+const EVICT_BATCH = 1000;
+
+/** When answers were used last, beside them in the same file, and the eviction of those that weren't for long. */
+class UseBook {
+  readonly #uses: Database<Buffer, Buffer>;
+  readonly evictor: Evictor;
+  readonly #touching = new Set<Promise<unknown>>();
+  #bytes = 0;
+
+  constructor(
+    private readonly db: RootDatabase<Buffer, Buffer>,
+    private readonly bound: CacheBound,
+  ) {
+    this.#uses = db.openDB<Buffer, Buffer>({ name: USES_NAME, encoding: 'binary', keyEncoding: 'binary' });
+    this.evictor = new Evictor('the cache of answers', bound, (beforeMs, toBytes) => this.#evict(beforeMs, toBytes));
+    const unknown: Buffer[] = [];
+    for (const { key, value } of db.getRange()) {
+      if (key.length !== KEY_BYTES) continue;
+      this.#bytes += sizeOf(value.length);
+      if (this.#uses.get(key) === undefined) unknown.push(Buffer.from(key));
+    }
+    // Kept by a process without a bound: whether a run needs them isn't known, so they count as used now.
+    db.transactionSync(() => unknown.forEach((key) => this.#uses.putSync(key, this.#now())));
+    this.evictor.note(this.#bytes);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  isStale(key: AnswerKey): boolean {
+    return this.#usedAtMs(key) < this.bound.clock.nowMs() - USE_STEP_MS;
+  }
+
+  touch(key: AnswerKey): void {
+    if (this.isStale(key)) this.#write(key);
+  }
+
+  /** @param grownBytes of the entry */
+  async notePut(key: AnswerKey, grownBytes: number): Promise<void> {
+    const isNew = this.#uses.get(key) === undefined;
+    this.#bytes += isNew ? sizeOf(grownBytes) : grownBytes;
+    await this.#uses.put(key, this.#now());
+  }
+
+  async close(): Promise<void> {
+    await this.evictor.settled();
+    await Promise.all(this.#touching);
+  }
+
+  #usedAtMs(key: AnswerKey): number {
+    return this.#uses.get(key)?.readDoubleLE() ?? 0;
+  }
+
+  #now(): Buffer {
+    const bytes = Buffer.alloc(USE_BYTES);
+    bytes.writeDoubleLE(this.bound.clock.nowMs());
+    return bytes;
+  }
+
+  #write(key: AnswerKey): void {
+    const writing: Promise<unknown> = this.#uses
+      .put(key, this.#now())
+      // A full disk shows where answers are written.
+      .catch(() => undefined)
+      .finally(() => this.#touching.delete(writing));
+    this.#touching.add(writing);
+  }
+
+  async #evict(beforeMs: number, toBytes: number): Promise<number> {
+    const old: { key: Buffer; atMs: number }[] = [];
+    for (const { key, value } of this.#uses.getRange()) {
+      const atMs = value.readDoubleLE();
+      if (atMs < beforeMs) old.push({ key: Buffer.from(key), atMs });
+    }
+    old.sort((a, b) => a.atMs - b.atMs);
+    for (let at = 0; at < old.length && this.#bytes > toBytes; at += EVICT_BATCH) {
+      const removed: Promise<unknown>[] = [];
+      for (const { key, atMs } of old.slice(at, at + EVICT_BATCH)) {
+        // Used again since the list was made, or enough is gone.
+        if (this.#bytes <= toBytes) break;
+        if (this.#usedAtMs(key) !== atMs) continue;
+        this.#bytes -= sizeOf(this.db.get(key)?.length ?? 0);
+        removed.push(this.db.remove(key), this.#uses.remove(key));
+      }
+      await Promise.all(removed);
+    }
+    return this.#bytes;
+  }
+}
+
+const sizeOf = (entryBytes: number) => KEY_BYTES + OVERHEAD_BYTES + entryBytes;
 
 // Entry: format (1 byte) | CRC-32 of the rest (4) | length of the text (2) | text "unit\ncall" | the raw answer.
 const NUMBERS = 1; // float32, little-endian

@@ -17,12 +17,25 @@ export const TEACHERS_SETTINGS = {
   },
 } as const;
 
+/** Also of everything that runs a teacher-proxy inside itself. */
+export const CACHE_SETTINGS = {
+  cacheMaxBytes: {
+    env: 'BBDISTILL_CACHE_MAX_BYTES',
+    parse: parsers.integer({ min: 0 }),
+    default: 0,
+    unit: 'bytes',
+    meaning:
+      'answers kept at most, here and in NATS each; the longest unused go first, those of open runs never; 0: all',
+  },
+} as const;
+
 /** The settings of the teacher-proxy. */
 export const teacherProxyConfig = defineConfig(
   {
     ...serviceSettings({ listen: DEFAULT_LISTEN, state: DEFAULT_STATE_FOLDER }),
     ...STORE_SETTINGS,
     ...TEACHERS_SETTINGS,
+    ...CACHE_SETTINGS,
     callConcurrency: {
       env: 'BBDISTILL_CALL_CONCURRENCY',
       parse: parsers.optional(parsers.integer({ min: 1, max: MAX_CALL_CONCURRENCY })),

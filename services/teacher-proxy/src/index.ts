@@ -7,6 +7,8 @@ export type { BreakerState } from './breaker.js';
 export { BudgetExhaustedError, Ledger, PHASES, priceOf, spentBy } from './budget.js';
 export type { Budget, LedgerRecord, OpenCall, Phase, PhaseUsage, Spent } from './budget.js';
 export { exportAnswers, importAnswers } from './answer-file.js';
+export { USE_STEP_MS } from './cache-bound.js';
+export type { CacheBound } from './cache-bound.js';
 export { EmbeddedAnswerCache, answerKeys } from './cache.js';
 export type { AnswerCache, AnswerKey, CachedAnswer, ListableAnswerCache } from './cache.js';
 export { SharedAnswerCache } from './shared-cache.js';
@@ -53,5 +55,5 @@ export type {
 export { UsageBook, usageLines } from './usage.js';
 export type { QueryCounts, UsageLine } from './usage.js';
 export { teacherProxyProgram } from './program.js';
-export { TEACHERS_SETTINGS } from './config.js';
+export { CACHE_SETTINGS, TEACHERS_SETTINGS } from './config.js';
 export { TeachersFile } from './teachers-file.js';

@@ -8,7 +8,7 @@ export const teacherProxyProgram: ServiceProgram<typeof teacherProxyConfig.table
   name: 'teacher-proxy',
   config: teacherProxyConfig,
   start(values, logger) {
-    const { state, callConcurrency, jobConcurrency, teachers } = values;
+    const { state, callConcurrency, jobConcurrency, cacheMaxBytes, teachers } = values;
     return startOnStores(values, logger, (stores) =>
       startTeacherProxy({
         ...listenOptions(values),
@@ -17,6 +17,7 @@ export const teacherProxyProgram: ServiceProgram<typeof teacherProxyConfig.table
         stateFolder: state,
         teachers: teachers?.teachers ?? [],
         jobConcurrency,
+        cacheMaxBytes,
         ...(callConcurrency !== undefined && { callConcurrency }),
       }),
     );

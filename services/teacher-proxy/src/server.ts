@@ -5,6 +5,7 @@ import {
   JobClient,
   RandomStream,
   observe,
+  oldestOpenRunMs,
   runJobWorker,
   startGrpcServer,
   systemClock,
@@ -39,6 +40,8 @@ export interface TeacherProxyServerOptions extends ListenOptions {
   cache?: AnswerCache;
   /** Calls that this replica has open at one teacher at most. Default: as many as the teacher allows. */
   callConcurrency?: number;
+  /** Of the answer cache, here and in the shared bucket each. Default 0: it may grow for ever. */
+  cacheMaxBytes?: number;
   /** Shards in hand at once. Default {@link DEFAULT_JOB_CONCURRENCY}. */
   jobConcurrency?: number;
 }
@@ -50,9 +53,12 @@ export interface RunningTeacherProxy {
   stop(): Promise<void>;
 }
 
-function openCache({ stateFolder, stores, logger }: TeacherProxyServerOptions): AnswerCache {
-  const local = new EmbeddedAnswerCache(join(stateFolder, 'answers'));
-  return stores.answers ? new SharedAnswerCache(local, stores.answers, logger) : local;
+function openCache(options: TeacherProxyServerOptions): AnswerCache {
+  const { stateFolder, stores, logger, clock = systemClock, cacheMaxBytes = 0 } = options;
+  const neededSinceMs = () => oldestOpenRunMs(stores.state, clock.nowMs());
+  const bound = cacheMaxBytes > 0 ? { maxBytes: cacheMaxBytes, neededSinceMs, clock, logger } : undefined;
+  const local = new EmbeddedAnswerCache(join(stateFolder, 'answers'), bound);
+  return stores.answers ? new SharedAnswerCache(local, stores.answers, logger, bound) : local;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
-import type { ByteBucket } from '../byte-bucket.js';
+import type { BucketValue, ByteBucket } from '../byte-bucket.js';
 import { declareStream } from './declare-stream.js';
 import type { NatsLink } from './nats-link.js';
 import type { StreamLimits } from './stream-limits.js';
@@ -40,10 +40,10 @@ export class NatsByteBucket implements ByteBucket {
     return bucket;
   }
 
-  async getMany(keys: readonly Uint8Array[], fresh = false): Promise<(Uint8Array | undefined)[]> {
+  async getMany(keys: readonly Uint8Array[], fresh = false): Promise<(BucketValue | undefined)[]> {
     if (keys.length === 0) return [];
     const subjects = keys.map((key) => this.#subject(key));
-    const found = new Map<string, Uint8Array>();
+    const found = new Map<string, BucketValue>();
     // With several servers, any of them answers direct reads, and it may lag behind: only the leader has seen all.
     if ((fresh && this.replicas > 1) || !this.#isBatched) {
       await this.#readOneByOne(subjects, found);
@@ -61,11 +61,46 @@ export class NatsByteBucket implements ByteBucket {
     await Promise.all(entries.map(({ key, value }) => this.link.publish('store an answer', this.#subject(key), value)));
   }
 
-  async #readBatch(subjects: string[], found: Map<string, Uint8Array>): Promise<void> {
+  async bytes(): Promise<number> {
+    return (await this.#state()).bytes;
+  }
+
+  async dropOldest(beforeMs: number, toBytes: number): Promise<number> {
+    let { bytes, first_seq: first, last_seq: last } = await this.#state();
+    if (bytes <= toBytes) return bytes;
+    const needed = await this.#firstSince(beforeMs);
+    while (bytes > toBytes && first < (needed ?? last + 1)) {
+      // Half of the way at a time: values that were replaced leave gaps, so that numbers say little of bytes.
+      const step = Math.max(1, Math.ceil(((last - first + 1) * (1 - toBytes / bytes)) / 2));
+      const seq = Math.min(first + step, needed ?? last + 1);
+      await this.link.retrying('drop answers', () => this.link.jsm.streams.purge(this.#stream, { seq }));
+      ({ bytes, first_seq: first, last_seq: last } = await this.#state());
+    }
+    return bytes;
+  }
+
+  async #state() {
+    return (await this.link.retrying('read the size of the answers', () => this.link.jsm.streams.info(this.#stream)))
+      .state;
+  }
+
+  /** Number of the first message that was stored then or later. */
+  async #firstSince(sinceMs: number): Promise<number | undefined> {
+    if (sinceMs === Infinity) return undefined;
+    const query = { start_time: new Date(Math.max(0, sinceMs)) };
+    const message = await this.link.retrying('read an answer', () =>
+      this.link.jsm.direct.getMessage(this.#stream, query),
+    );
+    return message?.seq;
+  }
+
+  async #readBatch(subjects: string[], found: Map<string, BucketValue>): Promise<void> {
     try {
       await this.link.retrying('read answers', async () => {
         const messages = await this.link.jsm.direct.getLastMessagesFor(this.#stream, { multi_last: subjects });
-        for await (const message of messages) found.set(message.subject, message.data);
+        for await (const { subject, data, time } of messages) {
+          found.set(subject, { value: data, putAtMs: time.getTime() });
+        }
       });
     } catch (thrown) {
       if (isNotFound(thrown)) return;
@@ -76,12 +111,12 @@ export class NatsByteBucket implements ByteBucket {
     }
   }
 
-  async #readOneByOne(subjects: readonly string[], found: Map<string, Uint8Array>): Promise<void> {
+  async #readOneByOne(subjects: readonly string[], found: Map<string, BucketValue>): Promise<void> {
     const left = subjects.values();
     const readers = Array.from({ length: SINGLE_READS_AT_ONCE }, async () => {
       for (const subject of left) {
         const message = await this.link.last(this.#stream, subject);
-        if (message) found.set(subject, message.data);
+        if (message) found.set(subject, { value: message.data, putAtMs: message.time.getTime() });
       }
     });
     await Promise.all(readers);
