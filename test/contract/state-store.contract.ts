@@ -202,6 +202,63 @@ export function stateStoreContract(implementation: string, open: OpenFixture): v
       expect(await watching).toEqual([]);
     });
 
+    it('state - the watch of one key gives its record, then every change of it alone', async () => {
+      await using fixture = await open();
+      const { state } = fixture.stores;
+      const first = await state.create('jobs/a', bytesOf('1'));
+      const stop = new AbortController();
+      const told: string[] = [];
+      const follow = async (key: string) => {
+        for await (const change of state.watchKey(key, stop.signal)) {
+          told.push(change.type === 'put' ? `put ${change.entry.key} ${textOf(change.entry.value)}` : `delete ${key}`);
+        }
+      };
+      const watching = Promise.all([follow('jobs/a'), follow('jobs/later')]);
+      await waitFor('the record', () => told.length === 1);
+      const second = await state.update('jobs/a', bytesOf('2'), first);
+      await state.create('jobs/ab', bytesOf('another'));
+      await state.create('jobs/a/b', bytesOf('another'));
+      await state.create('jobs/later', bytesOf('3'));
+      await state.delete('jobs/a', second);
+      await state.create('jobs/a', bytesOf('4'));
+      await waitFor('the changes', () => told.length >= 5);
+      stop.abort();
+      await watching;
+      const tellings = (key: string) => told.filter((line) => line.split(' ')[1] === key);
+      expect(tellings('jobs/a')).toEqual(['put jobs/a 1', 'put jobs/a 2', 'delete jobs/a', 'put jobs/a 4']);
+      expect(tellings('jobs/later')).toEqual(['put jobs/later 3']);
+    });
+
+    it('state - watches of one key that start among racing writes miss none', async () => {
+      await using fixture = await open();
+      const { state } = fixture.stores;
+      const updates = 30;
+      const writing = countUp(state, 'race/a', updates);
+      const watchers = Array.from({ length: 8 }, async (_, watcher) => {
+        for (let turn = 0; turn < watcher * 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+        const counts: number[] = [];
+        for await (const change of state.watchKey('race/a', new AbortController().signal)) {
+          if (change.type === 'put') counts.push(decodeJson<number>(change.entry.value));
+          if (counts.at(-1) === updates) break;
+        }
+        return counts;
+      });
+      await writing;
+      for (const counts of await Promise.all(watchers)) {
+        expect(counts).toEqual(Array.from({ length: counts.length }, (_, i) => counts[0]! + i));
+      }
+    });
+
+    it('state - the watch of one key ends without an error when its signal aborts', async () => {
+      await using fixture = await open();
+      const { state } = fixture.stores;
+      expect(await collect(state.watchKey('jobs/a', AbortSignal.abort()))).toEqual([]);
+      const stop = new AbortController();
+      const watching = collect(state.watchKey('jobs/a', stop.signal));
+      stop.abort();
+      expect(await watching).toEqual([]);
+    });
+
     it.each([1, 50, 400])('state - killed after %i writes: nothing acknowledged is lost or half written', async (n) => {
       await using fixture = await open();
       await fixture.close();

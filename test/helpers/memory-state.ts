@@ -65,6 +65,12 @@ export class MemoryState implements StateStore {
     }
   }
 
+  async *watchKey(key: string, signal: AbortSignal): AsyncIterable<StateChange> {
+    for await (const change of this.watch(key, signal)) {
+      if ((change.type === 'put' ? change.entry.key : change.key) === key) yield change;
+    }
+  }
+
   async close(): Promise<void> {
     this.#entries.clear();
   }

@@ -381,6 +381,7 @@ describe('jobs', () => {
       delete: (key, revision) => state.delete(key, revision),
       list: (prefix) => state.list(prefix),
       watch: (prefix, signal) => state.watch(prefix, signal),
+      watchKey: (key, signal) => state.watchKey(key, signal),
       close: () => state.close(),
     };
     await using worker = startWorker({ state: flaky, queue: fixture.stores.queue }, { work: async () => 'done' });

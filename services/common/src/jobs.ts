@@ -129,7 +129,7 @@ export class JobClient {
     signal: AbortSignal,
   ): AsyncIterable<JobRecord<Request, Result>> {
     await this.get(id);
-    for await (const change of this.stores.state.watch(keyOf(id), signal)) {
+    for await (const change of this.stores.state.watchKey(keyOf(id), signal)) {
       if (change.type === 'delete') return;
       const record = decodeJson<JobRecord<Request, Result>>(change.entry.value);
       yield record;
@@ -395,7 +395,7 @@ async function watchForCancel(
   stop: AbortController,
   over: AbortSignal,
 ): Promise<void> {
-  for await (const change of state.watch(keyOf(id), over)) {
+  for await (const change of state.watchKey(keyOf(id), over)) {
     const record = change.type === 'put' ? decodeJson<JobRecord>(change.entry.value) : undefined;
     if (!record || record.cancelRequested || record.heldBy !== heldBy) stop.abort();
   }

@@ -198,8 +198,8 @@ export class RunStore {
 
   /** The record now and after every change, until the signal aborts. */
   async *watch(runId: string, signal: AbortSignal): AsyncIterable<RunRecord> {
-    for await (const change of this.state.watch(keyOf(runId), signal)) {
-      if (change.type === 'put' && change.entry.key === keyOf(runId)) yield decodeJson(change.entry.value);
+    for await (const change of this.state.watchKey(keyOf(runId), signal)) {
+      if (change.type === 'put') yield decodeJson(change.entry.value);
     }
   }
 

@@ -658,8 +658,8 @@ export class SharedLimiter implements Limiter {
   async #watch(): Promise<void> {
     const { state, logger } = this.options;
     try {
-      for await (const change of state.watch(this.#key, this.#closing.signal)) {
-        if (change.type !== 'put' || change.entry.key !== this.#key) continue;
+      for await (const change of state.watchKey(this.#key, this.#closing.signal)) {
+        if (change.type !== 'put') continue;
         if (this.#revision !== undefined && change.entry.revision <= this.#revision) continue;
         this.#see(decodeJson<SlotRecord>(change.entry.value), change.entry.revision);
         this.#pump();

@@ -30,6 +30,11 @@ export interface StateStore {
   list(prefix: string): AsyncIterable<StateEntry>;
   /** The entries now, then every change, until the signal aborts (which ends the loop without an error). */
   watch(prefix: string, signal: AbortSignal): AsyncIterable<StateChange>;
+  /**
+   * One record now, then every change of it, until the signal aborts. However many such watches there are, they cost
+   * the store no more than a few.
+   */
+  watchKey(key: string, signal: AbortSignal): AsyncIterable<StateChange>;
   close(): Promise<void>;
 }
 

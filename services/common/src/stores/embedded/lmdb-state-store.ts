@@ -105,6 +105,25 @@ export class LmdbStateStore implements StateStore {
     }
   }
 
+  async *watchKey(key: string, signal: AbortSignal): AsyncIterable<StateChange> {
+    if (signal.aborted) return;
+    const changes = new Mailbox<StateChange>();
+    const tell = (change: StateChange) => {
+      if (keyOf(change) === key) changes.put(change);
+    };
+    // Changes are collected before the record is read, so that none falls between.
+    this.#watchers.add(tell);
+    try {
+      const entry = await this.get(key);
+      if (entry) yield { type: 'put', entry };
+      for await (const change of changes.take(AbortSignal.any([signal, this.#closed.signal]))) {
+        if (revisionOf(change) > (entry?.revision ?? 0)) yield change;
+      }
+    } finally {
+      this.#watchers.delete(tell);
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
   }

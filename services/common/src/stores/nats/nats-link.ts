@@ -180,6 +180,12 @@ export class NatsLink {
     return this.retrying(`read ${subject}`, () => this.jsm.streams.getMessage(stream, { last_by_subj: subject }));
   }
 
+  /** Of the stream's newest message; 0 where there was none yet. */
+  async lastSequence(stream: string): Promise<number> {
+    const info = await this.retrying(`look at ${stream}`, () => this.jsm.streams.info(stream));
+    return info.state.last_seq;
+  }
+
   /** The subject's first message from a sequence on. */
   async next(stream: string, subject: string, sequence: number): Promise<StoredMsg | null> {
     const query = { next_by_subj: subject, seq: sequence };

@@ -7,7 +7,9 @@ import { declareStream } from './declare-stream.js';
 import type { LoopAges } from './loop-ages.js';
 import { isWrongLastSequence } from './nats-errors.js';
 import type { NatsLink } from './nats-link.js';
+import { KeyWatches } from './key-watches.js';
 import { snapshot, tail } from './ordered-messages.js';
+import type { StreamMessage } from './ordered-messages.js';
 import type { StreamLimits } from './stream-limits.js';
 import { filterOfPrefix, keyOfSubject, subjectOfKey } from './subjects.js';
 
@@ -32,6 +34,7 @@ interface Marked {
 export class NatsStateStore implements StateStore {
   readonly #stream: string;
   readonly #prefix: string;
+  readonly #keyWatches: KeyWatches;
 
   private constructor(
     private readonly link: NatsLink,
@@ -40,6 +43,7 @@ export class NatsStateStore implements StateStore {
   ) {
     this.#stream = `KV_${bucket}`;
     this.#prefix = `$KV.${bucket}.`;
+    this.#keyWatches = new KeyWatches(link, loops, this.#stream, this.#prefix);
   }
 
   static async open(link: NatsLink, loops: LoopAges, bucket: string, limits: StreamLimits): Promise<NatsStateStore> {
@@ -101,10 +105,18 @@ export class NatsStateStore implements StateStore {
     const filter = this.#prefix + filterOfPrefix(prefix);
     for await (const message of tail(this.link, this.#stream, filter, upTo + 1, signal, loop.beat)) {
       const key = this.#keyOf(message.subject);
-      if (!key.startsWith(prefix)) continue;
-      const revision = message.sequence;
-      if (isMark(message.headers)) yield { type: 'delete', key, revision };
-      else yield { type: 'put', entry: { key, value: message.data, revision } };
+      if (key.startsWith(prefix)) yield changeOf(key, message);
+    }
+  }
+
+  async *watchKey(key: string, signal: AbortSignal): AsyncIterable<StateChange> {
+    if (signal.aborted) return;
+    using changes = await this.#keyWatches.open(key);
+    const entry = await this.get(key);
+    if (signal.aborted) return;
+    if (entry) yield { type: 'put', entry };
+    for await (const message of changes.take(signal)) {
+      if (message.sequence > (entry?.revision ?? 0)) yield changeOf(key, message);
     }
   }
 
@@ -178,6 +190,11 @@ export class NatsStateStore implements StateStore {
 function isMark(headers: Marked['headers']): boolean {
   const operation = headers?.get(OPERATION_HEADER);
   return operation === DELETED || operation === 'PURGE';
+}
+
+function changeOf(key: string, { headers, data, sequence }: StreamMessage): StateChange {
+  if (isMark(headers)) return { type: 'delete', key, revision: sequence };
+  return { type: 'put', entry: { key, value: data, revision: sequence } };
 }
 
 function entryOf(key: string, data: Uint8Array, revision: number): StateEntry {
