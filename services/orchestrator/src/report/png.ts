@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Resvg } from '@resvg/resvg-js';
+import { renderAsync } from '@resvg/resvg-js';
 import sharp from 'sharp';
 import { pixelsPerImage } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
@@ -17,10 +17,26 @@ function fontFiles(): string[] {
   return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(folder, name));
 }
 
-export function rasterise(figure: Figure): Uint8Array {
+let drawing: Promise<unknown> = Promise.resolve();
+
+/**
+ * Draws and encodes beside the event loop: on it, a report would keep every caller of the API waiting for half a
+ * second. One figure at a time, because files are read by the same few threads.
+ */
+export async function rasterise(figure: Figure): Promise<Uint8Array> {
+  const drawn = drawing.then(() => draw(figure));
+  drawing = drawn.catch(() => undefined);
+  return drawn;
+}
+
+async function draw(figure: Figure): Promise<Uint8Array> {
   const font = { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' };
-  const image = new Resvg(figure.svg, { font, fitTo: { mode: 'width', value: Math.round(figure.width * PNG_SCALE) } });
-  return image.render().asPng();
+  const fitTo = { mode: 'width', value: Math.round(figure.width * PNG_SCALE) } as const;
+  const { pixels, width, height } = await renderAsync(figure.svg, { font, fitTo });
+  return sharp(pixels, { raw: { width, height, channels: 4 } })
+    .removeAlpha()
+    .png()
+    .toBuffer();
 }
 
 /** One image of a batch as a `data:` URI. */

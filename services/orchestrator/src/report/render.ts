@@ -52,9 +52,9 @@ export async function renderReport(input: ReportInput): Promise<{ files: Rendere
     files: [
       { path: 'report.json', mediaType: 'application/json', bytes: json },
       { path: 'report.html', mediaType: 'text/html', bytes: encoder.encode(renderHtml(input, draw(PAGE_PALETTE))) },
-      { path: 'samples.png', mediaType: 'image/png', bytes: rasterise(printed.samples) },
-      { path: 'curves.png', mediaType: 'image/png', bytes: rasterise(printed.curves) },
-      { path: 'confusion.png', mediaType: 'image/png', bytes: rasterise(printed.confusion) },
+      { path: 'samples.png', mediaType: 'image/png', bytes: await rasterise(printed.samples) },
+      { path: 'curves.png', mediaType: 'image/png', bytes: await rasterise(printed.curves) },
+      { path: 'confusion.png', mediaType: 'image/png', bytes: await rasterise(printed.confusion) },
     ],
   };
 }
