@@ -7,7 +7,7 @@ import {
   decodeJson,
   encodeJson,
 } from '@bbdistill/common';
-import type { Clock, StateStore } from '@bbdistill/common';
+import type { Clock, RandomStream, StateStore } from '@bbdistill/common';
 import type { Price, TeacherBudget } from './registry.js';
 
 /** What a query was made for; evaluation has its own line in every report. */
@@ -90,6 +90,8 @@ export interface ReserveRequest {
   /** Wanted; less is granted where the budget ends within the call. */
   images: number;
   budget: Budget;
+  /** The call goes out as soon as this is durable: reserved and dispatched in one step. */
+  dispatched?: boolean;
 }
 
 export interface Settlement {
@@ -144,6 +146,8 @@ export interface LedgerOptions {
   clock: Clock;
   /** A process that shows no life for so long is taken for dead. Longer than a call may take. */
   leaseMs: number;
+  /** For how long to step aside after another process's write came first; absent: not at all. */
+  random?: RandomStream;
   /** The operator's ceilings over all runs. */
   budget?: TeacherBudget;
   /** Told once when a run (or the teacher, `*`) has spent the part of its budget from which a warning is due. */
@@ -156,6 +160,7 @@ const DEFAULT_WARN_AT = 0.8;
 /** How much sooner a process itself doubts its claim than others do. */
 const CLAIM_MARGIN_MS = 2_000;
 const BEATS_PER_LEASE = 4;
+const MAX_STEP_ASIDE_MS = 16;
 
 interface Loaded {
   value: LedgerRecord;
@@ -180,6 +185,7 @@ export class Ledger {
   #record: Loaded | undefined;
   #waiting: Change[] = [];
   #writing = false;
+  #committing: Promise<void> | undefined;
   #onChanged: (() => void)[] = [];
   /** Holders that this process answers for: how many tasks need each, and when its last write began. */
   readonly #joined = new Map<string, { tasks: number; aliveAtMs: number }>();
@@ -275,7 +281,7 @@ export class Ledger {
         images,
         moneyMicros: priceOf(this.price, images) - free * this.price.perImageMicros,
         ...(free > 0 && { free }),
-        state: 'reserved',
+        state: request.dispatched ? 'dispatched' : 'reserved',
         holder,
       };
       this.#warn(record, run, budget);
@@ -353,6 +359,24 @@ export class Ledger {
       if (!runs[name] && (run === undefined || name === run)) yield [name, decodeJson<RunUsage>(entry.value)];
     }
     for (const [name, usage] of Object.entries(runs)) if (run === undefined || name === run) yield [name, usage];
+  }
+
+  /**
+   * Whether nothing is left for the run by what this process has seen last: for whoever would wait long before it asks.
+   * Only {@link reserve} decides.
+   */
+  seemsSpent(run: string, budget: Budget): boolean {
+    const record = this.#record?.value;
+    if (!record) return true;
+    const freeLeft = this.#freeLeft(record);
+    const all = [{ budget, spent: spentBy(record, run) }, ...this.#ceilings(record)];
+    return all.some((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
+  }
+
+  /** Resolves when no write that has begun by the next turn of the event loop is under way any more. */
+  async afterWrites(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#committing;
   }
 
   async read(): Promise<LedgerRecord> {
@@ -501,14 +525,15 @@ export class Ledger {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      await this.#commit(batch);
+      await (this.#committing = this.#commit(batch));
     }
     this.#writing = false;
   }
 
   async #commit(batch: Change[]): Promise<void> {
-    for (;;) {
+    for (let meetings = 0; ; meetings++) {
       try {
+        if (meetings > 0) await this.#stepAside(meetings);
         const { value, bytes, revision } = (this.#record ??= await this.#load());
         const beganMs = this.options?.clock.monotonicMs() ?? 0;
         this.#warnings = [];
@@ -562,6 +587,12 @@ export class Ledger {
         return;
       }
     }
+  }
+
+  /** Replicas that write at the same moment would meet again and again. */
+  async #stepAside(meetings: number): Promise<void> {
+    const { clock, random } = this.options ?? {};
+    if (clock && random) await clock.sleep(random.between(0, Math.min(MAX_STEP_ASIDE_MS, 2 ** meetings)));
   }
 
   async #load(): Promise<Loaded> {

@@ -16,27 +16,30 @@ export interface CallRecord {
 export class CallLog {
   constructor(private readonly state: StateStore) {}
 
-  /** @returns once the record is durable */
-  async write(record: CallRecord): Promise<void> {
+  /** @returns once the record is durable: its revision, which saves looking for it */
+  async write(record: CallRecord): Promise<number | undefined> {
     try {
-      await this.state.create(keyOf(record), encodeJson(record));
+      return await this.state.create(keyOf(record), encodeJson(record));
     } catch (error) {
       if (!(error instanceof KeyExistsError)) throw error;
+      return undefined;
     }
   }
 
   /** The call ended well; there is nothing to remember. */
-  async remove(call: Omit<CallRecord, 'keys' | 'state'>): Promise<void> {
-    const entry = await this.state.get(keyOf(call));
-    if (!entry) return;
-    await this.state.delete(entry.key, entry.revision).catch(ignoreMismatch);
+  async remove(call: Omit<CallRecord, 'keys' | 'state'>, revision?: number): Promise<void> {
+    const known = revision ?? (await this.state.get(keyOf(call)))?.revision;
+    if (known !== undefined) await this.state.delete(keyOf(call), known).catch(ignoreMismatch);
   }
 
   /** These images of the call were asked and never came back. */
   async markUnknown(call: Omit<CallRecord, 'keys' | 'state'>, keys: string[]): Promise<void> {
     const entry = await this.state.get(keyOf(call));
     const record: CallRecord = { ...call, state: 'unknown', keys };
-    if (!entry) return this.write(record);
+    if (!entry) {
+      await this.write(record);
+      return;
+    }
     await this.state.update(entry.key, encodeJson(record), entry.revision).catch(ignoreMismatch);
   }
 

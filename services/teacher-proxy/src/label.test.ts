@@ -73,6 +73,7 @@ function openCallsOnly(concurrency: number): Limiter {
         });
       }
       return {
+        waitMs: () => 0,
         sent: () => true,
         release() {
           const next = waiting.shift();

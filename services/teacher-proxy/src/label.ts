@@ -10,7 +10,7 @@ import {
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
 import { CircuitBreaker } from './breaker.js';
 import { ClaimLostError } from './budget.js';
-import type { Ledger } from './budget.js';
+import type { Ledger, ReserveRequest } from './budget.js';
 import { answerKeys } from './cache.js';
 import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
 import type { CallLog } from './calls.js';
@@ -44,6 +44,9 @@ const STOOD_STILL: QueryOutcome = {
   kind: 'unreachable',
   message: 'this process stood still and may have been replaced',
 };
+/** Calls that are told their turn ahead by what the last ones took; a longer one than this is an exception. */
+const MAX_LEAD_MS = 50;
+const LEAD_CALLS = 8;
 const RUN_PATTERN = /^[\w=.-]{1,128}$/;
 
 export interface LabellerOptions {
@@ -64,13 +67,23 @@ export interface LabellerOptions {
   logger: Logger;
 }
 
-/** The way of an image to the teacher: dedupe → cache → coalesce → reserve → wait → dispatch → call → store → settle. */
+interface Call {
+  teacher: string;
+  unit: string;
+  callId: string;
+  /** Of its record. */
+  revision?: number | undefined;
+}
+
+/** The way of an image to the teacher: dedupe → cache → coalesce → wait → reserve and dispatch → call → store → settle. */
 export class Labeller {
   #calls = 0;
   /** For those who watch: how near the limit and the budgets are. */
   readonly limitUse: LimitUse;
   readonly budgets: OpenBudgets;
   readonly breaker: CircuitBreaker;
+  /** How long it takes from a call's turn until it may leave, as the last calls had it. */
+  #leadMs = 0;
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
   /** Images that another replica asked about when this one wanted to. */
@@ -301,19 +314,40 @@ export class Labeller {
     holder: string,
     wanted: Question[],
   ): Promise<{ asked: Question[]; outcome: QueryOutcome }> {
-    const { ledger, calls, config, teacher, limiter } = this.options;
-    const call = { teacher: config.name, unit: session.unit, callId: `${this.options.holder}.${++this.#calls}` };
-    const granted = await this.#reserve(session, holder, call.callId, wanted.length);
-    const asked = wanted.slice(0, granted);
-    const written = calls.write({ ...call, state: 'asked', keys: asked.map(({ hex }) => hex) });
+    const { ledger, calls, config, teacher, limiter, clock } = this.options;
+    const call: Call = { teacher: config.name, unit: session.unit, callId: `${this.options.holder}.${++this.#calls}` };
+    const written = calls.write({ ...call, state: 'asked', keys: wanted.map(({ hex }) => hex) });
+    // Told where it is awaited.
+    written.catch(() => undefined);
+    const { run, phase, budget } = session.task;
+    const images = wanted.length;
+    const reservation = { callId: call.callId, run, phase, unit: session.unit, holder, images, budget };
     let permit: Permit | undefined;
+    let granted = 0;
     try {
-      await this.breaker.pass(session.signal);
-      const turn = { images: granted, run: session.task.run, phase: session.task.phase };
-      permit = await measuredWait(config.name, this.options.clock, () => limiter.acquire(turn, session.signal));
-      await written;
-      session.throwIfStopped();
-      await ledger.dispatch(call.callId);
+      // The queue for the limit may be long: whoever has nothing left to spend hears of it before.
+      if (ledger.seemsSpent(run, budget)) granted = await this.#reserve(session, reservation);
+      for (;;) {
+        await this.breaker.pass(session.signal);
+        permit = await measuredWait(config.name, clock, () =>
+          limiter.acquire({ images, run, phase }, session.signal, this.#leadMs),
+        );
+        session.throwIfStopped();
+        const beganMs = clock.monotonicMs();
+        call.revision = await written;
+        if (granted > 0) await ledger.dispatch(call.callId);
+        else granted = await ledger.reserve({ ...reservation, dispatched: true });
+        if (granted > 0) {
+          this.#leadMs += (Math.min(clock.monotonicMs() - beganMs, MAX_LEAD_MS) - this.#leadMs) / LEAD_CALLS;
+          break;
+        }
+        permit.release();
+        this.breaker.note(undefined);
+        granted = await this.#reserve(session, reservation);
+      }
+      for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) {
+        await clock.sleep(waitMs, session.signal);
+      }
       // Frozen in between for so long that others may have taken over: say once more that the call goes out.
       while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
     } catch (error) {
@@ -322,11 +356,12 @@ export class Labeller {
       await this.#giveBack(call, written);
       throw error;
     }
+    const asked = wanted.slice(0, granted);
     let outcome: QueryOutcome;
     try {
       const query = () => this.#query(teacher, session.batchOf(asked));
       outcome = permit.sent()
-        ? await measuredCall(config.name, asked.length, this.options.clock, this.limitUse, query)
+        ? await measuredCall(config.name, asked.length, clock, this.limitUse, query)
         : STOOD_STILL;
       // Before the place of the call is free: the next call in line must not start in vain.
       this.breaker.note(outcome === STOOD_STILL ? undefined : outcome);
@@ -339,13 +374,12 @@ export class Labeller {
   }
 
   /** Waits while calls under way hold the rest of the budget: they may turn out not to have been charged. */
-  async #reserve(session: Session, holder: string, callId: string, images: number): Promise<number> {
+  async #reserve(session: Session, reservation: ReserveRequest): Promise<number> {
     const { ledger, clock } = this.options;
-    const { run, phase, budget } = session.task;
     for (;;) {
       session.throwIfStopped();
       const changed = ledger.changed();
-      const granted = await ledger.reserve({ callId, run, phase, unit: session.unit, holder, images, budget });
+      const granted = await ledger.reserve(reservation);
       if (granted > 0) return granted;
       const poll = new AbortController();
       await session.unlessStopped(
@@ -355,11 +389,11 @@ export class Labeller {
     }
   }
 
-  async #giveBack(call: { teacher: string; unit: string; callId: string }, written: Promise<void>): Promise<void> {
+  async #giveBack(call: Call, written: Promise<number | undefined>): Promise<void> {
     try {
-      await written.catch(() => undefined);
+      const revision = await written.catch(() => undefined);
       await this.options.ledger.withdraw(call.callId);
-      await this.options.calls.remove(call);
+      await this.options.calls.remove(call, revision);
     } catch (error) {
       // The reservation stays until recovery finds it; nothing was sent.
       this.options.logger.warn({ err: error, callId: call.callId }, 'a reservation could not be given back');
@@ -412,12 +446,7 @@ export class Labeller {
   }
 
   /** Stores, then settles: an answer is durable before its query counts as answered. */
-  async #settle(
-    session: Session,
-    call: { teacher: string; unit: string; callId: string },
-    asked: Question[],
-    outcome: QueryOutcome,
-  ): Promise<void> {
+  async #settle(session: Session, call: Call, asked: Question[], outcome: QueryOutcome): Promise<void> {
     const { ledger, calls, cache, config } = this.options;
     const { billsFailures } = config.price;
     const images = asked.length;
@@ -449,6 +478,8 @@ export class Labeller {
           }
         });
         try {
+          // The next call, whose turn this one's end was, is held up by its own write only.
+          await ledger.afterWrites();
           await cache.putMany(entries);
         } catch (error) {
           // Paid for and not kept: spent, and shown as such.
@@ -456,7 +487,7 @@ export class Labeller {
           throw error;
         }
         await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
-        await calls.remove(call);
+        await calls.remove(call, call.revision);
         for (const apply of standings) apply();
         return;
       }
@@ -481,14 +512,14 @@ export class Labeller {
         const counted = billsFailures ? { settled: images } : { failed: images };
         const retried = outcome.kind === 'failed';
         await ledger.settle(call.callId, { ...nothing, ...counted, retried, charged: billsFailures });
-        await calls.remove(call);
+        await calls.remove(call, call.revision);
         if (outcome.kind === 'failed') session.fail(asked, billsFailures, outcome.message);
         return;
       }
       case 'throttled':
       case 'unreachable':
         await ledger.settle(call.callId, { ...nothing, retried: true });
-        await calls.remove(call);
+        await calls.remove(call, call.revision);
     }
   }
 

@@ -51,6 +51,8 @@ const MAX_RUNS_SHOWN = 16;
 
 /** The right to make one call. */
 export interface Permit {
+  /** Milliseconds until the call may leave; 0 unless it was granted ahead. To be asked anew after each wait. */
+  waitMs(): number;
   /**
    * The first byte is about to leave: from here on the slots count as used.
    * @returns false where this process was stopped for so long that others may use the slots: nothing must be sent
@@ -77,10 +79,11 @@ export interface LimiterState {
 export interface Limiter {
   /**
    * Waits for the turn of a call.
+   * @param leadMs what the caller has to do before the call leaves takes about so long: the turn is told ahead
    * @throws CancelledError when the signal aborts first
    * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`
    */
-  acquire(turn: Turn, signal: AbortSignal): Promise<Permit>;
+  acquire(turn: Turn, signal: AbortSignal, leadMs?: number): Promise<Permit>;
   /**
    * The teacher turned a call away: nobody calls for this long, and all go slower from then on.
    * @param what `rate`: the limits are lower than declared; `overload`: fewer calls at once; `hold`: only wait
@@ -105,7 +108,8 @@ export interface SharedLimiterOptions {
 }
 
 interface Waiter extends Turn {
-  grant: () => void;
+  leadMs: number;
+  grant: (permit: Permit) => void;
   fail: (error: unknown) => void;
   deadlineMs: number;
 }
@@ -134,8 +138,15 @@ class Purse {
     return this.held - this.inUse - this.leaving - resting;
   }
 
-  nextReadyMs(): number {
-    return Math.min(...this.resting.map(({ readyAtMs }) => readyAtMs));
+  /** What will be available at a later moment if nothing is used until then. */
+  availableAt(atMs: number): number {
+    const resting = this.resting.reduce((sum, { readyAtMs, amount }) => sum + (readyAtMs > atMs ? amount : 0), 0);
+    return this.held - this.inUse - this.leaving - resting;
+  }
+
+  /** When the next slot is ready that isn't ready at the given moment. */
+  nextReadyMs(afterMs = -Infinity): number {
+    return Math.min(...this.resting.map(({ readyAtMs }) => (readyAtMs > afterMs ? readyAtMs : Infinity)));
   }
 }
 
@@ -164,6 +175,8 @@ export class SharedLimiter implements Limiter {
   #tenureFromMs = -Infinity;
   #lastUseMs = -Infinity;
   #nextPacedMs = -Infinity;
+  /** A call that was told its turn ahead and hasn't left yet: one at a time. */
+  #ahead: Permit | undefined;
   #heldOff = { untilMs: -Infinity, reason: '', knownId: 0 };
   #telling: { durationMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
   #alarm: { atMs: number; stop: AbortController } | undefined;
@@ -182,10 +195,10 @@ export class SharedLimiter implements Limiter {
     this.#mayBurst = options.limits.burstImages !== undefined;
   }
 
-  async acquire(turn: Turn, signal: AbortSignal): Promise<Permit> {
+  async acquire(turn: Turn, signal: AbortSignal, leadMs = 0): Promise<Permit> {
     if (signal.aborted || this.#closing.signal.aborted) throw new CancelledError(CANCELLED);
     this.#watching ??= this.#watch();
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<Permit>((resolve, reject) => {
       const onAbort = () => {
         if (this.#queue.delete(waiter)) waiter.fail(new CancelledError(CANCELLED));
         this.#pump();
@@ -193,10 +206,11 @@ export class SharedLimiter implements Limiter {
       const done = () => signal.removeEventListener('abort', onAbort);
       const waiter: Waiter = {
         ...turn,
+        leadMs,
         deadlineMs: this.#nowMs() + this.options.limits.queueTimeoutMs,
-        grant: () => {
+        grant: (permit) => {
           done();
-          resolve();
+          resolve(permit);
         },
         fail: (error) => {
           done();
@@ -207,7 +221,6 @@ export class SharedLimiter implements Limiter {
       this.#queue.push(waiter);
       this.#pump();
     });
-    return this.#permit(turn);
   }
 
   throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
@@ -251,14 +264,23 @@ export class SharedLimiter implements Limiter {
     return this.options.clock.monotonicMs();
   }
 
-  #permit(turn: Turn): Permit {
+  #permit(turn: Turn, startAtMs: number): Permit {
     let sentAtMs: number | undefined;
     let released = false;
     const epoch = this.#epoch;
     const rests: { readyAtMs: number; amount: number; rule: LimitRule }[] = [];
-    return {
+    const permit: Permit = {
+      waitMs: () => {
+        const nowMs = this.#nowMs();
+        if (sentAtMs !== undefined || epoch !== this.#epoch) return 0;
+        // Looked at anew: a slot rests longer where the call that used it last turns out to have been late.
+        const short = this.#purses.filter((purse) => purse.available(nowMs) < 0 && purse.resting.length > 0);
+        const readyAtMs = short.length === 0 ? -Infinity : Math.min(...short.map((purse) => purse.nextReadyMs()));
+        return Math.max(0, startAtMs - nowMs, readyAtMs - nowMs);
+      },
       sent: () => {
         if (sentAtMs !== undefined) return true;
+        if (this.#ahead === permit) this.#ahead = undefined;
         if (this.#nowMs() >= this.#validUntilMs || epoch !== this.#epoch) return false;
         sentAtMs = this.#nowMs();
         for (const purse of this.#purses) {
@@ -275,6 +297,7 @@ export class SharedLimiter implements Limiter {
       release: () => {
         if (released) return;
         released = true;
+        if (this.#ahead === permit) this.#ahead = undefined;
         this.#inFlight--;
         for (const purse of this.#purses) {
           if (epoch !== this.#epoch) continue;
@@ -285,6 +308,7 @@ export class SharedLimiter implements Limiter {
         this.#pump();
       },
     };
+    return permit;
   }
 
   /**
@@ -314,6 +338,7 @@ export class SharedLimiter implements Limiter {
     for (;;) {
       const nowMs = this.#nowMs();
       this.#failOverdue(nowMs);
+      if (this.#hasGifts(nowMs)) void this.#sync();
       const next = this.#queue.peek();
       if (!next) return this.#rest(nowMs);
       if (this.#heldOff.untilMs > nowMs) {
@@ -329,18 +354,20 @@ export class SharedLimiter implements Limiter {
         void this.#sync();
         return;
       }
+      const leadMs = this.#ahead ? 0 : next.leadMs;
       const short = this.#purses.filter(
-        (purse) => purse.available(nowMs) - this.#owed(purse, nowMs) < purse.needOf(next),
+        (purse) => purse.availableAt(nowMs + leadMs) - this.#owed(purse, nowMs) < purse.needOf(next),
       );
       if (short.length > 0) {
         this.#waitsFor = `the limit ${short.map(({ rule }) => rule.id).join(' and ')}`;
         if (this.#hasNews(nowMs, short)) void this.#sync();
-        this.#wakeAt(Math.min(...short.map((purse) => purse.nextReadyMs()), this.#lastBeatMs + SLOT_BEAT_MS));
+        const readyAtMs = Math.min(...short.map((purse) => purse.nextReadyMs(nowMs + leadMs))) - leadMs;
+        this.#wakeAt(Math.min(readyAtMs, this.#lastBeatMs + SLOT_BEAT_MS));
         return;
       }
-      if (this.#nextPacedMs > nowMs) {
+      if (this.#nextPacedMs - leadMs > nowMs) {
         this.#waitsFor = 'its turn: calls are spaced evenly';
-        return this.#wakeAt(this.#nextPacedMs);
+        return this.#wakeAt(this.#nextPacedMs - leadMs);
       }
       this.#grant(next, nowMs);
     }
@@ -351,17 +378,21 @@ export class SharedLimiter implements Limiter {
     this.#inFlight++;
     this.#lastUseMs = nowMs;
     let spacingMs = 0;
+    let plannedMs = Math.max(nowMs, this.#nextPacedMs);
     for (const purse of this.#purses) {
       const need = purse.needOf(waiter);
+      while (purse.availableAt(plannedMs) < need) plannedMs = purse.nextReadyMs(plannedMs);
       purse.inUse += need;
       if (!this.#mayBurst && purse.rule.windowMs > 0 && purse.rule.windowMs <= LONG_WINDOW_MS) {
         spacingMs = Math.max(spacingMs, (purse.rule.windowMs * need) / purse.held);
       }
     }
     // Counted from the planned moment where that is near, so that late timers don't add up.
-    const isNear = nowMs - this.#nextPacedMs < spacingMs / 2;
-    this.#nextPacedMs = (isNear ? this.#nextPacedMs : nowMs) + spacingMs;
-    waiter.grant();
+    const isNear = plannedMs - this.#nextPacedMs < spacingMs / 2;
+    this.#nextPacedMs = (isNear ? this.#nextPacedMs : plannedMs) + spacingMs;
+    const permit = this.#permit(waiter, plannedMs);
+    if (plannedMs > nowMs) this.#ahead = permit;
+    waiter.grant(permit);
   }
 
   /** Whether the record would change if it was written now. */
@@ -421,6 +452,16 @@ export class SharedLimiter implements Limiter {
   /** Slots that go to others as soon as they are ready: no call here takes them any more. */
   #owed({ rule }: Purse, nowMs: number): number {
     return this.#record ? surplus(this.#record, rule, this.options.holder, this.#hasServed(nowMs)) : 0;
+  }
+
+  /** Whether others wait for slots that are of no use here: they must not wait for the next beat. */
+  #hasGifts(nowMs: number): boolean {
+    const record = this.#record;
+    if (!record?.holders[this.options.holder]) return false;
+    return this.#purses.some(
+      (purse) =>
+        Math.min(purse.available(nowMs), surplus(record, purse.rule, this.options.holder, this.#hasServed(nowMs))) > 0,
+    );
   }
 
   #hasServed(nowMs: number): boolean {

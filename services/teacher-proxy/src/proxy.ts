@@ -217,10 +217,11 @@ export class TeacherProxy {
   }
 
   #ledgerOf(config: TeacherConfig): Ledger {
-    const { state, clock, logger } = this.options;
+    const { state, clock, random, logger } = this.options;
     return new Ledger(state, config.name, config.price, {
       clock,
       leaseMs: config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+      random,
       ...(config.budget && { budget: config.budget }),
       onWarning: (run, spent, budget) =>
         logger.warn({ teacher: config.name, run, spent, budget }, 'most of a budget is spent'),

@@ -35,7 +35,8 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
       recovered.released++;
       continue;
     }
-    const keys = (await calls.get(name))?.keys ?? [];
+    // The record is written before the budget says how many of its images may be asked about.
+    const keys = ((await calls.get(name))?.keys ?? []).slice(0, call.images);
     const answers = await cache.getMany(keys.map((hex) => Buffer.from(hex, 'hex')));
     // An answer of another call doesn't tell that this one was answered.
     const lost = keys.filter((_, index) => answers[index]?.callId !== callId);
@@ -54,11 +55,20 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
   return recovered;
 }
 
-/** Records of calls that were settled just before the crash, or reserved and never entered into the ledger. */
+/** Records of calls that were settled just before the crash, or written and never entered into the ledger. */
 async function removeLeftovers({ ledger, calls }: RecoveryOptions): Promise<void> {
   const asked: CallRecord[] = [];
   for await (const record of calls.list(ledger.teacher)) if (record.state === 'asked') asked.push(record);
-  // Read after the list: a record is written after its reservation, so a live call's is in the ledger by now.
-  const { open } = await ledger.read();
-  for (const record of asked) if (!open[record.callId]) await calls.remove(record);
+  // Read after the list: whoever writes a record is in the ledger before.
+  const { open, holders = {} } = await ledger.read();
+  const living = Object.keys(holders);
+  for (const record of asked) {
+    if (!open[record.callId] && !living.some((holder) => isOf(holder, record))) await calls.remove(record);
+  }
+}
+
+/** A process that others took for dead goes on under its name with `.g` and a number. */
+function isOf(holder: string, { callId }: CallRecord): boolean {
+  const maker = callId.slice(0, callId.lastIndexOf('.'));
+  return holder === maker || holder.startsWith(`${maker}.g`);
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CancelledError, FailedPreconditionError, UnavailableError, pixelsPerImage } from '@bbdistill/common';
 import type { AnswerBatch, AnswerProvenance, ImageBatch } from '@bbdistill/common';
 import type { Budget, Phase } from './budget.js';
@@ -68,6 +69,8 @@ export class Session {
     private readonly options: LabelOptions = {},
   ) {
     this.#scratch = new Float32Array(task.classes);
+    // Every call that waits listens to it.
+    setMaxListeners(0, this.#stop.signal);
     const { signal } = options;
     const onAbort = () => this.stop(new CancelledError('labelling was cancelled: answers so far are kept'));
     if (signal?.aborted) onAbort();
