@@ -16,6 +16,18 @@ function open(state = new MemoryState()) {
 }
 
 describe('ledger', () => {
+  it('reserve and dispatch in one step - one write, and the call is settled, not released', async () => {
+    const { ledger, state } = open();
+    await ledger.join('me');
+    const before = state.writes;
+    const request = { callId: '1', run: 'run', phase: 'mixup', unit: 'unit', holder: 'me', images: 20 } as const;
+    expect(await ledger.reserve({ ...request, budget: { images: 12 }, dispatched: true })).toBe(12);
+    expect(state.writes).toBe(before + 1);
+    await expect(ledger.release('1')).rejects.toThrow('was dispatched');
+    expect(ledger.seemsSpent('run', { images: 12 })).toBe(true);
+    expect(ledger.seemsSpent('run', { images: 13 })).toBe(false);
+  });
+
   it('reserve, dispatch, settle - images and money end in the phase of the run', async () => {
     const { ledger, reserve } = open();
     expect(await reserve('1', 20)).toBe(20);

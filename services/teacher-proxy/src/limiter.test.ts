@@ -81,15 +81,21 @@ class World {
       run?: string;
       phase?: Phase;
       calls?: number;
+      /** What has to be done between a call's turn and its leaving. */
+      dispatchMs?: number;
+      leadMs?: number;
     } = {},
   ): AbortController {
     const stop = new AbortController();
     const { images = 20, workers = 20, latencyMs = () => 5, run = 'run', phase = 'mixup' } = options;
+    const { dispatchMs = 0, leadMs = 0 } = options;
     let left = options.calls ?? Infinity;
     const worker = async () => {
       while (!stop.signal.aborted && left-- > 0) {
-        const permit = await limiter.acquire({ images, run, phase }, stop.signal).catch(() => undefined);
+        const permit = await limiter.acquire({ images, run, phase }, stop.signal, leadMs).catch(() => undefined);
         if (!permit) return;
+        if (dispatchMs > 0) await this.clock.sleep(dispatchMs);
+        for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) await this.clock.sleep(waitMs);
         if (!permit.sent()) {
           permit.release();
           continue;
@@ -129,6 +135,28 @@ describe('limiter - one replica', () => {
     expect(world.fullest(1000)).toBe(200);
     expect(world.fullest(90)).toBe(20);
     expect(world.imagesBetween(1000, 20_000) / 19 / 200).toBeGreaterThan(0.97);
+  });
+
+  it('a turn told ahead - makes up for what a call has to do before it leaves, and none leaves too early', async () => {
+    const used = async (leadMs: number) => {
+      const world = new World({ imagesPerSecond: 200 });
+      world.work(world.limiter({ soleUser: true }), 'a', { dispatchMs: 20, leadMs });
+      await world.pass(20_000);
+      expect(world.fullest(1000)).toBe(200);
+      return world.imagesBetween(1000, 20_000) / 19 / 200;
+    };
+    expect(await used(0)).toBeLessThan(0.975);
+    expect(await used(20)).toBeGreaterThan(0.98);
+  });
+
+  it('a turn told ahead - of a slot whose last call was late waits for that as well', async () => {
+    const world = new World({ imagesPerSecond: 20 });
+    const limiter = world.limiter({ soleUser: true });
+    // Of the first calls nothing is known: each may have been on the way until its answer came.
+    world.work(limiter, 'a', { latencyMs: () => 900, leadMs: 500, workers: 2, calls: 2 });
+    await world.pass(5000);
+    const [first, second] = world.calls;
+    expect(second!.atMs - first!.atMs).toBeGreaterThanOrEqual(1900);
   });
 
   it('calls per minute and per day - hold in every sliding window', async () => {
@@ -286,6 +314,15 @@ describe('limiter - replicas', () => {
     await world.pass(3000);
     expect(first.state().inFlight + second.state().inFlight).toBe(64);
     expect(second.state().inFlight).toBe(32);
+  });
+
+  it('open calls - who comes has slots at once that another one holds and does not need', async () => {
+    const world = new World({ concurrency: 8 });
+    world.work(world.limiter(), 'a', { workers: 1, images: 1, latencyMs: () => 150 });
+    await world.pass(3000);
+    world.work(world.limiter(), 'b', { workers: 1, images: 1, latencyMs: () => 150 });
+    await world.pass(400);
+    expect(world.imagesBetween(3000, 3200, 'b')).toBeGreaterThan(0);
   });
 
   it('a replica that dies - takes its slots with it until they have rested, then others have them', async () => {
