@@ -35,7 +35,12 @@ export function chaosSpec(images: string, seed: number, changes: Partial<RunSpec
       source: mix.source,
       cvae: { ...cvae, epochs: 3, batch: 16 },
     },
-    student: { network: 'lenet5-half', recipeName: 'paper', recipe: { ...training, epochs: 3, batch: 16 } },
+    student: {
+      network: 'lenet5-half',
+      topology: '',
+      recipeName: 'paper',
+      recipe: { ...training, epochs: 3, batch: 16 },
+    },
     evaluation: { teacherImages: 0, standardKd: false },
     budget: { images: 1_000, _images: 'images' },
     engine: 'wasm',

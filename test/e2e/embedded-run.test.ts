@@ -2,6 +2,8 @@ import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '@bbdistill/orchestrator';
+import { networkFromTopology, topologyOf } from '@bbdistill/compute';
+import { TINY_SHAPE } from '../helpers/tiny-images.js';
 import { writeTinyFolder } from '../helpers/png-folder.js';
 import { runCli } from '../helpers/run-cli.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
@@ -114,6 +116,50 @@ describe('an embedded run', () => {
     const done = runs.find(({ state }) => state === 'RUN_STATE_SUCCEEDED')!;
     const report = await bbdistill('report', done.id, '--json');
     expect((JSON.parse(report.stdout) as Report).run.id).toBe(done.id);
+  });
+});
+
+describe('a network of the user', () => {
+  const layer = (className: string, config: object) => ({ class_name: className, config });
+  // Pictures come in colour.
+  const channels = 3;
+  const input = { batch_input_shape: [null, TINY_SHAPE.height, TINY_SHAPE.width, channels] };
+  const model = (hidden: object) => ({
+    modelTopology: {
+      class_name: 'Sequential',
+      config: {
+        name: 'mine',
+        layers: [
+          layer('Flatten', { name: 'flat', ...input }),
+          hidden,
+          layer('Dense', { name: 'out', units: 3, activation: 'softmax' }),
+        ],
+      },
+    },
+    weightsManifest: [],
+  });
+  const runIt = async (out: string, hidden: object) => {
+    await writeFile(join(folder.path, 'model.json'), JSON.stringify(model(hidden)));
+    const file = RUN_FILE.replace('network: lenet5-half', 'topology: model.json, emaDecay: 0.9');
+    await writeFile(join(folder.path, 'own.yaml'), file);
+    return bbdistill('run', join(folder.path, 'own.yaml'), '--out', join(folder.path, out));
+  };
+
+  it('is trained, evaluated and exported', async () => {
+    const { exitCode, stderr } = await runIt('own', layer('Dense', { name: 'hidden', units: 9, activation: 'relu' }));
+    expect(stderr).not.toContain('bbdistill:');
+    expect(exitCode).toBe(0);
+    const report = JSON.parse(await readFile(join(folder.path, 'own/report.json'), 'utf8')) as Report;
+    const pixels = TINY_SHAPE.height * TINY_SHAPE.width * channels;
+    expect(report.student).toMatchObject({ network: 'mine', parameters: pixels * 9 + 9 + 9 * 3 + 3 });
+    const exported = await readFile(join(folder.path, 'own/student/model.json'), 'utf8');
+    expect(networkFromTopology(topologyOf(exported))).toMatchObject({ name: 'mine', classes: 3 });
+  });
+
+  it('is refused by the name of a layer that nobody knows, before anything is asked', async () => {
+    const { exitCode, stderr } = await runIt('unknown', layer('GRU', { name: 'memory', units: 9 }));
+    expect(stderr).toMatch(/model\.json can't be taken: student\.topology, layer 'memory' \(GRU\)/);
+    expect(exitCode).toBe(2);
   });
 });
 

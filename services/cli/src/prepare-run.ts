@@ -4,6 +4,7 @@ import { readImages } from './images/index.js';
 import type { ReadImagesResult } from './images/index.js';
 import type { Output } from './output.js';
 import { pathIn } from './run-file.js';
+import { readTopology } from './topology-file.js';
 import type { ImagesSettings, RunFile } from './run-file.js';
 import { runSpecOf } from './run-spec.js';
 import type { Orchestrator } from './session.js';
@@ -19,10 +20,11 @@ export async function prepareRun(
   output: Output,
   signal: AbortSignal,
 ): Promise<RunSpec__Output> {
+  const topology = await readTopology(run, baseFolder);
   // The real images are taken as unlabelled even where their folder says more.
   const real = await readRunImages('run.images', run.images, 'none', baseFolder, run.seed, output);
   const images = await uploadImages(orchestrator, { images: real.images }, signal);
-  if (!run.test) return runSpecOf(run, { images: images.id, test: '', classNames: [] });
+  if (!run.test) return runSpecOf(run, { images: images.id, test: '', classNames: [] }, topology);
   const test = await readRunImages('run.test', run.test, run.test.labels, baseFolder, run.seed, output);
   const highest = test.labels?.reduce((most, label) => Math.max(most, label), -1) ?? -1;
   if (highest >= run.classes) {
@@ -35,7 +37,7 @@ export async function prepareRun(
     signal,
   );
   const named = classNames.length === run.classes ? classNames : [];
-  return runSpecOf(run, { images: images.id, test: tested.id, classNames: named });
+  return runSpecOf(run, { images: images.id, test: tested.id, classNames: named }, topology);
 }
 
 /** @param setting named in what is said of the images */

@@ -81,6 +81,11 @@ describe('a run file', () => {
     ['a wrong type', GOOD.replace('3', 'three'), /run\.classes/],
     ['an unknown recipe', `${GOOD}  student: { recipe: worst }\n`, /run\.student\.recipe/],
     ['an average that never moves', `${GOOD}  student: { emaDecay: 1 }\n`, /run\.student\.emaDecay/],
+    [
+      'a network beside a topology',
+      `${GOOD}  student: { network: lenet5, topology: model.json }\n`,
+      /run\.student: network and topology are both given/,
+    ],
     ['text that is not YAML', 'run: [', /is not YAML/],
     ['an empty file', '', /holds no settings/],
     [

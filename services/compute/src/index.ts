@@ -13,4 +13,6 @@ export * from './networks.js';
 export * from './parallel/index.js';
 export * from './recipe-checks.js';
 export * from './schedules.js';
+export * from './student-network.js';
+export * from './topology/index.js';
 export { assertTrainable } from './engines/kernel-graph.js';

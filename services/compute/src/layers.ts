@@ -16,8 +16,9 @@ export type Activation = 'linear' | 'relu' | 'sigmoid';
 export type Padding = 'valid' | 'same';
 /** Both edges alike, or height and width. */
 export type Size2d = number | readonly [height: number, width: number];
-/** Of kernels; biases start at 0. `he-normal` is truncated at two standard deviations. */
-export type Initializer = 'glorot-uniform' | 'he-normal';
+/** Of kernels; biases start at 0. The normal ones are truncated at two standard deviations. */
+export type Initializer =
+  'glorot-uniform' | 'glorot-normal' | 'he-uniform' | 'he-normal' | 'lecun-uniform' | 'lecun-normal';
 
 /** What the first layer is fed with unless it names another input. */
 export const IMAGE_INPUT = 'image';

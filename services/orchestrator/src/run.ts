@@ -233,8 +233,8 @@ class Stages {
 
   #trainRequest(data: LabelledShard__Output[]): TrainRequest__Output {
     const { student, classes, seed, engine, threads } = this.spec;
-    const { network, recipe } = student;
-    return { network, classes, data, recipe, seed, engine, threads, part: null };
+    const { network, topology, recipe } = student;
+    return { network, topology, classes, data, recipe, seed, engine, threads, part: null };
   }
 
   evaluate(

@@ -12,9 +12,30 @@ const dataset = (images: number, over: object = {}) => ({
   ...over,
 });
 
+const topology = (layer: object, units = 10) =>
+  JSON.stringify({
+    class_name: 'Sequential',
+    config: {
+      name: 'mine',
+      layers: [
+        { class_name: 'InputLayer', config: { name: 'in', batch_input_shape: [null, 28, 28, 1] } },
+        layer,
+        { class_name: 'Dense', config: { name: 'out', units, activation: 'softmax' } },
+      ],
+    },
+  });
+const FLATTEN = { class_name: 'Flatten', config: { name: 'flat' } };
+
 describe('checkedSpec', () => {
   it('takes a good one as it is', () => {
     expect(checkedSpec(aSpec())).toEqual(aSpec());
+  });
+
+  it('takes a topology under its own name, a second time too', () => {
+    const given = { ...aSpec().student, network: '', topology: topology(FLATTEN) };
+    const checked = checkedSpec(aSpec({ student: given }));
+    expect(checked.student).toEqual({ ...given, network: 'mine' });
+    expect(checkedSpec(checked)).toEqual(checked);
   });
 
   const { synthesis, student } = aSpec();
@@ -37,6 +58,22 @@ describe('checkedSpec', () => {
     ['shares that are all zero', { synthesis: { ...synthesis, mixupShare: 0 } }, /all shares are 0/],
     ['a negative share', { synthesis: { ...synthesis, cutmixShare: -1 } }, /cutmixShare is -1/],
     ['a network that does not exist', { student: { ...student, network: 'vgg' } }, /no network 'vgg'/],
+    [
+      'a topology with a layer that nobody knows, by its name',
+      { student: { ...student, network: '', topology: topology({ class_name: 'LSTM', config: { name: 'memory' } }) } },
+      /layer 'memory' \(LSTM\): the engines don't know/,
+    ],
+    [
+      'a topology of another number of classes',
+      { student: { ...student, network: '', topology: topology(FLATTEN, 7) } },
+      /7 outputs and classes is 10/,
+    ],
+    [
+      'a topology beside a network of ours',
+      { student: { ...student, topology: topology(FLATTEN) } },
+      /give one of them/,
+    ],
+    ['a topology that is no JSON', { student: { ...student, network: '', topology: '{' } }, /is not JSON/],
     ['no epochs', recipe({ epochs: 0 }), /recipe.epochs is 0/],
     ['a batch that is none', recipe({ batch: 0.5 }), /recipe.batch is 0.5/],
     [
@@ -80,6 +117,15 @@ describe('checkDatasets', () => {
     const { student } = aSpec();
     const spec = aSpec({ student: { ...student, network: 'resnet32', recipe: { ...student.recipe, batch: 8192 } } });
     expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/resnet32 at batch 8192 would need about \d+ MiB/);
+  });
+
+  it('refuses a topology for images of another shape', () => {
+    const spec = aSpec({ student: { ...aSpec().student, network: 'mine', topology: topology(FLATTEN) } });
+    const test = { shape: { height: 28, width: 27, channels: 1 } };
+    expect(() => checkDatasets(spec, dataset(5, test), undefined)).toThrow(
+      /images of 28x28x1 and the images are 28x27x1/,
+    );
+    expect(() => checkDatasets(spec, dataset(5), undefined)).not.toThrow();
   });
 
   it('refuses a convolutional CVAE for images that it can not halve', () => {

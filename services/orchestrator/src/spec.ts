@@ -12,12 +12,12 @@ import {
   MAX_BATCH,
   MAX_EPOCHS,
   MAX_TRAINING_THREADS,
-  assertNetworkName,
   assertRecipe,
+  assertStudent,
   assertTrainable,
   engineNamed,
-  networkByName,
   paperCvae,
+  studentNetwork,
   threadsFault,
 } from '@bbdistill/compute';
 import type { CvaeArchitectureName } from '@bbdistill/compute';
@@ -65,8 +65,7 @@ export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
   if (fault !== undefined) throw new InvalidArgumentError(fault);
   const synthesis = checkSynthesis(requiredField('synthesis', spec.synthesis));
   const student = requiredField('student', spec.student);
-  if (student.network === '') throw new InvalidArgumentError('student.network is missing');
-  assertNetworkName(student.network);
+  const network = assertStudent(student, spec.classes);
   const recipe = requiredField('student.recipe', student.recipe);
   assertRecipe(recipe);
   const evaluation = requiredField('evaluation', spec.evaluation);
@@ -78,7 +77,7 @@ export function checkedSpec(spec: RunSpec__Output): CheckedSpec {
       `evaluation.teacher_images is ${evaluation.teacherImages} but test is missing: give test images, or set it to 0`,
     );
   }
-  return { ...spec, synthesis, student: { ...student, recipe }, evaluation };
+  return { ...spec, synthesis, student: { ...student, network, recipe }, evaluation };
 }
 
 function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesis'] {
@@ -122,7 +121,7 @@ function architectureOf(name: string): CvaeArchitectureName {
 export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Dataset__Output | undefined): void {
   const { images, cvaeShare, dropBelow } = spec.synthesis;
   if (real.shape) {
-    assertTrainable(networkByName(spec.student.network, real.shape, spec.classes), spec.student.recipe.batch);
+    assertTrainable(studentNetwork(spec.student, real.shape, spec.classes), spec.student.recipe.batch);
     if (images > 0 && cvaeShare + dropBelow > 0)
       paperCvae(architectureOf(spec.synthesis.cvae.architecture), real.shape);
   }

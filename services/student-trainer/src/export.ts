@@ -3,7 +3,7 @@ import {
   encodeOnnx,
   encodeSoftLabels,
   encodeTfjs,
-  networkByName,
+  networkOfWeights,
   parameterCount,
 } from '@bbdistill/compute';
 import type { LabelledImages, NetworkSpec, TrainedWeights } from '@bbdistill/compute';
@@ -30,7 +30,7 @@ export const MANIFEST_SCHEMA = 1;
  * teacher's answers. The same student gives the same bytes.
  */
 export function exportStudent(trained: TrainedWeights, options: BundleOptions): BundleFile[] {
-  const network = networkByName(trained.network, trained.shape, trained.classes);
+  const network = networkOfWeights(trained);
   const { modelJson, weightsBin } = encodeTfjs(network, trained.weights);
   const files: BundleFile[] = [
     { path: 'student/model.json', mediaType: 'application/json', bytes: modelJson },

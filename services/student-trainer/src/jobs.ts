@@ -70,6 +70,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
             data,
             plan: {
               network: networkOf(request),
+              topology: request.topology,
               recipe,
               seed: request.seed,
               threads: request.threads || threads,

@@ -11,7 +11,7 @@ import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1
 import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainingPart__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingPart.js';
-import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, networkByName, threadsFault } from '@bbdistill/compute';
+import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, studentNetwork, threadsFault } from '@bbdistill/compute';
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
 
 export const MAX_CLASSES = 10_000;
@@ -53,7 +53,7 @@ export function assertThreads(threads: number, engine: EngineName): void {
 /** The student that the request names, for the shape of its images. */
 export function networkOf(request: TrainRequest__Output): NetworkSpec {
   const shape: ImageShape = requiredField('data[0].images.shape', request.data[0]?.images?.shape);
-  return networkByName(request.network, shape, request.classes);
+  return studentNetwork(request, shape, request.classes);
 }
 
 /** @throws InvalidArgumentError */

@@ -1,7 +1,7 @@
 import { systemClock } from '@bbdistill/common/base';
 import type { ImageBatch } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
-import { DEFAULT_ADAM, createEngine, decodeWeights, encodeWeights, networkByName } from '@bbdistill/compute';
+import { DEFAULT_ADAM, createEngine, decodeWeights, encodeWeights, networkOfWeights } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { evaluateStudent } from './evaluate.js';
@@ -88,12 +88,18 @@ export const tasksInThisThread: TrainerTasks = {
       },
       checkpoint && decodeCheckpoint(checkpoint),
     );
-    const { network } = plan;
+    const { network, topology = '' } = plan;
     const { weights, checkpoint: left, ...rest } = trained;
     return {
       ...rest,
       ...(left && { checkpoint: encodeCheckpoint(left) }),
-      weights: encodeWeights({ network: network.name, classes: network.classes, shape: network.input, weights }),
+      weights: encodeWeights({
+        network: network.name,
+        ...(topology !== '' && { topology }),
+        classes: network.classes,
+        shape: network.input,
+        weights,
+      }),
       engine: `${engine.description}, ${trained.threads} thread${trained.threads === 1 ? '' : 's'}`,
     };
   },
@@ -101,7 +107,7 @@ export const tasksInThisThread: TrainerTasks = {
   async evaluate({ engine: name, gpu, weights, images, labels, teacher }) {
     const engine = await createEngine(name, gpu);
     const trained = decodeWeights(weights);
-    const network = networkByName(trained.network, trained.shape, trained.classes);
+    const network = networkOfWeights(trained);
     const loss = { balance: 0, temperature: 1 };
     const student = engine.createClassifier({ network, batch: 1, seed: 0, loss, optimiser: DEFAULT_ADAM });
     try {

@@ -29,6 +29,8 @@ export interface TrainingPlan {
   /** Absent: all steps. */
   part?: TrainingPart;
   network: NetworkSpec;
+  /** What the network was made of, where it isn't one of ours: it goes with the weights. */
+  topology?: string;
   recipe: TrainingRecipe__Output;
   seed: number;
   /** That share every batch. Their number is part of what makes the bits. */

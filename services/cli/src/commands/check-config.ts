@@ -9,6 +9,7 @@ import {
 import { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { readRunFile } from '../run-file.js';
+import { readTopology } from '../topology-file.js';
 import { SERVICE_NAMES, serviceProgram } from '../service-programs.js';
 
 export function checkConfigCommand(context: CommandContext): Command {
@@ -32,7 +33,8 @@ async function checkRunFile({ output, overrides }: CommandContext, words: readon
   if (file === undefined) throw new ConfigError('nothing to check: name a YAML file, or a service with --service');
   const unknown = words.find((word) => word.startsWith('-')) ?? others[0];
   if (unknown !== undefined) throw new ConfigError(`there is no place for ${unknown}: write check-config <file>`);
-  const { run, teachers } = await readRunFile(file, overrides);
+  const { run, teachers, baseFolder } = await readRunFile(file, overrides);
+  await readTopology(run, baseFolder);
   output.stdout(JSON.stringify({ run, teachers }, undefined, 2));
 }
 

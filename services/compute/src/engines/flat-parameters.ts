@@ -1,6 +1,6 @@
 import { InvalidArgumentError, RandomStream, decodeTensors, encodeTensors } from '@bbdistill/common/base';
 import type { NamedTensor } from '@bbdistill/common/base';
-import type { WeightTensor } from '../engine.js';
+import type { Initializer, WeightTensor } from '../engine.js';
 import { elementsOf, elementsOfAll } from '../network-shapes.js';
 import type { TensorLayout } from '../network-shapes.js';
 
@@ -8,6 +8,16 @@ const CHECKPOINT_FORMAT = 'bbdistill-checkpoint-2';
 
 /** He's normal numbers are cut at two deviations, as Keras does, which narrows them by this. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
+
+/** Glorot and Bengio (2010), He et al. (2015), LeCun et al. (1998): the variance is scale / fan. */
+const VARIANCE_SCALING: Readonly<Record<Initializer, { scale: number; fan: 'in' | 'mean'; isUniform: boolean }>> = {
+  'glorot-uniform': { scale: 1, fan: 'mean', isUniform: true },
+  'glorot-normal': { scale: 1, fan: 'mean', isUniform: false },
+  'he-uniform': { scale: 2, fan: 'in', isUniform: true },
+  'he-normal': { scale: 2, fan: 'in', isUniform: false },
+  'lecun-uniform': { scale: 1, fan: 'in', isUniform: true },
+  'lecun-normal': { scale: 1, fan: 'in', isUniform: false },
+};
 
 /** The optimiser's state as flat vectors over all tensors, views into an engine's memory. */
 export interface FlatState {
@@ -53,11 +63,13 @@ export class FlatParameters {
         continue;
       }
       const random = new RandomStream(seed, `weights/${name}`);
-      if (initial === 'glorot-uniform') {
-        const limit = Math.sqrt(6 / (fanIn + fanOut));
+      const { scale, fan, isUniform } = VARIANCE_SCALING[initial];
+      const variance = scale / (fan === 'in' ? fanIn : (fanIn + fanOut) / 2);
+      if (isUniform) {
+        const limit = Math.sqrt(3 * variance);
         for (let i = 0; i < view.length; i++) view[i] = random.between(-limit, limit);
       } else {
-        const deviation = Math.sqrt(2 / fanIn) / TRUNCATED_DEVIATION;
+        const deviation = Math.sqrt(variance) / TRUNCATED_DEVIATION;
         for (let i = 0; i < view.length; i++) view[i] = deviation * truncatedNormal(random);
       }
     }

@@ -4,8 +4,10 @@ import type { WeightTensor } from '../engine.js';
 
 /** A trained student as it is stored: what rebuilds the network, and its weights. */
 export interface TrainedWeights {
-  /** A name that the networks table knows, e.g. `lenet5-half`. */
+  /** A name that the networks table knows, e.g. `lenet5-half`, or that of the topology. */
   network: string;
+  /** Of a network that isn't ours, as JSON; absent for those that are. */
+  topology?: string;
   classes: number;
   shape: ImageShape;
   weights: WeightTensor[];
@@ -14,11 +16,12 @@ export interface TrainedWeights {
 const FORMAT = 'bbdistill-weights-1';
 
 /** Weights in Keras layouts as safetensors; the same weights give the same bytes. */
-export function encodeWeights({ network, classes, shape, weights }: TrainedWeights): Uint8Array {
+export function encodeWeights({ network, topology, classes, shape, weights }: TrainedWeights): Uint8Array {
   return encodeTensors({
     metadata: {
       format: FORMAT,
       network,
+      ...(topology !== undefined && { topology }),
       classes: String(classes),
       shape: `${shape.height},${shape.width},${shape.channels}`,
     },
@@ -34,7 +37,7 @@ export function decodeWeights(bytes: Uint8Array): TrainedWeights {
   const { metadata, tensors } = decodeTensors(bytes);
   const [height, width, channels] = (metadata['shape'] ?? '').split(',').map(Number);
   const classes = Number(metadata['classes']);
-  const network = metadata['network'];
+  const { network, topology } = metadata;
   if (metadata['format'] !== FORMAT || !network || !classes || !height || !width || !channels) {
     throw new DataLossError(
       `this blob holds no trained student: its format is ${metadata['format'] ?? 'not named'}, not ${FORMAT}`,
@@ -43,6 +46,7 @@ export function decodeWeights(bytes: Uint8Array): TrainedWeights {
   }
   return {
     network,
+    ...(topology !== undefined && { topology }),
     classes,
     shape: { height, width, channels },
     weights: Object.entries(tensors).map(([name, tensor]) => weightOf(name, tensor)),

@@ -23,6 +23,7 @@ export function aSpec(over: Partial<CheckedSpec> = {}): CheckedSpec {
     },
     student: {
       network: 'lenet5-half',
+      topology: '',
       recipeName: 'paper',
       recipe: {
         epochs: 50,

@@ -6,10 +6,12 @@ export interface StudentSpec {
   'network'?: (string);
   'recipeName'?: (string);
   'recipe'?: (_bbdistill_v1_TrainingRecipe | null);
+  'topology'?: (string);
 }
 
 export interface StudentSpec__Output {
   'network': (string);
   'recipeName': (string);
   'recipe': (_bbdistill_v1_TrainingRecipe__Output | null);
+  'topology': (string);
 }

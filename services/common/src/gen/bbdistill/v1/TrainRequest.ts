@@ -14,6 +14,7 @@ export interface TrainRequest {
   'engine'?: (string);
   'threads'?: (number);
   'part'?: (_bbdistill_v1_TrainingPart | null);
+  'topology'?: (string);
 }
 
 export interface TrainRequest__Output {
@@ -25,4 +26,5 @@ export interface TrainRequest__Output {
   'engine': (string);
   'threads': (number);
   'part': (_bbdistill_v1_TrainingPart__Output | null);
+  'topology': (string);
 }
