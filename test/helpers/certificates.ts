@@ -38,6 +38,19 @@ export class TestAuthority {
     ); // prettier-ignore
     return { certFile, keyFile };
   }
+
+  /** A certificate whose last day was yesterday. */
+  issueExpired(commonName: string): { certFile: string; keyFile: string } {
+    const certFile = join(this.folder, `${slug(commonName)}.pem`);
+    const keyFile = join(this.folder, `${slug(commonName)}.key`);
+    const request = join(this.folder, `${slug(commonName)}.csr`);
+    openssl('req', '-new', ...NEW_KEY, '-keyout', keyFile, '-out', request, '-subj', `/CN=${commonName}`);
+    openssl(
+      'x509', '-req', '-in', request, '-CA', this.caFile, '-CAkey', this.#keyFile, '-CAcreateserial', '-days', '-1',
+      '-out', certFile,
+    ); // prettier-ignore
+    return { certFile, keyFile };
+  }
 }
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];

@@ -108,7 +108,7 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
         entries.flatMap(({ key, answer }) => {
           const entry = encodeEntry(answer);
           const noted = this.#uses?.notePut(key, entry.length - (this.#db.get(key)?.length ?? 0));
-          return [this.#db.put(key, entry), noted];
+          return [this.#db.put(key, entry), ...(noted ? [noted] : [])];
         }),
       );
       this.#uses?.evictor.note(this.#uses.bytes);

@@ -413,7 +413,7 @@ export class Labeller {
     } catch (cause) {
       // Images or settings that the adapter can't send at all, e.g. a secret that isn't there.
       if (cause instanceof BbdError && cause.kind === 'invalid-argument') {
-        return { kind: 'refused', code: cause.code, message: cause.message };
+        return { kind: 'refused', code: cause.code, message: cause.message, sent: false };
       }
       // A bug of an adapter; the request may have left.
       return { kind: 'lost', message: `the adapter ${config.adapter} failed: ${String(cause)}`, cause };
@@ -509,6 +509,11 @@ export class Labeller {
       }
       case 'failed':
       case 'refused': {
+        if (outcome.kind === 'refused' && outcome.sent === false) {
+          await ledger.settle(call.callId, nothing);
+          await calls.remove(call);
+          return;
+        }
         const counted = billsFailures ? { settled: images } : { failed: images };
         const retried = outcome.kind === 'failed';
         await ledger.settle(call.callId, { ...nothing, ...counted, retried, charged: billsFailures });

@@ -49,7 +49,13 @@ describe('teacher config', () => {
     ['two secrets', { ...metered, auth: { env: 'A', file: 'b' } }, 'exactly one of env and file'],
     ['a price below a millionth', { ...metered, price: { perImage: 1e-7 } }, 'whole number of millionths'],
     ['a fraction that is none', { ...metered, input: { scale: '1/x' } }, 'teachers.t.input.scale'],
-    ['TLS for gRPC', { ...metered, adapter: 'open-inference-grpc', url: 'grpcs://host:1' }, 'grpcs'],
+    ['no gRPC address', { ...metered, adapter: 'open-inference-grpc', url: 'https://host:1' }, 'grpcs://host:port'],
+    ['TLS files without TLS', { ...metered, tls: { caFile: 'ca.pem' } }, 'needs a url of https:// or grpcs://'],
+    [
+      'a certificate without its key',
+      { ...metered, url: 'https://h', tls: { certFile: 'a.pem' } },
+      'certFile and keyFile',
+    ],
   ])('parse - %s is refused', (_, value, message) => {
     expect(() => parseTeacherConfig('t', value)).toThrow(message);
   });

@@ -89,6 +89,16 @@ const authSection = z.strictObject({
   file: z.string().min(1).optional(),
 });
 
+const tlsSection = z.strictObject({
+  /** PEM file of the authority that signed the teacher's certificate; default: the authorities that Node knows. */
+  caFile: z.string().min(1).optional(),
+  /** PEM files of the certificate that is shown to the teacher. */
+  certFile: z.string().min(1).optional(),
+  keyFile: z.string().min(1).optional(),
+  /** The name in the teacher's certificate, where it isn't the host in url. */
+  serverName: z.string().min(1).optional(),
+});
+
 const limitsSection = z.strictObject({
   imagesPerSecond: positive.optional(),
   imagesPerMinute: positive.optional(),
@@ -164,6 +174,8 @@ const teacherSection = z.strictObject({
   input: inputSection.prefault({}),
   answer: answerSection.prefault({}),
   auth: authSection.optional(),
+  /** Of https:// and grpcs://. */
+  tls: tlsSection.optional(),
   limits: limitsSection.prefault({}),
   price: priceSection
     .prefault({})
@@ -196,11 +208,14 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
   if (isHttp && teacher.url && !/^https?:\/\//.test(teacher.url)) {
     issue('url', `"${teacher.url}" doesn't start with http:// or https://`);
   }
-  if (teacher.adapter === 'open-inference-grpc' && teacher.url?.startsWith('grpcs://')) {
-    issue(
-      'url',
-      'asks for grpcs://, but gRPC teachers are reached without TLS only: use open-inference-http with https://',
-    );
+  if (teacher.adapter === 'open-inference-grpc' && /^https?:/.test(teacher.url ?? '')) {
+    issue('url', `"${teacher.url}" is no gRPC address: write host:port, grpc://host:port or grpcs://host:port`);
+  }
+  if (teacher.tls && !/^(https|grpcs):/.test(teacher.url ?? '')) {
+    issue('tls', `needs a url of https:// or grpcs://, not ${teacher.url ?? 'none'}`);
+  }
+  if ((teacher.tls?.certFile === undefined) !== (teacher.tls?.keyFile === undefined)) {
+    issue('tls', 'has only one of certFile and keyFile, which belong together: set both, or neither');
   }
   for (const [setting, message] of answerContradictions(teacher.answer)) issue(`answer.${setting}`, message);
   for (const [setting, message] of contradictions(teacher)) issue(setting, message);
@@ -318,6 +333,7 @@ export type TeacherConfig = z.output<typeof teacherSchema> & { name: string };
 export type Limits = TeacherConfig['limits'];
 export type Price = TeacherConfig['price'];
 export type TeacherBudget = NonNullable<TeacherConfig['budget']>;
+export type TlsConfig = NonNullable<TeacherConfig['tls']>;
 export type AuthConfig = NonNullable<TeacherConfig['auth']>;
 export type FakeConfig = NonNullable<TeacherConfig['fake']>;
 
@@ -341,6 +357,10 @@ export function parseTeacherConfig(name: string, value: unknown, baseFolder = '.
   }
   const config: TeacherConfig = { ...parsed.data, name };
   if (config.path && !isAbsolute(config.path)) config.path = resolve(baseFolder, config.path);
+  for (const setting of ['caFile', 'certFile', 'keyFile'] as const) {
+    const path = config.tls?.[setting];
+    if (config.tls && path !== undefined) config.tls[setting] = resolve(baseFolder, path);
+  }
   if (config.auth?.file && !isAbsolute(config.auth.file)) config.auth.file = resolve(baseFolder, config.auth.file);
   return config;
 }
@@ -436,6 +456,7 @@ const SECTIONS: Record<string, z.ZodObject> = {
   input: inputSection,
   answer: answerSection,
   auth: authSection,
+  tls: tlsSection,
   limits: limitsSection,
   price: priceSection,
   request: requestSection,

@@ -130,7 +130,13 @@ export type QueryOutcome =
       limits?: readonly LimitHint[];
     }
   | { kind: 'unreachable'; message: string; cause?: unknown }
-  | { kind: 'refused'; code: string; message: string }
+  | {
+      kind: 'refused';
+      code: string;
+      message: string;
+      /** False: the request never left, so that nobody can charge for it. */
+      sent?: false;
+    }
   | { kind: 'failed'; message: string; retryAfterMs?: number; limits?: readonly LimitHint[] }
   | { kind: 'lost'; message: string; cause?: unknown };
 

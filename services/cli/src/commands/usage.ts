@@ -7,7 +7,20 @@ interface UsageOptions extends GlobalOptions {
   run?: string;
 }
 
-const COLUMNS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'retried', 'unresolved', 'unknown'] as const;
+const COLUMNS = [
+  'asked',
+  'cached',
+  'coalesced',
+  'billed',
+  'failed',
+  'retried',
+  'unresolved',
+  'unknown',
+  'reasked',
+  'abstained',
+  'completed',
+  'dropped',
+] as const;
 
 export function usageCommand(context: CommandContext): Command {
   const command = new Command('usage')

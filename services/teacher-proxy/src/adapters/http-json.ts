@@ -82,7 +82,7 @@ export class HttpJsonTeacher implements Teacher {
   }
 
   async close(): Promise<void> {
-    // Holds nothing: connections are the HTTP client's, shared by all.
+    await this.#http.close();
   }
 
   async #body(images: ImageBatch): Promise<{ body: Uint8Array; contentType: string }> {

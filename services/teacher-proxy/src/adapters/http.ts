@@ -1,5 +1,9 @@
+import { fetch as fetchBy } from 'undici';
+import type { Agent } from 'undici';
 import { TEACHER_TLS } from '../teacher.js';
 import type { QueryOutcome } from '../teacher.js';
+import type { HeaderSource } from './limit-headers.js';
+import { tlsAdvice } from './teacher-tls.js';
 
 export interface HttpRequest {
   method: string;
@@ -10,13 +14,15 @@ export interface HttpRequest {
   signal: AbortSignal;
   /** More is no answer. */
   maxReplyBytes: number;
+  /** Where the connections have certificates of their own. */
+  agent?: Agent | undefined;
 }
 
 /** A whole HTTP answer. */
 export class HttpReply {
   constructor(
     readonly status: number,
-    readonly headers: Headers,
+    readonly headers: HeaderSource,
     readonly body: Uint8Array,
   ) {}
 
@@ -48,27 +54,40 @@ export type Unanswered = Exclude<QueryOutcome, { kind: 'answered' }>;
  * @returns the whole answer, or `unreachable` where no connection stood, or `lost` where it broke afterwards
  */
 export async function exchange(request: HttpRequest): Promise<HttpReply | Unanswered> {
-  const { url, signal, maxReplyBytes, ...rest } = request;
+  const { url, signal, maxReplyBytes, agent, ...rest } = request;
   let answering = false;
   try {
-    const response = await fetch(url, { ...rest, signal, redirect: 'manual' });
+    const response = await send(url, { ...rest, signal, redirect: 'manual' }, agent);
     answering = true;
     return new HttpReply(response.status, response.headers, await readBounded(response, maxReplyBytes));
   } catch (cause) {
     const reason = reasonOf(cause);
     if (!answering && isTlsFailure(cause)) {
-      const message = `${new URL(url).origin} is not the server that its certificate should prove: ${reason}; nothing was sent`;
-      return { kind: 'refused', code: TEACHER_TLS, message };
+      const code = codeOf(cause) ?? '';
+      const message = `no secure connection to ${new URL(url).origin}: ${reason}; ${tlsAdvice(`${code} ${reason}`)} (nothing was charged)`;
+      return { kind: 'refused', code: TEACHER_TLS, message, sent: false };
     }
     if (!answering && isBeforeSending(cause)) {
       return { kind: 'unreachable', message: `no connection to ${new URL(url).origin}: ${reason}`, cause };
     }
     const what = signal.aborted ? 'gave no answer in time' : `broke off (${reason})`;
-    return { kind: 'lost', message: `${new URL(url).origin} ${what}; it may have been charged`, cause };
+    // Under TLS 1.3 a server may turn a caller's certificate down only after the caller has begun to speak.
+    const isMute = !answering && url.startsWith('https:') && /other side closed/.test(reason);
+    const hint = isMute ? ' (so does a server that wants a certificate from its callers: see tls.certFile)' : '';
+    return { kind: 'lost', message: `${new URL(url).origin} ${what}${hint}; it may have been charged`, cause };
   }
 }
 
-async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+/** Node's own client, or the one that takes connections from outside: the same code in another version. */
+function send(url: string, init: SentRequest, agent: Agent | undefined): Promise<Answer> {
+  return agent ? fetchBy(url, { ...init, dispatcher: agent }) : fetch(url, init);
+}
+
+type SentRequest = Pick<HttpRequest, 'method' | 'headers' | 'body' | 'signal'> & { redirect: 'manual' };
+
+type Answer = { status: number; headers: HeaderSource; body: AsyncIterable<unknown> | null };
+
+async function readBounded(response: Answer, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {

@@ -1,14 +1,15 @@
 import { BbdError, asBbdError, connect } from '@bbdistill/common';
-import type { ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
+import type { ClientTlsFiles, ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
 import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
-import type { TeacherConfig } from '../registry.js';
-import { TEACHER_AUTH } from '../teacher.js';
+import type { TeacherConfig, TlsConfig } from '../registry.js';
+import { TEACHER_AUTH, TEACHER_TLS } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
 import { encodePictures } from './pictures.js';
 import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
+import { isTlsReason, tlsAdvice } from './teacher-tls.js';
 import { imageShapeOf, pick } from './tensor-metadata.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
@@ -48,8 +49,11 @@ export class OpenInferenceGrpcTeacher implements Teacher {
     this.cacheIdentity = identityOf(config);
     this.answer = tensorAnswer(config);
     this.#input = declaredInput(config);
-    this.#address = (config.url ?? '').replace(/^grpc:\/\//, '');
-    this.#client = connect(SERVICE, this.#address, { maxMessageBytes: MAX_REPLY_BYTES });
+    this.#address = (config.url ?? '').replace(/^grpcs?:\/\//, '');
+    this.#client = connect(SERVICE, this.#address, {
+      maxMessageBytes: MAX_REPLY_BYTES,
+      ...(config.url?.startsWith('grpcs://') && { tls: clientFiles(config.tls) }),
+    });
   }
 
   async describe(signal: AbortSignal): Promise<TeacherFacts> {
@@ -183,6 +187,15 @@ export class OpenInferenceGrpcTeacher implements Teacher {
   }
 }
 
+function clientFiles({ caFile, certFile, keyFile, serverName }: TlsConfig = {}): ClientTlsFiles {
+  return {
+    ...(caFile !== undefined && { caFile }),
+    ...(certFile !== undefined && { certFile }),
+    ...(keyFile !== undefined && { keyFile }),
+    ...(serverName !== undefined && { serverName }),
+  };
+}
+
 function numbersOf(tensor: OutputTensor, raw: Uint8Array | undefined): Float32Array | undefined {
   if (raw) return readRaw(raw, tensor.datatype);
   if (!tensor.contents) return undefined;
@@ -217,6 +230,15 @@ function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { ki
   const error = asBbdError(thrown);
   const message = `${address}: ${error.message}`;
   const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  if (NEVER_LEFT.test(error.message) && isTlsReason(error.message)) {
+    const advice = `${tlsAdvice(error.message)} (nothing was charged)`;
+    return {
+      kind: 'refused',
+      code: TEACHER_TLS,
+      message: `no secure connection to ${message}; ${advice}`,
+      sent: false,
+    };
+  }
   if (NEVER_LEFT.test(error.message)) return { kind: 'unreachable', message, cause: thrown };
   if (BROKE_OFF.test(error.message)) return { kind: 'lost', message, cause: thrown };
   switch (error.kind) {

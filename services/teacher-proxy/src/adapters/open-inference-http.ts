@@ -122,6 +122,7 @@ export class OpenInferenceHttpTeacher implements Teacher {
 
   async close(): Promise<void> {
     this.#found = undefined;
+    await this.#http.close();
   }
 
   async #tensor(images: ImageBatch, { binary, inputAxes }: Found): Promise<SentTensor> {

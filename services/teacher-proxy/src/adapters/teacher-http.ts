@@ -9,6 +9,7 @@ import { HttpReply, exchange } from './http.js';
 import type { Unanswered } from './http.js';
 import { limitHints } from './limit-headers.js';
 import { unreadable } from './rows.js';
+import { TlsConnections } from './teacher-tls.js';
 
 const MIB = 1024 * 1024;
 /** Beside the answers themselves. */
@@ -19,11 +20,16 @@ const MAX_REPLY_BYTES = 64 * MIB;
 
 /** The HTTP side of a teacher: authenticates, bounds what comes back, and keeps the secret out of every message. */
 export class TeacherHttp {
+  readonly #connections: TlsConnections | undefined;
+
+  /** @throws ConfigError where a TLS file can't be read or used */
   constructor(
     private readonly config: TeacherConfig,
     private readonly env: Environment,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#connections = config.tls && new TlsConnections(config.tls, clock);
+  }
 
   /**
    * One call that may be billed.
@@ -77,10 +83,14 @@ export class TeacherHttp {
     return redactSecrets(text);
   }
 
+  async close(): Promise<void> {
+    await this.#connections?.close();
+  }
+
   async #exchange(request: Omit<Parameters<typeof exchange>[0], 'method'> & { method: string }) {
     const auth = authHeader(this.config.auth, this.env);
     const headers = { ...request.headers, ...(auth && { [auth[0]]: auth[1] }) };
-    const reply = await exchange({ ...request, headers });
+    const reply = await exchange({ ...request, headers, agent: this.#connections?.agent });
     return reply instanceof HttpReply ? reply : { ...reply, message: this.redact(reply.message) };
   }
 }

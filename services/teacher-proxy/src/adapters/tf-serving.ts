@@ -101,7 +101,7 @@ export class TfServingTeacher implements Teacher {
   }
 
   async close(): Promise<void> {
-    // Holds nothing: connections are the HTTP client's, shared by all.
+    await this.#http.close();
   }
 
   async #values(images: ImageBatch): Promise<unknown[]> {
