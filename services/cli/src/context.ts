@@ -4,6 +4,7 @@ import type { EngineName, GpuWish } from '@bbdistill/compute';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import type { Command } from 'commander';
 import type { Output } from './output.js';
+import { wayTo } from './remote.js';
 import { DEFAULT_STATE_FOLDER, openSession } from './session.js';
 import type { Session } from './session.js';
 import type { Override } from './run-file.js';
@@ -22,6 +23,12 @@ export interface GlobalOptions {
   state: string;
   orchestrator?: string;
   tokenEnv?: string;
+  tokenFile?: string;
+  tls?: boolean;
+  caFile?: string;
+  certFile?: string;
+  keyFile?: string;
+  serverName?: string;
   json?: boolean;
   verbose?: boolean;
 }
@@ -31,6 +38,12 @@ export function addGlobalOptions(command: Command): Command {
     .option('--state <dir>', 'folder of the embedded services', DEFAULT_STATE_FOLDER)
     .option('--orchestrator <host:port>', 'use a remote orchestrator instead of services in this process')
     .option('--token-env <name>', 'environment variable with the token of the remote orchestrator')
+    .option('--token-file <file>', 'file with that token')
+    .option('--tls', 'speak TLS with the remote orchestrator; the options below imply it')
+    .option('--ca-file <pem>', 'who signed its certificate, where that is none of the known authorities')
+    .option('--cert-file <pem>', 'certificate that it is shown (mutual TLS)')
+    .option('--key-file <pem>', 'key of that certificate')
+    .option('--server-name <name>', 'name in its certificate, where that is not the host')
     .option('--json', 'print JSON for machines')
     .option('--verbose', 'log what the services do to standard error');
 }
@@ -42,8 +55,7 @@ export async function withSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const session = await openSession({
-    orchestrator: options.orchestrator,
-    tokenEnv: options.tokenEnv,
+    ...(options.orchestrator !== undefined && { remote: { address: options.orchestrator, ...(await wayTo(options)) } }),
     stateFolder: options.state,
     teachers: setup.teachers ?? [],
     ...(setup.engine && { engine: setup.engine }),

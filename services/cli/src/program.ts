@@ -1,4 +1,4 @@
-import { asBbdError, leaveAtOnce } from '@bbdistill/common';
+import { BBDISTILL_VERSION, asBbdError, leaveAtOnce } from '@bbdistill/common';
 import { Command, CommanderError } from 'commander';
 import { cacheCommand } from './commands/cache.js';
 import { checkConfigCommand } from './commands/check-config.js';
@@ -19,6 +19,7 @@ import { EXIT, exitCodeOfError } from './exit-codes.js';
 import { processOutput } from './output.js';
 import type { Output } from './output.js';
 import type { Override } from './run-file.js';
+import { tokenCommand } from './commands/token.js';
 import { teacherCommand } from './teacher/commands.js';
 
 const OVERRIDE = /^--((?:run|teachers)\.[^=]+)(?:=(.*))?$/s;
@@ -58,7 +59,7 @@ export async function main(argv: readonly string[], output: Output = processOutp
 function buildProgram(context: CommandContext): Command {
   const program = new Command('bbdistill')
     .description('From a few unlabelled images and a black-box teacher to a small student of your own.')
-    .version('0.1.0')
+    .version(BBDISTILL_VERSION)
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
@@ -84,6 +85,7 @@ function buildProgram(context: CommandContext): Command {
     teacherCommand(context),
     datasetCommand(context),
     cacheCommand(context),
+    tokenCommand(context),
     serveCommand(context),
     checkConfigCommand(context),
     enginesCommand(context),

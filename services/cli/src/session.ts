@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, connect, patiently, systemClock } from '@bbdistill/common';
 import type { Orchestrator } from '@bbdistill/client';
-import type { Logger } from '@bbdistill/common';
+import type { ConnectOptions, Logger } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
@@ -14,10 +14,8 @@ export const DEFAULT_STATE_FOLDER = './.bbdistill';
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface SessionOptions {
-  /** `host:port` of a remote orchestrator; absent: the services run in this process. */
-  orchestrator?: string | undefined;
-  /** Name of the environment variable with the remote orchestrator's token. */
-  tokenEnv?: string | undefined;
+  /** A remote orchestrator; absent: the services run in this process. */
+  remote?: { address: string } & ConnectOptions;
   stateFolder: string;
   teachers: readonly TeacherConfig[];
   engine?: EngineName;
@@ -44,15 +42,15 @@ export interface Session {
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const notes = new OutputNotes(options.stateFolder);
-  if (options.orchestrator !== undefined) {
+  if (options.remote !== undefined) {
+    const { address, ...way } = options.remote;
     if (options.teachers.length > 0) {
       throw new ConfigError(
-        `the file describes teachers, but ${options.orchestrator} is a remote orchestrator whose operator registers ` +
+        `the file describes teachers, but ${address} is a remote orchestrator whose operator registers ` +
           'them: take the teachers block out and name a registered teacher in run.teacher',
       );
     }
-    const token = tokenFrom(options.tokenEnv);
-    const orchestrator = connect('bbdistill.v1.DistillationService', options.orchestrator, token ? { token } : {});
+    const orchestrator = connect('bbdistill.v1.DistillationService', address, way);
     await orchestrator.ready(CONNECT_TIMEOUT_MS);
     return {
       orchestrator,
@@ -80,13 +78,6 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       await embedded.stop();
     },
   };
-}
-
-function tokenFrom(env: string | undefined): string | undefined {
-  if (env === undefined) return undefined;
-  const token = process.env[env];
-  if (!token) throw new ConfigError(`--token-env names ${env}, which is not set: put the token there`);
-  return token;
 }
 
 /** One small file a run below the state folder; a convenience of the command line, not the run's own state. */

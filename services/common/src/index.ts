@@ -72,3 +72,4 @@ export type { TaskIsolation } from './task-transport.js';
 export * from './telemetry-settings.js';
 export * from './telemetry.js';
 export * from './worker-task.js';
+export { BBDISTILL_VERSION } from './version.js';

@@ -62,6 +62,7 @@ export async function finishRun(
       answerKind: described.answerKind,
     },
     samples: { ...(real && { real }), ...(mixup && { mixup }), ...(cvae && { cvae }) },
+    mixedBy: mixedBy(spec),
     curves: {
       student: student.history,
       ...(standardKd && { baseline: standardKd.history }),
@@ -81,6 +82,15 @@ export async function finishRun(
     files.push({ path, blob: await blobs.put(bytes), mediaType });
   }
   return { artifacts: files };
+}
+
+function mixedBy({ synthesis }: CheckedSpec): string[] {
+  const shares: [string, number][] = [
+    ['MixUp', synthesis.mixupShare],
+    ['CutMix', synthesis.cutmixShare],
+    ['moved real images', synthesis.augmentedShare],
+  ];
+  return shares.filter(([, share]) => share > 0).map(([name]) => name);
 }
 
 function datasetFacts({ real, mixed, generated, evaluation }: RunOutcome): [string, string][] {

@@ -1,6 +1,7 @@
 import { JobClient } from '@bbdistill/common';
 import type { Clock, Stores } from '@bbdistill/common';
 import { RunStore, isOver } from './run-record.js';
+import type { StageRecord } from './run-record.js';
 import { cancelJobs } from './run.js';
 import { DrivenRun } from './stages.js';
 
@@ -18,8 +19,13 @@ export async function interruptOrphanedRuns(stores: Stores, clock: Clock): Promi
     if (isOver(orphan.state)) continue;
     await cancelJobs(jobs, orphan.jobs);
     const epoch = (orphan.lease?.epoch ?? 0) + 1;
+    const nowMs = clock.nowMs();
+    // What died with its process, no later than this, did nothing since.
+    const diedAtMs = Math.min(nowMs, orphan.lease?.expiresAtMs ?? nowMs);
     const record = await runs.change(orphan.id, (found) => ({
       ...found,
+      stages: found.stages.map((stage) => endedBy(diedAtMs, stage)),
+      idleMs: (found.idleMs ?? 0) + nowMs - diedAtMs,
       lease: { holder: 'interrupt', epoch, expiresAtMs: 0 },
     }));
     const run = await DrivenRun.begin(runs, clock, record, 'the process that drove the run has ended');
@@ -32,4 +38,9 @@ export async function interruptOrphanedRuns(stores: Stores, clock: Clock): Promi
     }
   }
   return interrupted;
+}
+
+function endedBy(diedAtMs: number, stage: StageRecord): StageRecord {
+  if (stage.endedAtMs !== undefined || stage.startedAtMs === undefined) return stage;
+  return { ...stage, state: 'failed', endedAtMs: Math.max(diedAtMs, stage.startedAtMs) };
 }

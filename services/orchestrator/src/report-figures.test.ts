@@ -20,6 +20,12 @@ describe('secondsOf', () => {
     expect(secondsOf([stage('a', 0, 10_000), stage('b', 2_000, 3_000)], () => true)).toBe(10);
   });
 
+  it('counts the attempts before this one', () => {
+    const earlier = [{ startedAtMs: 0, endedAtMs: 3_000 }];
+    const again = { ...stage('train', 100_000, 102_000), earlier };
+    expect(secondsOf([again, { ...stage('train-standard-kd', 200_000), earlier }], () => true)).toBe(5);
+  });
+
   it('leaves out stages of other names and those that have not ended', () => {
     const stages = [stage('train', 0, 5_000), stage('mix', 0, 50_000), stage('train', 90_000)];
     expect(secondsOf(stages, (name) => name === 'train')).toBe(5);

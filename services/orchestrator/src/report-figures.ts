@@ -1,3 +1,4 @@
+import { BBDISTILL_VERSION } from '@bbdistill/common';
 import type { TeacherDescription__Output } from '@bbdistill/common/gen/bbdistill/v1/TeacherDescription.js';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
 import type { Report } from './report/index.js';
@@ -5,7 +6,6 @@ import type { RunOutcome } from './run.js';
 import type { RunRecord, StageRecord } from './run-record.js';
 import type { CheckedSpec } from './spec.js';
 
-export const BBDISTILL_VERSION = '0.1.0';
 const BYTES_PER_KIB = 1024;
 
 export interface FiguresInput {
@@ -78,7 +78,7 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
       synthesise: secondsOf(record.stages, (name) => name === 'mix' || name === 'generate-cvae'),
       train: secondsOf(record.stages, (name) => name.startsWith('train')),
       evaluate: secondsOf(record.stages, (name) => name.startsWith('evaluate')),
-      total: (endedAtMs - (record.startedAtMs ?? endedAtMs)) / 1000,
+      total: (endedAtMs - (record.startedAtMs ?? endedAtMs) - (record.idleMs ?? 0)) / 1000,
     },
     peakRssBytes: process.resourceUsage().maxRSS * BYTES_PER_KIB,
     notes: notesOn(outcome, countsOf(training)),
@@ -128,11 +128,14 @@ function countsOf(lines: readonly UsageLine__Output[]): Counts {
   return Object.fromEntries(COUNTS.map((name) => [name, total(name)])) as Counts;
 }
 
-/** Seconds in which at least one of the stages was under way. */
+/** Seconds in which at least one of the stages was under way, over all attempts of the run. */
 export function secondsOf(stages: readonly StageRecord[], wanted: (name: string) => boolean): number {
   const spans = stages
-    .filter((stage) => wanted(stage.name) && stage.startedAtMs !== undefined && stage.endedAtMs !== undefined)
-    .map((stage) => [stage.startedAtMs!, stage.endedAtMs!] as const)
+    .filter((stage) => wanted(stage.name))
+    .flatMap(({ startedAtMs, endedAtMs, earlier = [] }) =>
+      startedAtMs === undefined || endedAtMs === undefined ? earlier : [...earlier, { startedAtMs, endedAtMs }],
+    )
+    .map(({ startedAtMs, endedAtMs }) => [startedAtMs, endedAtMs] as const)
     .sort(([a], [b]) => a - b);
   let totalMs = 0;
   let coveredUntilMs = -Infinity;

@@ -24,6 +24,12 @@ import type { Worker } from './scaler/workers.js';
 
 export type RunState = 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'budget-exhausted';
 
+/** From a beginning to an end, ms of the epoch. */
+export interface Span {
+  startedAtMs: number;
+  endedAtMs: number;
+}
+
 export interface StageRecord {
   name: string;
   state: JobState;
@@ -32,6 +38,8 @@ export interface StageRecord {
   reused: boolean;
   startedAtMs?: number;
   endedAtMs?: number;
+  /** Attempts before this one, which ended with a run that was resumed. */
+  earlier?: Span[];
   /** Who works on its jobs, where those come and go with the work. */
   worker?: Worker;
   /** Why it waits, where it does. */
@@ -65,8 +73,11 @@ export interface RunRecord {
   /** Of the call that made the run. */
   trace?: TraceCarrier;
   createdAtMs: number;
+  /** Of the first attempt. */
   startedAtMs?: number;
   endedAtMs?: number;
+  /** Between the ends of attempts and their resumption, added up. */
+  idleMs?: number;
   lease?: DriverLease;
   cancelRequested: boolean;
 }

@@ -140,8 +140,10 @@ export function distillationService(options: DistillationServiceOptions): Servic
           });
         }
         if (!isOver(found.state)) return undefined;
-        const { failure: _failure, endedAtMs: _endedAtMs, ...rest } = found;
-        return { ...rest, spec: resumed, state: 'pending', cancelRequested: false };
+        const { failure: _failure, endedAtMs, ...rest } = found;
+        const nowMs = clock.nowMs();
+        const idleMs = (found.idleMs ?? 0) + nowMs - (endedAtMs ?? nowMs);
+        return { ...rest, spec: resumed, state: 'pending', cancelRequested: false, idleMs };
       });
       // Once more: a driver that saw the run's end may have taken the mark away meanwhile.
       await runs.activate(runId, clock.nowMs());

@@ -39,12 +39,13 @@ export class DrivenRun {
 
   /** Shows a stage from now on; ends with `done` or `failed`. */
   async stage(name: string, progress: JobProgress, worker?: Worker): Promise<Stage> {
+    const former = this.#record.stages.find((other) => other.name === name);
     const stage = new Stage(this, this.clock, {
       name,
       state: 'queued',
       progress,
       reused: false,
-      startedAtMs: this.clock.nowMs(),
+      ...timesAfter(former, this.clock.nowMs()),
       ...(worker && { worker }),
     });
     await this.putStage(stage.record);
@@ -121,6 +122,17 @@ export class DrivenRun {
     this.#writing = next.catch(() => undefined);
     return next;
   }
+}
+
+/** A stage whose driver died in the middle goes on; one that ended begins anew. */
+function timesAfter(
+  former: StageRecord | undefined,
+  nowMs: number,
+): Pick<StageRecord, 'startedAtMs' | 'endedAtMs' | 'earlier'> {
+  if (former?.startedAtMs === undefined) return { startedAtMs: nowMs };
+  const { startedAtMs, endedAtMs, earlier } = former;
+  if (endedAtMs === undefined) return { startedAtMs, ...(earlier && { earlier }) };
+  return { startedAtMs: nowMs, earlier: [...(earlier ?? []), { startedAtMs, endedAtMs }] };
 }
 
 /** One line of a run's progress. */

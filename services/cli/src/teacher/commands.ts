@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ConfigError, systemClock } from '@bbdistill/common';
+import { BBDISTILL_VERSION, ConfigError, systemClock } from '@bbdistill/common';
 import { ENGINE_NAMES } from '@bbdistill/compute';
 import type { EngineName } from '@bbdistill/compute';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
@@ -12,7 +12,6 @@ import { serveTeacher } from './serve-teacher.js';
 import { DEFAULT_TEACHER_EPOCHS, TEACHER_FILE, trainTeacher, writeTeacher } from './train-teacher.js';
 import { trainingProgressView } from './training-progress.js';
 
-const VERSION = '0.1.0';
 const CLASSES = 10;
 const DEFAULT_OUT = './teacher';
 const DEFAULT_PORT = 8700;
@@ -65,7 +64,7 @@ function trainCommand({ output, interrupt }: CommandContext): Command {
         signal: interrupt,
         ...(view && { onProgress: (progress) => view.update(progress) }),
       }).finally(() => view?.end());
-      const about = { dataset: set, classNames: train.classNames ?? [], version: VERSION };
+      const about = { dataset: set, classNames: train.classNames ?? [], version: BBDISTILL_VERSION };
       const facts = await writeTeacher(options.out, teacher, about);
       if (options.json) {
         output.stdout(JSON.stringify(facts));

@@ -1,4 +1,11 @@
-import { InvalidArgumentError, bearerToken, implementService, silentLogger, startGrpcServer } from '@bbdistill/common';
+import {
+  BBDISTILL_VERSION,
+  InvalidArgumentError,
+  bearerToken,
+  implementService,
+  silentLogger,
+  startGrpcServer,
+} from '@bbdistill/common';
 import type { Logger, RequestReadOf, ResponseOf, RunningGrpcServer } from '@bbdistill/common';
 import { rawFloats } from './binary-tensors.js';
 import type { OpenInferenceModel, SentTensor, TensorContents } from './open-inference-model.js';
@@ -6,7 +13,6 @@ import { DEFAULT_HOST, DEFAULT_MAX_BODY_BYTES } from './open-inference-server.js
 
 const SERVICE = 'inference.GRPCInferenceService';
 const SERVER_NAME = 'bbdistill';
-const SERVER_VERSION = '0.1.0';
 
 export interface OpenInferenceGrpcServerOptions {
   model: OpenInferenceModel;
@@ -37,7 +43,7 @@ export function startOpenInferenceGrpcServer(options: OpenInferenceGrpcServerOpt
       model.mustBe(request.name, request.version);
       return { ready: true };
     },
-    ServerMetadata: async () => ({ name: SERVER_NAME, version: SERVER_VERSION, extensions: [] }),
+    ServerMetadata: async () => ({ name: SERVER_NAME, version: BBDISTILL_VERSION, extensions: [] }),
     ModelMetadata: async (request) => {
       model.mustBe(request.name, request.version);
       return {

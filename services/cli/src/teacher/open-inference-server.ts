@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import {
+  BBDISTILL_VERSION,
   ConfigError,
   InvalidArgumentError,
   NotFoundError,
@@ -28,7 +29,6 @@ const MAX_CONNECTIONS = 256;
 /** How long requests under way may take to end when the server stops. */
 export const CLOSE_GRACE_MS = 3_000;
 const SERVER_NAME = 'bbdistill';
-const SERVER_VERSION = '0.1.0';
 const EXTENSIONS = ['binary_tensor_data', 'statistics'];
 
 export interface OpenInferenceServerOptions {
@@ -146,7 +146,7 @@ async function answer(request: IncomingMessage, context: Context): Promise<Reply
   await context.verify?.(bearerOf(request), request.url ?? '');
   if (area === undefined) {
     allow(request, 'GET');
-    return json({ name: SERVER_NAME, version: SERVER_VERSION, extensions: EXTENSIONS });
+    return json({ name: SERVER_NAME, version: BBDISTILL_VERSION, extensions: EXTENSIONS });
   }
   const [name, ...afterName] = rest;
   if (area !== 'models' || name === undefined) throw noSuchPath(request);

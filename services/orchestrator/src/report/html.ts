@@ -1,7 +1,7 @@
 import { escape, grouped, percent } from './drawing.js';
 import type { Figure } from './drawing.js';
 import { mostConfused } from './confusion-figure.js';
-import { classNameOf } from './input.js';
+import { classNameOf, mixedTitle } from './input.js';
 import type { ReportInput } from './input.js';
 import type { QueryCountsReport, Report } from './report-schema.js';
 import { COMPARISON_HEAD, comparisonRows, money } from './table.js';
@@ -77,7 +77,7 @@ ${notes(report)}
 <div class="card figure" tabindex="0">${figures.confusion.svg}</div>
 ${confused(input)}
 <h2>What was paid</h2>
-<div class="card"><div class="scroll">${paid(report)}</div>${identities(report)}</div>
+<div class="card"><div class="scroll">${paid(input)}</div>${identities(report)}</div>
 <h2>Time and memory</h2>
 <div class="card scroll">${timings(report)}</div>
 <h2>Data and settings</h2>
@@ -164,12 +164,12 @@ function confused({ confusion, classes, classNames }: ReportInput): string {
 
 const COUNTS = ['asked', 'cached', 'coalesced', 'billed', 'failed', 'unresolved', 'unknown', 'retried'] as const;
 
-function paid(report: Report): string {
-  const { queries } = report;
+function paid(input: ReportInput): string {
+  const { queries } = input.report;
   const row = (name: string, counts: QueryCountsReport) => [name, ...COUNTS.map((key) => grouped(counts[key]))];
   const rows = [
     row('real images', queries.byPhase.seeds),
-    row('MixUp images', queries.byPhase.mixup),
+    row(mixedTitle(input), queries.byPhase.mixup),
     row('CVAE images', queries.byPhase.cvae),
     row('training, total', queries),
     row('evaluation (apart)', queries.evaluation),
@@ -209,7 +209,7 @@ function identities(report: Report): string {
     ]),
     item(q.billed, 'billed', [
       ['for real', seeds.billed],
-      ['for MixUp', mixup.billed],
+      ['for mixed', mixup.billed],
       ['for CVAE images', cvae.billed],
     ]),
   ].join(

@@ -32,6 +32,8 @@ export interface ReportInput {
   classes: number;
   teacher: { name: string; adapter: string; endpoint?: string; answerKind?: string };
   samples: { real?: AnsweredImages; mixup?: AnsweredImages; cvae?: AnsweredImages };
+  /** How the images of the phase `mixup` were made, e.g. `['MixUp', 'CutMix']`; empty: not known. */
+  mixedBy: readonly string[];
   curves: {
     student: readonly EpochPoint[];
     /** The same network on the real images alone. */
@@ -44,6 +46,15 @@ export interface ReportInput {
   dataset: readonly (readonly [name: string, value: string])[];
   /** The run's settings as shown, e.g. `["student.epochs", "50"]`. */
   settings: readonly (readonly [name: string, value: string])[];
+}
+
+/** Names the images of the phase `mixup`: `Mixed images (MixUp, CutMix)`. */
+export function mixedTitle({ mixedBy }: Pick<ReportInput, 'mixedBy'>): string {
+  return mixedBy.length === 1
+    ? `${mixedBy[0]} images`
+    : mixedBy.length === 0
+      ? 'Mixed images'
+      : `Mixed images (${mixedBy.join(', ')})`;
 }
 
 export interface RenderedFile {

@@ -4,6 +4,7 @@ import { curvesFigure } from './curves-figure.js';
 import { PAGE_PALETTE, PRINT_PALETTE } from './drawing.js';
 import type { Palette } from './drawing.js';
 import { renderHtml } from './html.js';
+import { mixedTitle } from './input.js';
 import type { AnsweredImages, RenderedFile, ReportInput } from './input.js';
 import { rasterise } from './png.js';
 import { reportSchema } from './report-schema.js';
@@ -38,7 +39,7 @@ export async function renderReport(input: ReportInput): Promise<{ files: Rendere
   const { real, mixup, cvae } = input.samples;
   const kinds = [
     ['Real images', real],
-    ['MixUp images', mixup],
+    [mixedTitle(input), mixup],
     ['CVAE images', cvae],
   ] as const;
   const samples = await prepareSamples(kinds, input.classNames);

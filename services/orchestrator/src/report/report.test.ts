@@ -70,6 +70,7 @@ function exampleInput(classes = 3, changes: Partial<ReportInput> = {}): ReportIn
       mixup: answered(4, shape, classes),
       cvae: answered(4, shape, classes),
     },
+    mixedBy: ['MixUp', 'CutMix'],
     curves: {
       student: [
         { epoch: 1, loss: 2 },
