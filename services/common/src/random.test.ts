@@ -66,6 +66,18 @@ describe('random', () => {
     expect(new Set(variants).size).toBe(variants.length);
   });
 
+  it('random - a restarted stream gives the numbers of a fresh one, whatever was drawn before', () => {
+    const restarted = new RandomStream(7, 'batch', 3);
+    restarted.normal();
+    restarted.uint32();
+    for (const index of [4, 2 ** 40 + 1]) {
+      restarted.restart(index);
+      const fresh = new RandomStream(7, 'batch', index);
+      const draw = (from: RandomStream) => [from.normal(), from.normal(), from.uint32(), from.beta(0.4, 0.4)];
+      expect(draw(restarted)).toEqual(draw(fresh));
+    }
+  });
+
   it('random - the numbers of a stream are fixed for ever', () => {
     // Images that were paid for depend on them: a change here makes every teacher ask again.
     const stream = new RandomStream(1, 'mixup', 7);

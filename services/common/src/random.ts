@@ -8,8 +8,8 @@ import { philox4x32 } from './philox.js';
 export class RandomStream {
   readonly #key0: number;
   readonly #key1: number;
-  readonly #index0: number;
-  readonly #index1: number;
+  #index0 = 0;
+  #index1 = 0;
   #block = 0;
   readonly #words = new Uint32Array(4);
   #used = 4;
@@ -24,8 +24,16 @@ export class RandomStream {
     const key = createHash('sha256').update(`${seed}/${purpose}`).digest();
     this.#key0 = key.readUInt32LE(0);
     this.#key1 = key.readUInt32LE(4);
+    this.restart(index);
+  }
+
+  /** As a fresh stream of the same seed and purpose with this index, without making one. */
+  restart(index: number): void {
     this.#index0 = index >>> 0;
     this.#index1 = Math.floor(index / 0x1_0000_0000) >>> 0;
+    this.#block = 0;
+    this.#used = 4;
+    this.#spareNormal = undefined;
   }
 
   /** Uniform whole number in 0..2^32-1. */

@@ -21,6 +21,8 @@ export interface BatchSourceOptions {
 export class BatchSource {
   readonly stepsPerEpoch: number;
   readonly #augmenter: BatchAugmenter;
+  /** One for all steps: a stream of its own for each would be most of what a step leaves behind. */
+  readonly #random: RandomStream;
   #epoch = -1;
   #order: Uint32Array = new Uint32Array();
   #partners: Uint32Array = new Uint32Array();
@@ -30,17 +32,17 @@ export class BatchSource {
     private readonly options: BatchSourceOptions,
   ) {
     this.stepsPerEpoch = Math.floor(options.count / options.batch);
+    this.#random = new RandomStream(options.seed, 'batch-augmentation');
     this.#augmenter = new BatchAugmenter(rows, options.shape, options.classes, options.augmentation);
   }
 
   /** Fills the buffers with the images `first` … `first + count − 1` of the batch of `step`, counted from 0. */
   fill(step: number, first: number, count: number, buffers: BatchBuffers): void {
-    const { seed, batch } = this.options;
     this.#seek(Math.floor(step / this.stepsPerEpoch));
-    const random = new RandomStream(seed, 'batch-augmentation', step);
-    this.#augmenter.skip(first, random);
-    const start = (step % this.stepsPerEpoch) * batch + first;
-    this.#augmenter.fill(this.#order, this.#partners, start, count, buffers, random);
+    this.#random.restart(step);
+    this.#augmenter.skip(first, this.#random);
+    const start = (step % this.stepsPerEpoch) * this.options.batch + first;
+    this.#augmenter.fill(this.#order, this.#partners, start, count, buffers, this.#random);
   }
 
   #seek(epoch: number): void {

@@ -85,7 +85,8 @@ export class BatchAugmenter {
     random: RandomStream,
   ): void {
     const { pipeline, targets } = buffers;
-    const [draws, stride] = pipeline ? [pipeline.draws, NUMBERS_PER_DRAW] : [this.#draw, 0];
+    const draws = pipeline ? pipeline.draws : this.#draw;
+    const stride = pipeline ? NUMBERS_PER_DRAW : 0;
     for (let b = 0; b < count; b++) {
       const row = rows[start + b]!;
       const partner = this.#mixes ? partners[start + b]! : row;
