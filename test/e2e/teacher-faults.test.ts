@@ -49,7 +49,7 @@ describe('a faulty teacher', () => {
     let id: string | undefined;
     for (const { mode, says, mostPaid } of faults) {
       await faulty.teacher.control({ mode });
-      const { exitCode, stderr } = id === undefined ? await faulty.run() : await faulty.cli('resume', id);
+      const { exitCode, stderr } = id === undefined ? await faulty.run() : await faulty.cli('resume', id, '--reask');
       expect(stderr).toMatch(says);
       expect(exitCode, mode).toBe(3);
       id = idIn(stderr);
@@ -58,7 +58,7 @@ describe('a faulty teacher', () => {
       paidInVain = images;
     }
     await faulty.teacher.control({ mode: 'answer' });
-    const resumed = await faulty.cli('resume', id!, '--json');
+    const resumed = await faulty.cli('resume', id!, '--reask', '--json');
     expect(resumed.exitCode).toBe(0);
     const { queries, notes } = reportIn(resumed.stdout);
     expect(queries).toMatchObject({ asked: REAL, billed: REAL + paidInVain, failed: 0, unresolved: 0, unknown: 0 });

@@ -89,9 +89,12 @@ export class DistillationClient {
     return this.orchestrator.unary('CancelRun', { runId });
   }
 
-  /** @param budget instead of the one before */
-  resumeRun(runId: string, budget?: Budget): Promise<Run__Output> {
-    return this.orchestrator.unary('ResumeRun', { runId, ...(budget && { budget }) });
+  /**
+   * @param budget instead of the one before
+   * @param reask asks and pays again where the answers that are kept are of no use
+   */
+  resumeRun(runId: string, budget?: Budget, reask = false): Promise<Run__Output> {
+    return this.orchestrator.unary('ResumeRun', { runId, reask, ...(budget && { budget }) });
   }
 
   /** Forgets a run that is over; answers of teachers stay. */

@@ -80,6 +80,8 @@ export interface RunRecord {
   idleMs?: number;
   lease?: DriverLease;
   cancelRequested: boolean;
+  /** Answers that are of no use are asked for again: said by whoever resumed the run last. */
+  reask?: boolean;
 }
 
 export type RunEventBody = { stage: StageRecord } | { state: RunState } | { message: string } | { failure: JobFailure };

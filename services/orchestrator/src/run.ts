@@ -274,6 +274,7 @@ class Stages {
       images,
       classes,
       budget,
+      reask: this.run.record.reask ?? false,
     }));
     const total = shards.reduce((sum, shard) => sum + shard.images, 0);
     const progress = { unit: 'images', done: 0, total };

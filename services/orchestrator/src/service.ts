@@ -126,7 +126,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
       return runToWire(await runs.get(runId));
     },
 
-    async ResumeRun({ runId, budget }) {
+    async ResumeRun({ runId, budget, reask }) {
       const found = await runs.get(runId);
       const { spec } = found;
       await runs.completeEvents(found);
@@ -140,10 +140,11 @@ export function distillationService(options: DistillationServiceOptions): Servic
           });
         }
         if (!isOver(found.state)) return undefined;
-        const { failure: _failure, endedAtMs, ...rest } = found;
+        const { failure: _failure, endedAtMs, reask: _reask, ...rest } = found;
         const nowMs = clock.nowMs();
         const idleMs = (found.idleMs ?? 0) + nowMs - (endedAtMs ?? nowMs);
-        return { ...rest, spec: resumed, state: 'pending', cancelRequested: false, idleMs };
+        const again = reask ? { reask } : {};
+        return { ...rest, ...again, spec: resumed, state: 'pending', cancelRequested: false, idleMs };
       });
       // Once more: a driver that saw the run's end may have taken the mark away meanwhile.
       await runs.activate(runId, clock.nowMs());

@@ -18,6 +18,8 @@ export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandl
       budget: budgetFromWire(request.budget),
       classes: request.classes,
       images: await readShard(blobs, request.images),
+      // A job of an earlier version doesn't say.
+      reask: request.reask ?? false,
     };
     const labelled = await proxy.label(request.teacher, task, {
       signal: context.signal,

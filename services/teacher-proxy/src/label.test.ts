@@ -314,10 +314,14 @@ describe('label', () => {
     expect(teacher.asked.images).toBe(40);
   });
 
-  it('answers of a wrong length again - cost one call to see whether the teacher was mended', async () => {
+  it('answers of a wrong length again - cost nothing, and one call only on the word of whoever pays', async () => {
     const { label, teacher } = setUp({ limits: { concurrency: 1 } });
     await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
-    await expect(label(range(40), { classes: 10 })).rejects.toThrow('answers 4 values an image');
+    expect(teacher.asked.images).toBe(10);
+    await expect(label(range(40), { classes: 10 })).rejects.toThrow(/answers 4 values an image.*resume --reask/);
+    expect(teacher.asked.images).toBe(10);
+    const again = label(range(40), { classes: 10, reask: true });
+    await expect(again).rejects.toThrow('answers 4 values an image');
     expect(teacher.asked.images).toBe(20);
   });
 
@@ -357,7 +361,7 @@ describe('label', () => {
     expect(teacher.asked.images).toBe(10);
   });
 
-  it('useless answers in the cache - are asked again once the teacher is mended, and read again for free after', async () => {
+  it('useless answers in the cache - are asked again on the word of whoever pays, and read again for free after', async () => {
     let mended = false;
     const outcomeOf = (_call: number, images: ImageBatch): QueryOutcome => ({
       kind: 'answered',
@@ -370,7 +374,9 @@ describe('label', () => {
     await expect(label(range(100))).rejects.toMatchObject({ code: 'TEACHER_ANSWERS_UNUSABLE' });
     const spoilt = teacher.asked.images;
     mended = true;
-    const { answers } = await label(range(100));
+    await expect(label(range(100))).rejects.toThrow(/sum to 36 instead of 1.*resume --reask/);
+    expect(teacher.asked.images).toBe(spoilt);
+    const { answers } = await label(range(100), { reask: true });
     expect(Array.from(answers.answered)).toEqual(Array<number>(100).fill(1));
     expect(teacher.asked.images).toBe(100 + spoilt);
     await label(range(100));

@@ -201,12 +201,14 @@ export class Labeller {
 
   /**
    * Takes the answers that are known. Where all of them are of no use as the settings read them, the teacher may have
-   * been mended since: its images stay open and are asked again. Settings that are mended make the same answers useful.
+   * been mended since: on the task's word its images stay open and are asked again. Settings that are mended make the
+   * same answers useful.
    */
   async #readCache(session: Session, questions: readonly Question[], fresh = false): Promise<void> {
     const keys = questions.map(({ key }) => key);
     const found = await this.options.cache.getMany(keys, fresh);
-    if (!session.hasUsable && !found.some((entry) => entry && session.isUsable(entry.raw))) return;
+    const isUseful = () => session.hasUsable || found.some((entry) => entry && session.isUsable(entry.raw));
+    if (session.task.reask && !isUseful()) return;
     found.forEach((entry, index) => {
       if (!entry) return;
       // Paid for by this very work, in a delivery that didn't reach its end.
@@ -217,7 +219,7 @@ export class Labeller {
   }
 
   #take(session: Session, question: Question, standing: 'cached' | 'coalesced' | 'settled', raw: RawAnswer): void {
-    session.judge(raw);
+    session.judge(raw, standing !== 'coalesced');
     session.resolve(question, standing, raw);
   }
 

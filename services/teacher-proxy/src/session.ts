@@ -20,6 +20,8 @@ export interface LabelTask {
   /** K of the answer rows. */
   classes: number;
   images: ImageBatch;
+  /** Where all answers that are kept are of no use, ask again; default: fail and say so. */
+  reask?: boolean;
 }
 
 export interface LabelOptions {
@@ -57,6 +59,8 @@ export class Session {
   #unusable = 0;
   #complaint: { fault: AnswerFault | 'NO_ANSWER'; message: string } | undefined;
   #done = 0;
+  /** Useless answers that were not paid for now. */
+  #keptUnusable = 0;
   readonly #scratch: Float32Array;
   /** Calls that were made once more. */
   retried = 0;
@@ -134,7 +138,13 @@ export class Session {
   }
 
   /** Takes note of whether an answer is of use; said as soon as it is there, so that no further call starts in vain. */
-  judge(raw: RawAnswer): void {
+  judge(raw: RawAnswer, isKept = false): void {
+    const before = this.#unusable;
+    this.#judge(raw);
+    if (isKept) this.#keptUnusable += this.#unusable - before;
+  }
+
+  #judge(raw: RawAnswer): void {
     const result = normaliseAnswer(raw, this.#scratch, this.form);
     if (!result.ok) this.#complain(result);
     else if (isMisnamed(result)) this.#complain({ fault: 'LABEL', message: result.message });
@@ -171,17 +181,23 @@ export class Session {
     const { fault, message } = this.#complaint;
     if (fault !== 'LENGTH' && this.#unusable < MAX_UNUSABLE_ANSWERS) return;
     const code = fault === 'LENGTH' ? 'TEACHER_ANSWER_LENGTH' : 'TEACHER_ANSWERS_UNUSABLE';
-    this.stop(new FailedPreconditionError(message, { code }));
+    this.stop(new FailedPreconditionError(this.#withAdvice(message), { code }));
   }
 
   /** @throws BbdError where not a single image got an answer that is of use */
   throwIfUseless(): void {
     if (this.#usable > 0 || !this.#complaint) return;
     const { message } = this.#complaint;
-    if (this.#unusable > 0) throw new FailedPreconditionError(message, { code: 'TEACHER_ANSWERS_UNUSABLE' });
+    if (this.#unusable > 0)
+      throw new FailedPreconditionError(this.#withAdvice(message), { code: 'TEACHER_ANSWERS_UNUSABLE' });
     throw new UnavailableError(`the teacher answered none of ${this.task.images.count} images: ${message}`, {
       code: 'TEACHER_FAILED',
     });
+  }
+
+  #withAdvice(message: string): string {
+    if (this.#keptUnusable === 0) return message;
+    return `${message} (answers paid for before; mend the settings to read them for free, or, where the teacher was mended, pay again: bbdistill resume --reask)`;
   }
 
   batchOf(questions: readonly Question[]): ImageBatch {

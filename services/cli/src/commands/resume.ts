@@ -11,6 +11,7 @@ interface ResumeOptions extends GlobalOptions {
   out?: string;
   budgetImages?: number;
   budgetMoney?: number;
+  reask?: boolean;
 }
 
 export function resumeCommand(context: CommandContext): Command {
@@ -19,7 +20,8 @@ export function resumeCommand(context: CommandContext): Command {
     .argument('<run>', 'id of the run')
     .option('--out <dir>', 'folder of the results; default: where the run was told to write')
     .option('--budget-images <n>', 'new ceiling of images that may be billed', naturalOption)
-    .option('--budget-money <amount>', 'new ceiling of money', Number);
+    .option('--budget-money <amount>', 'new ceiling of money', Number)
+    .option('--reask', 'ask and pay again where the answers that are kept are of no use: after the teacher was mended');
   return addGlobalOptions(command).action(async (runId: string, options: ResumeOptions) => {
     const { output } = context;
     await withSession(options, {}, async (session) => {
@@ -29,7 +31,11 @@ export function resumeCommand(context: CommandContext): Command {
       await prepareOutputFolder(out);
       const seen = isOver(before) ? await lastSequence(session.orchestrator, runId) : 0;
       const budget = budgetOf(options);
-      await session.orchestrator.unary('ResumeRun', { runId, ...(budget && { budget }) });
+      await session.orchestrator.unary('ResumeRun', {
+        runId,
+        reask: options.reask ?? false,
+        ...(budget && { budget }),
+      });
       await session.rememberOutput(runId, out);
       output.stderr(`run ${runId} goes on`);
       await finishRun({ session, runId, out, context, options, fromSequence: seen + 1 });

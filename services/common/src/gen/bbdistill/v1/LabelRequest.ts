@@ -11,6 +11,7 @@ export interface LabelRequest {
   'images'?: (_bbdistill_v1_ImageShard | null);
   'classes'?: (number);
   'budget'?: (_bbdistill_v1_Budget | null);
+  'reask'?: (boolean);
 }
 
 export interface LabelRequest__Output {
@@ -20,4 +21,5 @@ export interface LabelRequest__Output {
   'images': (_bbdistill_v1_ImageShard__Output | null);
   'classes': (number);
   'budget': (_bbdistill_v1_Budget__Output | null);
+  'reask': (boolean);
 }

@@ -5,9 +5,11 @@ import type { Budget as _bbdistill_v1_Budget, Budget__Output as _bbdistill_v1_Bu
 export interface ResumeRunRequest {
   'runId'?: (string);
   'budget'?: (_bbdistill_v1_Budget | null);
+  'reask'?: (boolean);
 }
 
 export interface ResumeRunRequest__Output {
   'runId': (string);
   'budget': (_bbdistill_v1_Budget__Output | null);
+  'reask': (boolean);
 }
