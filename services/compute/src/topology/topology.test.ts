@@ -325,7 +325,7 @@ describe('topologies - documents that are refused', () => {
     [
       'the nodes of Keras 3',
       model([input, { ...flat, inbound_nodes: [{ args: [] }] }, from('flat')]),
-      /Dense|takes|input/,
+      /layer 'flat' \(Flatten\): its inbound_nodes are written as Keras 3 does/,
     ],
     ['a dense layer over an image', model([input, dense]), /put a flatten layer before it/],
     [

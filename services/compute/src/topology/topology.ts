@@ -160,6 +160,9 @@ function configOf(layer: unknown): KerasConfig {
 function inboundOf(config: KerasConfig, nodes: unknown): string[] {
   const uses = asList(nodes);
   if (uses.length > 1) throw config.wrong(`it is used ${uses.length} times; the engines share no weights, copy it`);
+  if (uses.length === 1 && !Array.isArray(uses[0])) {
+    throw config.wrong('its inbound_nodes are written as Keras 3 does; save the model with tfjs or Keras 2');
+  }
   return asList(uses[0]).map((reference) => referenceOf(reference, `an input of layer '${config.layer}'`));
 }
 
