@@ -35,7 +35,7 @@ afterEach(async () => {
 describe('answer file', () => {
   it('what is exported is there after the import, paid for by nobody here', async () => {
     expect(await exportAnswers(mine, file)).toBe(2);
-    expect(await importAnswers(theirs, file)).toEqual({ added: 2, known: 0 });
+    expect(await importAnswers(theirs, file)).toEqual({ added: 2, known: 0, conflicts: 0 });
     expect(await theirs.get(key('row'))).toEqual({
       raw: Float32Array.of(0.25, 0.75),
       unit: 'imported',
@@ -44,16 +44,19 @@ describe('answer file', () => {
     expect((await theirs.get(key('text')))?.raw).toBe('{"label":"Käfer"}');
   });
 
-  it('an answer that is there stays', async () => {
+  it('an answer that is there stays, and one that says something else is counted', async () => {
     await theirs.putMany([{ key: key('row'), answer: { raw: Float32Array.of(1, 0), unit: 'own', callId: 'own' } }]);
     await exportAnswers(mine, file);
-    expect(await importAnswers(theirs, file)).toEqual({ added: 1, known: 1 });
+    expect(await importAnswers(theirs, file)).toEqual({ added: 1, known: 1, conflicts: 1 });
+    expect((await theirs.get(key('row')))?.raw).toEqual(Float32Array.of(1, 0));
+    await exportAnswers(theirs, file);
+    expect(await importAnswers(theirs, file)).toEqual({ added: 0, known: 2, conflicts: 0 });
     expect((await theirs.get(key('row')))?.unit).toBe('own');
   });
 
   it('of an empty cache is a file as well', async () => {
     expect(await exportAnswers(theirs, file)).toBe(0);
-    expect(await importAnswers(mine, file)).toEqual({ added: 0, known: 0 });
+    expect(await importAnswers(mine, file)).toEqual({ added: 0, known: 0, conflicts: 0 });
   });
 
   it.each<[string, (whole: Buffer) => Buffer]>([

@@ -7,6 +7,7 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { DataLossError, asBbdError } from '@bbdistill/common';
 import { decodeEntry, encodeEntry } from './cache.js';
 import type { AnswerKey, CachedAnswer, ListableAnswerCache } from './cache.js';
+import type { RawAnswer } from './teacher.js';
 
 // Gzip of: the magic line, then a record an answer: length of the entry (4 bytes, LE) | key (32) | entry with its
 // CRC-32; at the end a length of 0 | number of answers (4, LE) | sha-256 of all before it (32).
@@ -52,16 +53,18 @@ export async function exportAnswers(cache: ListableAnswerCache, path: string): P
 
 /**
  * Adds the answers of a file to a cache. The whole file is verified before the first answer is taken; an answer that
- * is there already stays.
+ * is there already stays; where the file says something else of the same image and teacher, it is counted as a conflict:
+ * either answers by chance, or another model answers under the same cacheIdentity.
  * @throws DataLossError where the file is damaged or none of this kind
  */
 export async function importAnswers(
   cache: ListableAnswerCache,
   path: string,
-): Promise<{ added: number; known: number }> {
+): Promise<{ added: number; known: number; conflicts: number }> {
   for await (const _ of readAnswers(path));
   let added = 0;
   let known = 0;
+  let conflicts = 0;
   let batch: { key: AnswerKey; answer: CachedAnswer }[] = [];
   const flush = async () => {
     const there = await cache.getMany(batch.map(({ key }) => key));
@@ -69,6 +72,10 @@ export async function importAnswers(
     await cache.putMany(fresh);
     added += fresh.length;
     known += batch.length - fresh.length;
+    conflicts += batch.filter(({ answer }, index) => {
+      const mine = there[index];
+      return mine !== undefined && !saysTheSame(mine.raw, answer.raw);
+    }).length;
     batch = [];
   };
   for await (const { key, answer } of readAnswers(path)) {
@@ -77,7 +84,12 @@ export async function importAnswers(
     if (batch.length === IMPORT_BATCH) await flush();
   }
   await flush();
-  return { added, known };
+  return { added, known, conflicts };
+}
+
+function saysTheSame(a: RawAnswer, b: RawAnswer): boolean {
+  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  return a.length === b.length && a.every((value, index) => Object.is(value, b[index]));
 }
 
 async function* readAnswers(path: string): AsyncGenerator<{ key: AnswerKey; answer: CachedAnswer }> {

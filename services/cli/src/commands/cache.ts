@@ -33,9 +33,14 @@ function importCommand({ output }: CommandContext): Command {
     .description("add a colleague's answers; they count for the same images at a teacher of the same cacheIdentity")
     .argument('<file>', 'what bbdistill cache export wrote; verified before anything is taken')
     .action(async (file: string, options: CacheOptions) => {
-      const { added, known } = await withCache(options, (cache) => importAnswers(cache, file));
-      if (options.json) output.stdout(JSON.stringify({ file, added, known }));
+      const { added, known, conflicts } = await withCache(options, (cache) => importAnswers(cache, file));
+      if (options.json) output.stdout(JSON.stringify({ file, added, known, conflicts }));
       else output.stdout(`${added} answers are new here, ${known} were known`);
+      if (conflicts === 0 || options.json) return;
+      output.stderr(
+        `${conflicts} of the known ones say something else in ${file}: yours stay. Either the teacher answers by chance, ` +
+          'or another model answers there under the same cacheIdentity: then set another one and import anew',
+      );
     });
 }
 
