@@ -28,6 +28,8 @@ export interface ReactionFigures {
 type CancelledWork = 'label' | 'fit' | 'train';
 
 const WAIT_MS = 120_000;
+/** How long the teacher takes for a call while labelling is cancelled. */
+const CALL_MS = 200;
 /** Long enough to be cancelled in. */
 const LONG_EPOCHS = 50_000;
 
@@ -109,7 +111,8 @@ async function cancelOnce(
   work: CancelledWork,
   spec: RunSpec__Output,
 ): Promise<number> {
-  await teacher.control({ hold: work === 'label' });
+  // Calls in flight are paid for, so that their answers are waited for: a silent teacher would be measured instead.
+  await teacher.control({ latencyMs: work === 'label' ? CALL_MS : 0 });
   const { id } = await orchestrator.unary('CreateRun', { requestId: `cancel-${spec.seed}`, spec });
   await waitFor(
     `${work} jobs under way`,
@@ -132,7 +135,7 @@ async function cancelOnce(
   const tookMs = performance.now() - beganMs;
   const { state } = await endOf(orchestrator, id);
   if (state !== 'RUN_STATE_CANCELLED') throw new Error(`the run that was cancelled in ${work} ended as ${state}`);
-  await teacher.control({ hold: false });
+  await teacher.control({ latencyMs: 0 });
   return tookMs;
 }
 
