@@ -325,6 +325,16 @@ describe('limiter - replicas', () => {
     expect(world.imagesBetween(3000, 3100, 'b')).toBeGreaterThan(0);
   });
 
+  it('open calls - each of four that come together has one at once, though the first one took all', async () => {
+    const world = new World({ concurrency: 8 });
+    for (const who of ['a', 'b', 'c', 'd']) {
+      world.work(world.limiter(), who, { workers: 1, images: 1, latencyMs: () => 150 });
+      await world.pass(10);
+    }
+    await world.pass(600);
+    for (const who of ['a', 'b', 'c', 'd']) expect(world.imagesBetween(0, 640, who), who).toBeGreaterThanOrEqual(3);
+  });
+
   it('a replica that dies - takes its slots with it until they have rested, then others have them', async () => {
     const world = new World({ imagesPerSecond: 200 });
     const dying = world.limiter();

@@ -123,8 +123,9 @@ export function surplus(record: SlotRecord, rule: LimitRule, id: string, hasServ
   let give = Math.min(mine, Math.max(0, over));
   if (poor.length > 0) {
     const fair = fairShare(record, rule, id);
-    // Fewer slots than replicas: they take turns.
-    const keeps = fair >= rule.step ? wholeShare(record, rule, id) : hasServed ? 0 : mine;
+    // Fewer slots than replicas: they take turns. Nor does one that has no call waiting at this moment lose its last
+    // slots at once: the next call is often near.
+    const keeps = fair >= rule.step ? wholeShare(record, rule, id) : hasServed ? 0 : rule.step;
     const wanted = poor.reduce(
       (sum, [otherId, other]) => sum + wholeShare(record, rule, otherId) - heldOf(other, rule),
       0,
