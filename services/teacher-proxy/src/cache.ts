@@ -87,13 +87,17 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
   }
 
   async get(key: AnswerKey): Promise<CachedAnswer | undefined> {
-    const bytes = this.#db.get(key);
-    if (bytes) this.#uses?.touch(key);
-    return bytes && decodeEntry(bytes);
+    return this.#read(key);
   }
 
   async getMany(keys: readonly AnswerKey[]): Promise<(CachedAnswer | undefined)[]> {
-    return Promise.all(keys.map((key) => this.get(key)));
+    return keys.map((key) => this.#read(key));
+  }
+
+  #read(key: AnswerKey): CachedAnswer | undefined {
+    const bytes = this.#db.get(key);
+    if (bytes) this.#uses?.touch(key);
+    return bytes && decodeEntry(bytes);
   }
 
   /** Of these keys, those whose last use was noted before: longer ago than {@link USE_STEP_MS}. None without a bound. */
