@@ -1,4 +1,5 @@
 // The task's side of the worker task tests: does what its input says.
+import { getPriority } from 'node:os';
 import { setImmediate, setInterval } from 'node:timers';
 // Not from the package as a whole, which takes a second to load.
 import { BbdError } from '../../services/common/dist/errors.js';
@@ -10,6 +11,8 @@ serveWorkerTask(async (input, { post, signal }) => {
       post({ step: 1 });
       post({ step: 2 });
       return input.a + input.b;
+    case 'priority':
+      return getPriority();
     case 'fail':
       throw new BbdError('budget-exhausted', 'no more', { code: 'BUDGET_EXHAUSTED', retryAfterMs: 7 });
     case 'crash':

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { TransferListItem } from 'node:worker_threads';
@@ -79,10 +80,21 @@ export function taskPort(): TaskPort | undefined {
   return process.argv[2] === MARK && process.send !== undefined ? processPort() : threadPort();
 }
 
+/** A task takes all of a core for as long as it lasts: health checks and callers, who want little, go before it. */
+function goAfterCallers(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // A system that doesn't let it shares evenly.
+  }
+}
+
 function threadPort(): TaskPort | undefined {
   const port = parentPort;
   const data = workerData as Record<string, unknown> | undefined;
   if (isMainThread || !port || !data || !(MARK in data)) return undefined;
+  // Only there a thread has a priority of its own.
+  if (process.platform === 'linux') goAfterCallers();
   return {
     input: Promise.resolve(data[MARK]),
     send: (message, transfer) => port.postMessage(message, transfer),
@@ -92,6 +104,7 @@ function threadPort(): TaskPort | undefined {
 }
 
 function processPort(): TaskPort {
+  goAfterCallers();
   let lastSent: Promise<unknown> = Promise.resolve();
   const input = once(process, 'message').then(([first]) => (first as Record<string, unknown>)[MARK]);
   // Ctrl-C reaches every process of a terminal: how a task stops is for the process that started it to say.

@@ -1,3 +1,4 @@
+import { constants, getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BbdError, CancelledError } from './errors.js';
 import type { TaskIsolation } from './task-transport.js';
@@ -18,6 +19,12 @@ describe.each(['thread', 'process'] as const)('worker tasks in a %s', (isolation
     );
     expect(result).toBe(5);
     expect(messages).toEqual([{ step: 1 }, { step: 2 }]);
+  });
+
+  it.runIf(process.platform === 'linux')('worker task - yields to whoever started it', async () => {
+    const mine = getPriority();
+    expect(await run({ do: 'priority' })).toBe(Math.max(mine, constants.priority.PRIORITY_BELOW_NORMAL));
+    expect(getPriority()).toBe(mine);
   });
 
   it('worker task - an error keeps kind, code, message and retry', async () => {
