@@ -18,6 +18,7 @@ import type { Claims } from './claims.js';
 import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import { imagesPerCallWithin } from './limits.js';
+import { Lead } from './lead.js';
 import { LimitUse, countImages, measuredCall, measuredWait } from './metrics.js';
 import { OpenBudgets } from './open-budgets.js';
 import type { TeacherConfig } from './registry.js';
@@ -44,9 +45,6 @@ const STOOD_STILL: QueryOutcome = {
   kind: 'unreachable',
   message: 'this process stood still and may have been replaced',
 };
-/** Calls that are told their turn ahead by what the last ones took; a longer one than this is an exception. */
-const MAX_LEAD_MS = 50;
-const LEAD_CALLS = 8;
 const RUN_PATTERN = /^[\w=.-]{1,128}$/;
 
 export interface LabellerOptions {
@@ -82,8 +80,7 @@ export class Labeller {
   readonly limitUse: LimitUse;
   readonly budgets: OpenBudgets;
   readonly breaker: CircuitBreaker;
-  /** How long it takes from a call's turn until it may leave, as the last calls had it. */
-  #leadMs = 0;
+  readonly #lead = new Lead();
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
   /** Images that another replica asked about when this one wanted to. */
@@ -332,7 +329,7 @@ export class Labeller {
       for (;;) {
         await this.breaker.pass(session.signal);
         permit = await measuredWait(config.name, clock, () =>
-          limiter.acquire({ images, run, phase }, session.signal, this.#leadMs),
+          limiter.acquire({ images, run, phase }, session.signal, this.#lead.ms),
         );
         session.throwIfStopped();
         const beganMs = clock.monotonicMs();
@@ -340,7 +337,7 @@ export class Labeller {
         if (granted > 0) await ledger.dispatch(call.callId);
         else granted = await ledger.reserve({ ...reservation, dispatched: true });
         if (granted > 0) {
-          this.#leadMs += (Math.min(clock.monotonicMs() - beganMs, MAX_LEAD_MS) - this.#leadMs) / LEAD_CALLS;
+          this.#lead.note(clock.monotonicMs() - beganMs);
           break;
         }
         permit.release();
