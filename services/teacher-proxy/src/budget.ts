@@ -185,7 +185,6 @@ export class Ledger {
   #record: Loaded | undefined;
   #waiting: Change[] = [];
   #writing = false;
-  #committing: Promise<void> | undefined;
   #onChanged: (() => void)[] = [];
   /** Holders that this process answers for: how many tasks need each, and when its last write began. */
   readonly #joined = new Map<string, { tasks: number; aliveAtMs: number }>();
@@ -373,12 +372,6 @@ export class Ledger {
     return all.some((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
   }
 
-  /** Resolves when no write that has begun by the next turn of the event loop is under way any more. */
-  async afterWrites(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    await this.#committing;
-  }
-
   async read(): Promise<LedgerRecord> {
     return this.#change((record) => structuredClone(record));
   }
@@ -525,7 +518,7 @@ export class Ledger {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      await (this.#committing = this.#commit(batch));
+      await this.#commit(batch);
     }
     this.#writing = false;
   }

@@ -477,8 +477,6 @@ export class Labeller {
           }
         });
         try {
-          // The next call, whose turn this one's end was, is held up by its own write only.
-          await ledger.afterWrites();
           await cache.putMany(entries);
         } catch (error) {
           // Paid for and not kept: spent, and shown as such.
