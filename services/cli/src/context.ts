@@ -5,6 +5,7 @@ import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import type { Command } from 'commander';
 import type { Output } from './output.js';
 import { wayTo } from './remote.js';
+import type { RemoteOptions } from './remote.js';
 import { DEFAULT_STATE_FOLDER, openSession } from './session.js';
 import type { Session } from './session.js';
 import type { Override } from './run-file.js';
@@ -19,16 +20,9 @@ export interface CommandContext {
   setExitCode(code: number): void;
 }
 
-export interface GlobalOptions {
+export interface GlobalOptions extends RemoteOptions {
   state: string;
   orchestrator?: string;
-  tokenEnv?: string;
-  tokenFile?: string;
-  tls?: boolean;
-  caFile?: string;
-  certFile?: string;
-  keyFile?: string;
-  serverName?: string;
   json?: boolean;
   verbose?: boolean;
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ConfigError } from '@bbdistill/common';
+import { ConfigError, defined } from '@bbdistill/common';
 import type { ConnectOptions } from '@bbdistill/common';
 
 /** How a remote orchestrator is reached, as told on the command line. */
@@ -20,12 +20,7 @@ export async function wayTo(options: RemoteOptions): Promise<ConnectOptions> {
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new ConfigError('--cert-file and --key-file go together: name both or none');
   }
-  const files = {
-    ...(caFile !== undefined && { caFile }),
-    ...(certFile !== undefined && { certFile }),
-    ...(keyFile !== undefined && { keyFile }),
-    ...(serverName !== undefined && { serverName }),
-  };
+  const files = defined({ caFile, certFile, keyFile, serverName });
   const token = await tokenOf(options);
   return {
     ...(token !== undefined && { token }),

@@ -1,3 +1,4 @@
+import { defined } from '@bbdistill/common';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import { recipeNamed } from '@bbdistill/student-trainer';
 import type { RunSettings } from './run-file.js';
@@ -60,11 +61,5 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages, topol
     threads: settings.threads ?? 0,
     overlap: settings.overlap,
     seed: settings.seed,
-  };
-}
-
-function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }

@@ -1,4 +1,5 @@
-import { BBDISTILL_VERSION } from '@bbdistill/common';
+import { BBDISTILL_VERSION, QUERY_COUNTS } from '@bbdistill/common';
+import type { QueryCountName } from '@bbdistill/common';
 import type { TeacherDescription__Output } from '@bbdistill/common/gen/bbdistill/v1/TeacherDescription.js';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
 import type { Report } from './report/index.js';
@@ -107,25 +108,11 @@ function imagesIn(shards: RunOutcome['mixed']): number {
   return shards.reduce((sum, { images }) => sum + (images?.images ?? 0), 0);
 }
 
-const COUNTS = [
-  'asked',
-  'cached',
-  'coalesced',
-  'billed',
-  'failed',
-  'retried',
-  'unresolved',
-  'unknown',
-  'reasked',
-  'abstained',
-  'completed',
-  'dropped',
-] as const;
-type Counts = Record<(typeof COUNTS)[number], number>;
+type Counts = Record<QueryCountName, number>;
 
 function countsOf(lines: readonly UsageLine__Output[]): Counts {
-  const total = (name: (typeof COUNTS)[number]) => lines.reduce((sum, { counts }) => sum + (counts?.[name] ?? 0), 0);
-  return Object.fromEntries(COUNTS.map((name) => [name, total(name)])) as Counts;
+  const total = (name: QueryCountName) => lines.reduce((sum, { counts }) => sum + (counts?.[name] ?? 0), 0);
+  return Object.fromEntries(QUERY_COUNTS.map((name) => [name, total(name)])) as Counts;
 }
 
 /** Seconds in which at least one of the stages was under way, over all attempts of the run. */

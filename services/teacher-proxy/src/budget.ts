@@ -146,7 +146,7 @@ export interface LedgerOptions {
   clock: Clock;
   /** A process that shows no life for so long is taken for dead. Longer than a call may take. */
   leaseMs: number;
-  /** For how long to step aside after another process's write came first; absent: not at all. */
+  /** For how long to wait after another process's write came first; absent: not at all. */
   random?: RandomStream;
   /** The operator's ceilings over all runs. */
   budget?: TeacherBudget;
@@ -160,7 +160,7 @@ const DEFAULT_WARN_AT = 0.8;
 /** How much sooner a process itself doubts its claim than others do. */
 const CLAIM_MARGIN_MS = 2_000;
 const BEATS_PER_LEASE = 4;
-const MAX_STEP_ASIDE_MS = 16;
+const MAX_CONFLICT_BACKOFF_MS = 16;
 
 interface Loaded {
   value: LedgerRecord;
@@ -183,6 +183,8 @@ type Change = {
  */
 export class Ledger {
   #record: Loaded | undefined;
+  /** What was read or written last, also while another process's write makes it old. */
+  #lastSeen: LedgerRecord | undefined;
   #waiting: Change[] = [];
   #writing = false;
   #onChanged: (() => void)[] = [];
@@ -365,7 +367,7 @@ export class Ledger {
    * Only {@link reserve} decides.
    */
   seemsSpent(run: string, budget: Budget): boolean {
-    const record = this.#record?.value;
+    const record = this.#lastSeen;
     if (!record) return true;
     const freeLeft = this.#freeLeft(record);
     const all = [{ budget, spent: spentBy(record, run) }, ...this.#ceilings(record)];
@@ -524,10 +526,11 @@ export class Ledger {
   }
 
   async #commit(batch: Change[]): Promise<void> {
-    for (let meetings = 0; ; meetings++) {
+    for (let conflicts = 0; ; conflicts++) {
       try {
-        if (meetings > 0) await this.#stepAside(meetings);
+        if (conflicts > 0) await this.#backOff(conflicts);
         const { value, bytes, revision } = (this.#record ??= await this.#load());
+        this.#lastSeen = value;
         const beganMs = this.options?.clock.monotonicMs() ?? 0;
         this.#warnings = [];
         this.#entering = [];
@@ -582,10 +585,10 @@ export class Ledger {
     }
   }
 
-  /** Replicas that write at the same moment would meet again and again. */
-  async #stepAside(meetings: number): Promise<void> {
+  /** Replicas that write at the same moment would be in each other's way again and again. */
+  async #backOff(conflicts: number): Promise<void> {
     const { clock, random } = this.options ?? {};
-    if (clock && random) await clock.sleep(random.between(0, Math.min(MAX_STEP_ASIDE_MS, 2 ** meetings)));
+    if (clock && random) await clock.sleep(random.between(0, Math.min(MAX_CONFLICT_BACKOFF_MS, 2 ** conflicts)));
   }
 
   async #load(): Promise<Loaded> {

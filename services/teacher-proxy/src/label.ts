@@ -73,6 +73,13 @@ interface Call {
   revision?: number | undefined;
 }
 
+/** A call whose turn it is. */
+interface Turn {
+  permit: Permit;
+  /** Images that the budget allows it to ask about. */
+  granted: number;
+}
+
 /** The way of an image to the teacher: dedupe → cache → coalesce → wait → reserve and dispatch → call → store → settle. */
 export class Labeller {
   #calls = 0;
@@ -263,7 +270,7 @@ export class Labeller {
     const imagesPerCall = this.#imagesPerCall(session.task.images);
     const batches: Question[][] = [];
     for (let at = 0; at < questions.length; at += imagesPerCall) batches.push(questions.slice(at, at + imagesPerCall));
-    // Twice as many as may be in flight: while some are, the next ones have their reservation ready.
+    // Twice as many as may be in flight: while some are, the next ones have their record written and wait for their turn.
     let claimLost: ClaimLostError | undefined;
     const workers = Array.from({ length: Math.min(2 * concurrency, batches.length) }, async () => {
       for (let batch = batches.shift(); batch && !session.stopped && !claimLost; batch = batches.shift()) {
@@ -313,48 +320,20 @@ export class Labeller {
     holder: string,
     wanted: Question[],
   ): Promise<{ asked: Question[]; outcome: QueryOutcome }> {
-    const { ledger, calls, config, teacher, limiter, clock } = this.options;
+    const { calls, config, teacher, clock } = this.options;
     const call: Call = { teacher: config.name, unit: session.unit, callId: `${this.options.holder}.${++this.#calls}` };
     const written = calls.write({ ...call, state: 'asked', keys: wanted.map(({ hex }) => hex) });
     // Told where it is awaited.
     written.catch(() => undefined);
-    const { run, phase, budget } = session.task;
-    const images = wanted.length;
-    const reservation = { callId: call.callId, run, phase, unit: session.unit, holder, images, budget };
-    let permit: Permit | undefined;
-    let granted = 0;
+    let turn: Turn;
     try {
-      // The queue for the limit may be long: whoever has nothing left to spend hears of it before.
-      if (ledger.seemsSpent(run, budget)) granted = await this.#reserve(session, reservation);
-      for (;;) {
-        await this.breaker.pass(session.signal);
-        permit = await measuredWait(config.name, clock, () =>
-          limiter.acquire({ images, run, phase }, session.signal, this.#lead.ms),
-        );
-        session.throwIfStopped();
-        const beganMs = clock.monotonicMs();
-        call.revision = await written;
-        if (granted > 0) await ledger.dispatch(call.callId);
-        else granted = await ledger.reserve({ ...reservation, dispatched: true });
-        if (granted > 0) {
-          this.#lead.note(clock.monotonicMs() - beganMs);
-          break;
-        }
-        permit.release();
-        this.breaker.note(undefined);
-        granted = await this.#reserve(session, reservation);
-      }
-      for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) {
-        await clock.sleep(waitMs, session.signal);
-      }
-      // Frozen in between for so long that others may have taken over: say once more that the call goes out.
-      while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
+      turn = await this.#turn(session, holder, call, wanted.length, written);
     } catch (error) {
-      permit?.release();
       this.breaker.note(undefined);
       await this.#giveBack(call, written);
       throw error;
     }
+    const { permit, granted } = turn;
     const asked = wanted.slice(0, granted);
     let outcome: QueryOutcome;
     try {
@@ -370,6 +349,52 @@ export class Labeller {
     }
     await this.#settle(session, call, asked, outcome);
     return { asked, outcome };
+  }
+
+  /**
+   * Waits for a call's turn, and leaves it where the next thing to do is to send it: in the ledger as dispatched.
+   * @throws BudgetExhaustedError, ClaimLostError, CancelledError, UnavailableError; nothing was sent then
+   */
+  async #turn(
+    session: Session,
+    holder: string,
+    call: Call,
+    images: number,
+    written: Promise<number | undefined>,
+  ): Promise<Turn> {
+    const { ledger, config, limiter, clock } = this.options;
+    const { run, phase, budget } = session.task;
+    const reservation = { callId: call.callId, run, phase, unit: session.unit, holder, images, budget };
+    // The queue for the limit may be long: whoever has nothing left to spend hears of it before.
+    let granted = ledger.seemsSpent(run, budget) ? await this.#reserve(session, reservation) : 0;
+    for (;;) {
+      await this.breaker.pass(session.signal);
+      const permit = await measuredWait(config.name, clock, () =>
+        limiter.acquire({ images, run, phase }, session.signal, this.#lead.ms),
+      );
+      try {
+        session.throwIfStopped();
+        const beganMs = clock.monotonicMs();
+        call.revision = await written;
+        if (granted > 0) await ledger.dispatch(call.callId);
+        else granted = await ledger.reserve({ ...reservation, dispatched: true });
+        if (granted > 0) {
+          this.#lead.note(clock.monotonicMs() - beganMs);
+          for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) {
+            await clock.sleep(waitMs, session.signal);
+          }
+          // Frozen in between for so long that others may have taken over: say once more that the call goes out.
+          while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
+          return { permit, granted };
+        }
+      } catch (error) {
+        permit.release();
+        throw error;
+      }
+      permit.release();
+      this.breaker.note(undefined);
+      granted = await this.#reserve(session, reservation);
+    }
   }
 
   /** Waits while calls under way hold the rest of the budget: they may turn out not to have been charged. */

@@ -338,7 +338,7 @@ export class SharedLimiter implements Limiter {
     for (;;) {
       const nowMs = this.#nowMs();
       this.#failOverdue(nowMs);
-      if (this.#hasGifts(nowMs)) void this.#sync();
+      if (this.#hasSlotsToGive(nowMs)) void this.#sync();
       const next = this.#queue.peek();
       if (!next) return this.#rest(nowMs);
       if (this.#heldOff.untilMs > nowMs) {
@@ -402,7 +402,6 @@ export class SharedLimiter implements Limiter {
     if (!record || !me || nowMs - this.#lastBeatMs >= SLOT_BEAT_MS) return true;
     const wallMs = this.options.clock.nowMs();
     if (short.some((purse) => this.#wanted(record, purse, nowMs, wallMs) > 0)) return true;
-    if (this.#purses.some((purse) => this.#giveable(record, purse, nowMs) > 0)) return true;
     const { urgency, waiting } = this.#demand();
     return me.urgency !== urgency || String(me.waiting) !== String(waiting);
   }
@@ -455,13 +454,8 @@ export class SharedLimiter implements Limiter {
   }
 
   /** Whether others wait for slots that are of no use here: they must not wait for the next beat. */
-  #hasGifts(nowMs: number): boolean {
-    const record = this.#record;
-    if (!record?.holders[this.options.holder]) return false;
-    return this.#purses.some(
-      (purse) =>
-        Math.min(purse.available(nowMs), surplus(record, purse.rule, this.options.holder, this.#hasServed(nowMs))) > 0,
-    );
+  #hasSlotsToGive(nowMs: number): boolean {
+    return this.#purses.some((purse) => Math.min(purse.available(nowMs), this.#owed(purse, nowMs)) > 0);
   }
 
   #hasServed(nowMs: number): boolean {

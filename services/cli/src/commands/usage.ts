@@ -1,3 +1,4 @@
+import { QUERY_COUNTS } from '@bbdistill/common';
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
@@ -6,21 +7,6 @@ interface UsageOptions extends GlobalOptions {
   teacher?: string;
   run?: string;
 }
-
-const COLUMNS = [
-  'asked',
-  'cached',
-  'coalesced',
-  'billed',
-  'failed',
-  'retried',
-  'unresolved',
-  'unknown',
-  'reasked',
-  'abstained',
-  'completed',
-  'dropped',
-] as const;
 
 export function usageCommand(context: CommandContext): Command {
   const command = new Command('usage')
@@ -35,10 +21,10 @@ export function usageCommand(context: CommandContext): Command {
         line.teacher,
         line.runId,
         line.phase.replace('PHASE_', '').toLowerCase(),
-        ...COLUMNS.map((column) => String(line.counts?.[column] ?? 0)),
+        ...QUERY_COUNTS.map((column) => String(line.counts?.[column] ?? 0)),
         `${(line.costMicros / 1e6).toFixed(4)} ${line.currency}`,
       ]);
-      const table = [['teacher', 'run', 'phase', ...COLUMNS, 'cost'], ...rows];
+      const table = [['teacher', 'run', 'phase', ...QUERY_COUNTS, 'cost'], ...rows];
       const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
       for (const row of table) {
         context.output.stdout(

@@ -150,11 +150,11 @@ export async function checkTeacher(
       return { check: { ...check, problem } };
     }
     const images = await options.images(facts);
-    const { header, bytes, bytesPerImage }: CanonicalRequests = teacher.canonicalRequests(images);
-    const keys = answerKeys({ header, bytes, bytesPerImage }, images.count, cacheIdentity);
+    const requests = teacher.canonicalRequests(images);
+    const keys = answerKeys(requests, images.count, cacheIdentity);
     const before = await cache.getMany(keys);
     check.cached = before.filter((entry) => entry !== undefined).length;
-    options.onPlan?.(planOf(config, images.count, check.cached, bytesPerImage));
+    options.onPlan?.(planOf(config, images.count, check.cached, requests.bytesPerImage));
     const fresh = selectImages(
       images,
       before.flatMap((entry, index) => (entry ? [] : [index])),
@@ -173,16 +173,12 @@ export async function checkTeacher(
     check.limits.learnt = teacher.hints;
     if (teacher.retryAfterMs !== undefined) check.limits.retryAfterMs = teacher.retryAfterMs;
     const found = await cache.getMany(keys);
-    const answers = readAnswers(
-      found.map((entry) => entry?.raw),
-      classes,
-      teacher.answer,
-    );
-    check.answers = answers.rows;
-    problem ??= teacher.complaint ?? answers.rows.find((row) => row.problem !== undefined)?.problem;
+    check.answers = found.map((entry) => readAnswer(entry?.raw, classes, teacher.answer));
+    problem ??= teacher.complaint ?? check.answers.find((answer) => answer.problem !== undefined)?.problem;
     problem ??= found.includes(undefined) ? 'it answered only a part of the images' : undefined;
     if (problem !== undefined) check.problem = problem;
-    return { check, images, answers: answers.batch };
+    const { answers } = await proxy.lookUp(config.name, images, classes);
+    return { check, images, answers };
   } finally {
     await proxy.close();
   }
@@ -256,38 +252,16 @@ function planOf(config: TeacherConfig, images: number, cached: number, bytesPerI
   return { images, cached, calls, costMicros: fresh * perImageMicros + calls * perCallMicros };
 }
 
-function readAnswers(
-  raws: readonly (RawAnswer | undefined)[],
-  classes: number,
-  form: AnswerForm,
-): { rows: CheckedAnswer[]; batch: AnswerBatch } {
-  const count = raws.length;
-  const targets = new Float32Array(count * classes);
-  const answered = new Uint8Array(count);
-  const provenance = {
-    form: describeForm(form),
-    completed: new Float32Array(count),
-    dropped: new Float32Array(count),
-    abstained: new Uint8Array(count),
-  };
-  const rows = raws.map((raw, index): CheckedAnswer => {
-    if (raw === undefined) return {};
-    const said = { raw: typeof raw === 'string' ? raw : Array.from(raw) };
-    const target = new Float32Array(classes);
-    const result = normaliseAnswer(raw, target, form);
-    if (!result.ok) return { ...said, problem: result.message };
-    if (result.kind === 'abstained') {
-      provenance.abstained[index] = 1;
-      return { ...said, abstained: result.message };
-    }
-    targets.set(target, index * classes);
-    answered[index] = 1;
-    const { completed, dropped } = result;
-    provenance.completed[index] = completed;
-    provenance.dropped[index] = dropped;
-    return { ...said, target: Array.from(target), completed, dropped };
-  });
-  return { rows, batch: { count, classes, targets, answered, provenance } };
+/** What the teacher said of one image, and what it becomes. */
+function readAnswer(raw: RawAnswer | undefined, classes: number, form: AnswerForm): CheckedAnswer {
+  if (raw === undefined) return {};
+  const said = { raw: typeof raw === 'string' ? raw : Array.from(raw) };
+  const target = new Float32Array(classes);
+  const result = normaliseAnswer(raw, target, form);
+  if (!result.ok) return { ...said, problem: result.message };
+  if (result.kind === 'abstained') return { ...said, abstained: result.message };
+  const { completed, dropped } = result;
+  return { ...said, target: Array.from(target), completed, dropped };
 }
 
 function highestClass(labels: Readonly<Record<string, number | null>>): number {

@@ -208,8 +208,8 @@ function identities(report: Report): string {
       ['unknown', q.unknown],
     ]),
     item(q.billed, 'billed', [
-      ['for real', seeds.billed],
-      ['for mixed', mixup.billed],
+      ['for real images', seeds.billed],
+      ['for mixed images', mixup.billed],
       ['for CVAE images', cvae.billed],
     ]),
   ].join(

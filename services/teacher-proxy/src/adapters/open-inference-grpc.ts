@@ -1,8 +1,8 @@
-import { BbdError, asBbdError, connect } from '@bbdistill/common';
-import type { ClientTlsFiles, ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
+import { BbdError, asBbdError, connect, defined } from '@bbdistill/common';
+import type { ImageBatch, ResponseReadOf, ServiceClient } from '@bbdistill/common';
 import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
-import type { TeacherConfig, TlsConfig } from '../registry.js';
+import type { TeacherConfig } from '../registry.js';
 import { TEACHER_AUTH, TEACHER_TLS } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
@@ -52,7 +52,7 @@ export class OpenInferenceGrpcTeacher implements Teacher {
     this.#address = (config.url ?? '').replace(/^grpcs?:\/\//, '');
     this.#client = connect(SERVICE, this.#address, {
       maxMessageBytes: MAX_REPLY_BYTES,
-      ...(config.url?.startsWith('grpcs://') && { tls: clientFiles(config.tls) }),
+      ...(config.url?.startsWith('grpcs://') && { tls: defined(config.tls ?? {}) }),
     });
   }
 
@@ -185,15 +185,6 @@ export class OpenInferenceGrpcTeacher implements Teacher {
       ...(auth && { metadata: { [auth[0].toLowerCase()]: auth[1] } }),
     };
   }
-}
-
-function clientFiles({ caFile, certFile, keyFile, serverName }: TlsConfig = {}): ClientTlsFiles {
-  return {
-    ...(caFile !== undefined && { caFile }),
-    ...(certFile !== undefined && { certFile }),
-    ...(keyFile !== undefined && { keyFile }),
-    ...(serverName !== undefined && { serverName }),
-  };
 }
 
 function numbersOf(tensor: OutputTensor, raw: Uint8Array | undefined): Float32Array | undefined {
