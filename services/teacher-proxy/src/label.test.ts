@@ -1,6 +1,6 @@
 import { CancelledError, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hastyClock } from '../../../test/helpers/hasty-clock.js';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
@@ -167,6 +167,19 @@ describe('label', () => {
     expect(again.counts).toEqual(first.counts);
     expect(teacher.asked.images).toBe(20);
     expect((await lines())[0]!.counts.asked).toBe(20);
+  });
+
+  it('an answer - is stored though the ledger does not answer: what is paid for waits for no call to come', async () => {
+    let goOn: () => void = () => undefined;
+    const standstill = new Promise<void>((resolve) => (goOn = resolve));
+    const { label, teacher } = setUp({ limits: { imagesPerCall: 1, concurrency: 1 } });
+    const put = vi.spyOn(cache, 'putMany');
+    state.beforeWrite = (key) => (key.startsWith('ledger/') && teacher.asked.calls > 0 ? standstill : undefined);
+    const labelled = label(range(2));
+    await vi.waitFor(() => expect(put).toHaveBeenCalledOnce());
+    expect(teacher.asked.calls).toBe(1);
+    goOn();
+    expect((await labelled).counts.settled).toBe(2);
   });
 
   it('the same images at the same time - cost one query', async () => {
