@@ -52,6 +52,8 @@ describeWithNats('NATS stores over outages and among clients', () => {
       })();
       const keys = Array.from({ length: 50 }, (_, i) => `jobs/${i}`);
       const revisions = await Promise.all(keys.map((key) => state.create(key, bytesOf(key))));
+      // A watch tells the newest of a key: without this it may pass over what the update below replaces.
+      await waitFor('what was made before', () => seen.length === keys.length, OUTAGE_WAIT_MS);
       const during = await outage(() => state.update('jobs/0', bytesOf('again'), revisions[0]!));
       await state.create('jobs/after', bytesOf('after'));
       for (const key of keys.slice(1)) expect(textOf((await state.get(key))!.value)).toBe(key);
