@@ -1,179 +1,239 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RandomStream } from '@bbdistill/common';
+import { RandomStream, openNatsStores, systemClock } from '@bbdistill/common';
+import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import type { MeteredTeacher } from '../helpers/metered-teacher.js';
 import { startNatsServer } from '../helpers/nats-server.js';
 import { Replica, labelShard } from '../helpers/proxy-replicas.js';
 import { waitFor } from '../helpers/wait-for.js';
+import { closeBooks } from './proxy-books.js';
+import type { Books } from './proxy-books.js';
+
+/** How the work is cut, and how slow the teacher is. */
+export interface ProxyLoad {
+  imagesPerShard: number;
+  imagesPerCall: number;
+  /** Shards that each replica labels at once. */
+  shardsPerReplica: number;
+  /** Of the teacher; also what keeps the run alive until the last fault. */
+  imagesPerSecond: number;
+  latencyMs: number;
+  timeoutMs: number;
+}
 
 export interface ProxyChaosOptions {
   folder: string;
-  images: number;
   replicas: number;
-  faults: number;
   seed: number;
   /** How long a replica is frozen or cut off, ms. */
   awayMs: [number, number];
-  /** Of the teacher; also what keeps the run alive until the last fault. */
-  imagesPerSecond: number;
-  budgetImages: number;
+  load: ProxyLoad;
   say?: (line: string) => void;
 }
 
-export interface ProxyChaosResult {
+export interface ProxyWork {
+  run: string;
+  /** Of the first image: no two works have an image in common. */
+  start: number;
+  images: number;
+  faults: number;
+  budgetImages: number;
+}
+
+export interface ProxyChaosResult extends Books {
   faults: Record<string, number>;
+  /** Faults that there were no images left for. */
+  faultsLeft: number;
   /** Images that ended with an answer. */
   answered: number;
+  /** Shards that ended for want of budget. */
   exhausted: number;
-  /** What the teacher charged for, and how many different images that were. */
-  metered: number;
-  distinct: number;
-  /** Images that the teacher had open when a replica was killed, frozen or cut off. */
-  openAtFaults: number;
-  billed: number;
-  settled: number;
-  unknown: number;
-  reasked: number;
-  retried: number;
-  asked: number;
   turnedAway: number;
   seconds: number;
 }
 
-const SHARD_IMAGES = 100;
-const IMAGES_PER_CALL = 20;
-const TIMEOUT_MS = 2_000;
-const SHARDS_PER_REPLICA = 2;
-const WAY_MS = 50;
+const NAMESPACE = 'chaos';
+const TEACHER = 'metered';
+const FAILED_PART = 0.1;
 const RECOVERY_TIMEOUT_MS = 120_000;
+/** How long a worker waits where more of the images than of the faults is over: the run has to last until the last one. */
+const AHEAD_PAUSE_MS = 10_000;
+const PACE_POLL_MS = 200;
+const KINDS = ['kill', 'freeze', 'cut'] as const;
 
-const teacherConfig = (teacher: MeteredTeacher, imagesPerSecond: number) => ({
-  adapter: 'open-inference-http',
-  url: teacher.url,
-  model: teacher.model,
-  limits: { imagesPerCall: IMAGES_PER_CALL, concurrency: 16, imagesPerSecond, timeoutMs: TIMEOUT_MS },
-  price: { perImage: 0.001 },
-});
+interface Standing {
+  faults: number;
+  shards: number[];
+  left: number;
+  answered: number;
+  exhausted: number;
+}
 
-/**
- * One run over several replicas, which are killed, frozen and cut off from NATS one after the other while the teacher
- * fails a tenth of its calls. A fault waits until the replica of the last one labels again.
- */
-export async function runProxyChaos(options: ProxyChaosOptions): Promise<ProxyChaosResult> {
-  const { folder, images, faults, seed, budgetImages, say = () => undefined } = options;
-  const beganMs = performance.now();
-  await using nats = await startNatsServer();
-  await using teacher = await startMeteredTeacher({ latencyMs: 150, failPart: 0.1 });
-  const replicas = await Promise.all(
-    Array.from({ length: options.replicas }, (_, n) =>
-      Replica.start(`replica-${n}`, {
-        natsPort: nats.port,
-        namespace: 'chaos',
-        folder,
-        teacher: teacherConfig(teacher, options.imagesPerSecond),
-        patienceMs: 3_000,
-      }),
-    ),
-  );
-  const random = new RandomStream(seed, 'proxy-chaos');
-  const result = { faults: {} as Record<string, number>, answered: 0, exhausted: 0, openAtFaults: 0 };
-  const done = replicas.map(() => 0);
-  const shards: number[] = [];
-  for (let start = 0; start < images; start += SHARD_IMAGES) shards.push(start);
-  let left = shards.length;
-  const faultTimesMs: number[] = [];
-  try {
-    const workers = replicas.flatMap((replica, index) =>
-      Array.from({ length: SHARDS_PER_REPLICA }, async () => {
-        while (left > 0) {
-          const start = shards.shift();
-          if (start === undefined) {
-            await delay(100);
-            continue;
-          }
-          const count = Math.min(SHARD_IMAGES, images - start);
-          try {
-            const answered = await labelShard(replica, { run: 'chaos', start, count, budgetImages });
-            if (answered < count) throw new Error(`${count - answered} images stayed without an answer`);
-            result.answered += answered;
-            done[index]!++;
-            left--;
-          } catch (error) {
-            if ((error as { code?: string }).code === 'BUDGET_EXHAUSTED') {
-              result.exhausted++;
-              left--;
-              continue;
-            }
-            // Whoever is free takes it up again.
-            shards.push(start);
-            await delay(200);
-          }
-        }
-      }),
+/** Replicas on one NATS and one teacher that fails a tenth of its calls, and what is done to them. */
+export class ProxyChaos implements AsyncDisposable {
+  readonly #random: RandomStream;
+  /** Of all runs. */
+  readonly #faultTimesMs: number[] = [];
+
+  private constructor(
+    private readonly options: ProxyChaosOptions,
+    private readonly nats: Awaited<ReturnType<typeof startNatsServer>>,
+    private readonly teacher: MeteredTeacher,
+    private readonly config: object,
+    private readonly replicas: Replica[],
+  ) {
+    this.#random = new RandomStream(options.seed, 'proxy-chaos');
+  }
+
+  static async start(options: ProxyChaosOptions): Promise<ProxyChaos> {
+    const { load, folder } = options;
+    const nats = await startNatsServer();
+    const teacher = await startMeteredTeacher({ latencyMs: load.latencyMs, failPart: FAILED_PART });
+    const { imagesPerCall, imagesPerSecond, timeoutMs } = load;
+    const config = {
+      adapter: 'open-inference-http',
+      url: teacher.url,
+      model: teacher.model,
+      limits: { imagesPerCall, concurrency: 16, imagesPerSecond, timeoutMs },
+      price: { perImage: 0.001 },
+    };
+    const replicas = await Promise.all(
+      Array.from({ length: options.replicas }, (_, n) =>
+        Replica.start(`replica-${n}`, {
+          natsPort: nats.port,
+          namespace: NAMESPACE,
+          folder,
+          teacher: config,
+          patienceMs: 3_000,
+        }),
+      ),
     );
-    const faulting = (async () => {
-      for (let fault = 0; fault < faults && left > 0; fault++) {
-        const index = random.integer(replicas.length);
-        const replica = replicas[index]!;
-        const kind = (['kill', 'freeze', 'cut'] as const)[fault % 3]!;
-        const awayMs = random.between(...options.awayMs);
-        await waitFor(
-          'calls under way',
-          async () => (await teacher.summary()).openImages > 0 || left === 0,
-          RECOVERY_TIMEOUT_MS,
-        );
-        const faultAtMs = Date.now();
-        result.faults[kind] = (result.faults[kind] ?? 0) + 1;
-        faultTimesMs.push(faultAtMs);
-        const before = done[index]!;
-        if (kind === 'kill') {
-          await replica.kill();
-          await replica.start();
-        } else if (kind === 'freeze') {
-          replica.child.kill('SIGSTOP');
-          await delay(awayMs);
-          replica.child.kill('SIGCONT');
-        } else {
-          replica.relay.cut();
-          await delay(awayMs);
-          replica.relay.mend();
-        }
-        await waitFor('the replica to label again', () => done[index]! > before || left === 0, RECOVERY_TIMEOUT_MS);
-        say(`fault ${fault + 1}: ${kind} of ${replica.name}; ${left} shards left`);
-      }
-    })();
-    await Promise.all([...workers, faulting]);
-    const settledUsage = await waitFor(
-      'all calls to have an end',
-      async () => {
-        const { lines } = await replicas[0]!.client.unary('Usage', { teacher: 'metered' });
-        const counts = lines[0]!.counts!;
-        return counts.unresolved === 0 || result.exhausted > 0 ? counts : undefined;
-      },
-      RECOVERY_TIMEOUT_MS,
+    return new ProxyChaos(options, nats, teacher, config, replicas);
+  }
+
+  /**
+   * One run over all replicas, which are killed, frozen and cut off from NATS one after the other. A fault waits until
+   * the replica of the last one has labelled a shard that it was given when it was back.
+   */
+  async run(work: ProxyWork): Promise<ProxyChaosResult> {
+    const beganMs = performance.now();
+    const { imagesPerShard } = this.options.load;
+    const shards: number[] = [];
+    for (let at = 0; at < work.images; at += imagesPerShard) shards.push(work.start + at);
+    const standing: Standing = { faults: 0, shards, left: shards.length, answered: 0, exhausted: 0 };
+    const workers = this.replicas.flatMap((replica) =>
+      Array.from({ length: this.options.load.shardsPerReplica }, () => this.#labelAll(replica, work, standing)),
     );
-    const meter = await teacher.summary();
-    const { calls } = await teacher.meter();
-    for (const atMs of faultTimesMs) {
-      // What left just before the fault comes in just after it.
-      const open = calls.filter((call) => call.openedAtMs <= atMs + WAY_MS && (call.closedAtMs ?? Infinity) >= atMs);
-      result.openAtFaults += open.reduce((sum, call) => sum + call.images, 0);
-    }
-    const { billed, settled, unknown, reasked, retried, asked } = settledUsage;
+    const [faults] = await Promise.all([this.#strike(work, standing), ...workers]);
+    const books = await this.#closeBooks(work);
+    const { answered, exhausted } = standing;
     return {
-      ...result,
-      metered: meter.images,
-      distinct: meter.distinct,
-      turnedAway: meter.turnedAway.length,
-      billed,
-      settled,
-      unknown,
-      reasked,
-      retried,
-      asked,
+      faults,
+      faultsLeft: work.faults - Object.values(faults).reduce((sum, count) => sum + count, 0),
+      answered,
+      exhausted,
+      turnedAway: (await this.teacher.summary()).turnedAway.length,
+      ...books,
       seconds: Math.round((performance.now() - beganMs) / 1000),
     };
-  } finally {
-    await Promise.all(replicas.map((replica) => replica[Symbol.asyncDispose]()));
+  }
+
+  /** Labels shards by one replica as long as there are any. */
+  async #labelAll(replica: Replica, work: ProxyWork, standing: Standing): Promise<void> {
+    while (standing.left > 0) {
+      await this.#pace(work, standing);
+      if (standing.shards.length === 0) await delay(100);
+      else if (!(await this.#labelNext(replica, work, standing))) await delay(200);
+    }
+  }
+
+  async #pace(work: ProxyWork, standing: Standing): Promise<void> {
+    const shards = Math.ceil(work.images / this.options.load.imagesPerShard);
+    const isAhead = () =>
+      standing.faults < work.faults && 1 - standing.left / shards > (standing.faults + 1) / (work.faults + 1);
+    const untilMs = performance.now() + AHEAD_PAUSE_MS;
+    while (isAhead() && performance.now() < untilMs) await delay(PACE_POLL_MS);
+  }
+
+  /** Labels the next shard; where that fails it is taken up again by whoever is free. @returns whether it has an end */
+  async #labelNext(replica: Replica, work: ProxyWork, standing: Standing): Promise<boolean> {
+    const { run, budgetImages } = work;
+    const start = standing.shards.shift();
+    if (start === undefined) return standing.left === 0;
+    const count = Math.min(this.options.load.imagesPerShard, work.start + work.images - start);
+    try {
+      const answered = await labelShard(replica, { run, start, count, budgetImages });
+      if (answered < count) throw new Error(`${count - answered} images stayed without an answer`);
+      standing.answered += answered;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'BUDGET_EXHAUSTED') {
+        standing.shards.push(start);
+        return false;
+      }
+      standing.exhausted++;
+    }
+    standing.left--;
+    return true;
+  }
+
+  /** @returns how many faults there were of each kind */
+  async #strike(work: ProxyWork, standing: Standing): Promise<Record<string, number>> {
+    const { say = () => undefined } = this.options;
+    const faults: Record<string, number> = {};
+    const isOver = () => standing.left === 0;
+    for (let fault = 0; fault < work.faults; fault++) {
+      const isUnderWay = async () => (await this.teacher.summary()).openImages > 0 || isOver();
+      await waitFor('calls under way', isUnderWay, RECOVERY_TIMEOUT_MS);
+      if (isOver()) break;
+      const index = this.#random.integer(this.replicas.length);
+      const kind = KINDS[fault % KINDS.length]!;
+      const beganMs = performance.now();
+      this.#faultTimesMs.push(Date.now());
+      faults[kind] = (faults[kind] ?? 0) + 1;
+      await this.#inflict(kind, this.replicas[index]!);
+      const overMs = performance.now();
+      const labelsAgain = () => this.#labelNext(this.replicas[index]!, work, standing);
+      await waitFor(`replica ${index} to label again after ${kind}`, labelsAgain, RECOVERY_TIMEOUT_MS);
+      standing.faults++;
+      const seconds = [overMs - beganMs, performance.now() - overMs].map((ms) => (ms / 1000).toFixed(1));
+      say(
+        `fault ${fault + 1}: ${kind} of replica ${index} for ${seconds[0]} s, labels again after ${seconds[1]} s; ${standing.left} shards left`,
+      );
+    }
+    return faults;
+  }
+
+  async #inflict(kind: (typeof KINDS)[number], replica: Replica): Promise<void> {
+    const awayMs = this.#random.between(...this.options.awayMs);
+    if (kind === 'kill') {
+      await replica.kill();
+      await replica.start();
+    } else if (kind === 'freeze') {
+      replica.child.kill('SIGSTOP');
+      await delay(awayMs);
+      replica.child.kill('SIGCONT');
+    } else {
+      replica.relay.cut();
+      await delay(awayMs);
+      replica.relay.mend();
+    }
+  }
+
+  async #closeBooks(work: ProxyWork): Promise<Books> {
+    const servers = [`nats://127.0.0.1:${this.nats.port}`];
+    const stores = await openNatsStores({ servers, replicas: 1, clock: systemClock, namespace: NAMESPACE });
+    try {
+      const config = parseTeacherConfig(TEACHER, this.config);
+      const faultTimesMs = this.#faultTimesMs;
+      return await closeBooks({ state: stores.state, config, meter: this.teacher, work, faultTimesMs });
+    } finally {
+      await stores.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica[Symbol.asyncDispose]()));
+    await this.teacher[Symbol.asyncDispose]();
+    await this.nats[Symbol.asyncDispose]();
   }
 }

@@ -9,7 +9,17 @@ export interface MeterReading {
   /** Calls that the teacher has open now, and their images. */
   open: number;
   openImages: number;
-  calls: { images: number; openedAtMs: number; closedAtMs?: number }[];
+  calls: MeteredCall[];
+}
+
+export interface MeteredCall {
+  images: number;
+  /** Of each image its first four pixels, little endian. */
+  numbers: number[];
+  /** False where the teacher failed. */
+  isCharged: boolean;
+  openedAtMs: number;
+  closedAtMs?: number;
 }
 
 export type MeteredMode =

@@ -1,0 +1,163 @@
+import { systemClock } from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
+import { CallLog, Ledger, answerKeys, openTeacher } from '@bbdistill/teacher-proxy';
+import type { TeacherConfig } from '@bbdistill/teacher-proxy';
+import type { MeteredCall, MeteredTeacher } from '../helpers/metered-teacher.js';
+import { IMAGE_SHAPE, numberedPixels } from '../helpers/proxy-replicas.js';
+import { waitFor } from '../helpers/wait-for.js';
+import type { ProxyChaosResult, ProxyWork } from './proxy-chaos.js';
+
+/** What the ledger and the teacher's own meter say of one run; counts of images, each attempt counted. */
+export interface Books {
+  /** What the teacher charged for, and how many different images that were. */
+  metered: number;
+  distinct: number;
+  /** What the teacher failed on and didn't charge. */
+  meteredFailures: number;
+  settled: number;
+  unknown: number;
+  billed: number;
+  failed: number;
+  /** Images of the calls that the teacher had open when a replica was killed, frozen or cut off. */
+  openAtFaults: number;
+  /** In the ledger as `unknown`, and never come in at the teacher: their process died between the two. */
+  unsent: number;
+  /** Charged by the teacher more often than the ledger has them as settled or unknown. */
+  unaccounted: number;
+  /** In the ledger as `unknown` more often than the teacher had them open at a fault. */
+  lostWithoutFault: number;
+}
+
+interface BooksOptions {
+  state: StateStore;
+  config: TeacherConfig;
+  meter: MeteredTeacher;
+  work: ProxyWork;
+  faultTimesMs: readonly number[];
+}
+
+/** What left just before a fault comes in just after it. */
+const WAY_MS = 150;
+const CLOSE_TIMEOUT_MS = 60_000;
+
+/** Waits until no call of the run is open, and compares ledger and meter image by image. */
+export async function closeBooks({ state, config, meter, work, faultTimesMs }: BooksOptions): Promise<Books> {
+  const ledger = new Ledger(state, config.name, config.price);
+  const record = await waitFor(
+    'all calls to have an end',
+    async () => {
+      const read = await ledger.read();
+      return Object.values(read.open).every(({ run }) => run !== work.run) && read;
+    },
+    CLOSE_TIMEOUT_MS,
+  );
+  const books: Books = {
+    metered: 0,
+    distinct: 0,
+    meteredFailures: 0,
+    settled: 0,
+    unknown: 0,
+    billed: 0,
+    failed: 0,
+    openAtFaults: 0,
+    unsent: 0,
+    unaccounted: 0,
+    lostWithoutFault: 0,
+  };
+  for (const usage of Object.values(record.runs[work.run] ?? {})) {
+    books.settled += usage.settled;
+    books.unknown += usage.unknown;
+    books.failed += usage.failed;
+  }
+  books.billed = books.settled + books.unknown;
+  const unknownOf = await unknownByImage(new CallLog(state), config, work);
+  const { calls } = await meter.meter();
+  const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall) =>
+    faultTimesMs.some((atMs) => openedAtMs <= atMs + WAY_MS && closedAtMs >= atMs);
+  const charged = new Tally();
+  const open = new Tally();
+  for (const call of calls) {
+    const isOpen = wasOpen(call);
+    for (const number of call.numbers) {
+      if (number < work.start || number >= work.start + work.images) continue;
+      if (call.isCharged) charged.add(number);
+      else books.meteredFailures++;
+      if (isOpen) open.add(number);
+    }
+  }
+  books.metered = charged.total;
+  books.distinct = charged.size;
+  books.openAtFaults = open.total;
+  books.unsent = books.billed + books.failed - books.metered - books.meteredFailures;
+  for (let number = work.start; number < work.start + work.images; number++) {
+    // The one beyond those unknown is the one that was answered.
+    books.unaccounted += Math.max(0, charged.of(number) - 1 - unknownOf.of(number));
+    books.lostWithoutFault += Math.max(0, unknownOf.of(number) - open.of(number));
+  }
+  return books;
+}
+
+/** How often each image is in the ledger's records of calls that never came back. */
+async function unknownByImage(log: CallLog, config: TeacherConfig, work: ProxyWork): Promise<Tally> {
+  const teacher = await openTeacher(config, {}, systemClock);
+  const pixels = numberedPixels(work.start, work.images);
+  const requests = teacher.canonicalRequests({ count: work.images, shape: IMAGE_SHAPE, pixels });
+  const keys = answerKeys(requests, work.images, teacher.cacheIdentity);
+  const numbers = new Map(keys.map((key, index) => [key.toString('hex'), work.start + index]));
+  await teacher.close();
+  const unknown = new Tally();
+  for await (const { state, keys: lost } of log.list(config.name)) {
+    if (state !== 'unknown') continue;
+    for (const hex of lost) {
+      const number = numbers.get(hex);
+      if (number !== undefined) unknown.add(number);
+    }
+  }
+  return unknown;
+}
+
+class Tally {
+  readonly #counts = new Map<number, number>();
+  total = 0;
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  add(key: number): void {
+    this.#counts.set(key, this.of(key) + 1);
+    this.total++;
+  }
+
+  of(key: number): number {
+    return this.#counts.get(key) ?? 0;
+  }
+}
+
+/** What isn't as it should be; empty where everything is. */
+export function complaints(result: ProxyChaosResult, work: ProxyWork): string[] {
+  const { metered, distinct, settled, unknown, billed, openAtFaults, unsent } = result;
+  const found: string[] = [];
+  const check = (isGood: boolean, complaint: string) => void (isGood || found.push(complaint));
+  const again = metered - distinct;
+  check(again <= openAtFaults, `${again} images charged again, ${openAtFaults} were open at faults`);
+  check(unsent >= 0, `the teacher worked on ${-unsent} images more than the ledger has`);
+  check(unknown <= openAtFaults + unsent, `${unknown} images unknown, ${openAtFaults} were open at faults`);
+  check(
+    result.lostWithoutFault <= unsent,
+    `${result.lostWithoutFault} images unknown that weren't open at a fault, ${unsent} of them never sent`,
+  );
+  check(billed <= work.budgetImages, `${billed} images billed, ${work.budgetImages} allowed`);
+  check(metered <= work.budgetImages, `${metered} images charged, ${work.budgetImages} allowed`);
+  check(result.turnedAway === 0, `${result.turnedAway} calls turned away`);
+  if (result.exhausted > 0) {
+    check(billed === work.budgetImages, `ended at ${billed} of ${work.budgetImages} images of its budget`);
+    return found;
+  }
+  check(result.faultsLeft === 0, `the images ran out ${result.faultsLeft} faults before the last one`);
+  check(result.answered === work.images, `${work.images - result.answered} images have no answer`);
+  check(settled === work.images, `${settled} of ${work.images} images settled`);
+  check(distinct === work.images, `${distinct} of ${work.images} images charged`);
+  check(result.unaccounted === 0, `${result.unaccounted} images charged that the ledger doesn't have`);
+  return found;
+}
