@@ -19,6 +19,8 @@ export interface ProxyLoad {
   imagesPerSecond: number;
   latencyMs: number;
   timeoutMs: number;
+  /** How long a worker waits where a larger part of the images than of the faults is over; default 0. */
+  aheadPauseMs?: number;
 }
 
 export interface ProxyChaosOptions {
@@ -56,8 +58,6 @@ const NAMESPACE = 'chaos';
 const TEACHER = 'metered';
 const FAILED_PART = 0.1;
 const RECOVERY_TIMEOUT_MS = 120_000;
-/** How long a worker waits where more of the images than of the faults is over: the run has to last until the last one. */
-const AHEAD_PAUSE_MS = 10_000;
 const PACE_POLL_MS = 200;
 const KINDS = ['kill', 'freeze', 'cut'] as const;
 
@@ -151,7 +151,7 @@ export class ProxyChaos implements AsyncDisposable {
     const shards = Math.ceil(work.images / this.options.load.imagesPerShard);
     const isAhead = () =>
       standing.faults < work.faults && 1 - standing.left / shards > (standing.faults + 1) / (work.faults + 1);
-    const untilMs = performance.now() + AHEAD_PAUSE_MS;
+    const untilMs = performance.now() + (this.options.load.aheadPauseMs ?? 0);
     while (isAhead() && performance.now() < untilMs) await delay(PACE_POLL_MS);
   }
 

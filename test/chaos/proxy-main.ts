@@ -28,6 +28,8 @@ await using chaos = await ProxyChaos.start({
     imagesPerSecond: Number(values.rate),
     latencyMs: 1_000,
     timeoutMs: 4_000,
+    // The run has to last until the last fault.
+    aheadPauseMs: 10_000,
   },
   say: (line) => say(`${new Date().toISOString()} ${line}`),
 });
@@ -42,6 +44,8 @@ let isGood = true;
 for (const work of [headroom, scarce, raised]) {
   const result = await chaos.run(work);
   const found = complaints(result, work);
+  if (work === headroom && result.faultsLeft > 0)
+    found.push(`the images ran out ${result.faultsLeft} faults too early`);
   if (work === scarce && result.exhausted === 0) found.push('a budget below the need was enough');
   isGood &&= found.length === 0;
   say(JSON.stringify({ ...work, ...result }, null, 2));
