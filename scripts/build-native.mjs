@@ -98,6 +98,7 @@ function build({ command }, headers) {
     };
     for (const { table, flags } of VARIANTS) compile('variant.c', table, [`-DTABLE=${table}`, ...flags]);
     compile('arena.c', 'arena', []);
+    compile('heap.c', 'heap', []);
     compile('addon.c', 'addon', [`-I${headers}`]);
     // Renamed into place: a process that has the old one loaded keeps it.
     const fresh = join(work, 'kernels.node');

@@ -1,12 +1,13 @@
 // The paper's whole Fashion-MNIST recipe by us (`bbdistill reproduce`, every cache empty) and by a straightforward
-// PyTorch script, by turns: wall time, CPU time, peak memory.
+// PyTorch script, by turns: wall time, CPU time, peak memory (the system's own high-water mark of the process until its
+// end, pages of mapped files included).
 //   npm run bench:recipe -- --teacher FILE.onnx [--data DIR] [--peer PYTHON] [--turns N] [--synthetic M] [--threads T]
 //                           [--engine NAME] [--json FILE]
 // Ours also trains standard KD and asks about the 10 000 test images, which the script doesn't.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,8 @@ import { parseArgs } from 'node:util';
 
 const DEBIAN_DATA = '/usr/share/datasets/fashion-mnist';
 const TICKS_PER_SECOND = 100;
+const LOOK_EVERY_MS = 50;
+const BYTES_PER_KIB = 1024;
 
 const { values } = parseArgs({
   options: {
@@ -38,6 +41,8 @@ interface Turn {
   accuracy: number;
   seconds: Record<string, number>;
 }
+
+type Figures = Pick<Turn, 'accuracy' | 'seconds'>;
 
 const { teacher } = values;
 if (teacher === undefined || !existsSync(teacher)) {
@@ -67,14 +72,14 @@ if (values.json) writeFileSync(values.json, `${JSON.stringify({ date: new Date()
 async function ours(file: string): Promise<Turn> {
   const folder = await mkdtemp(join(tmpdir(), 'bbdistill-recipe-'));
   try {
-    const { wallSeconds, cpuSeconds } = await timed(process.execPath, [
+    const { wallSeconds, cpuSeconds, peakRssBytes } = await timed(process.execPath, [
       here('../../services/cli/dist/main.js'),
       ...['reproduce', 'fashion-mnist', '--teacher', `onnx:${file}`, '--data', values.data, '--recipe', 'paper'],
       ...['--synthetic', values.synthetic, '--threads', values.threads, '--engine', values.engine],
       ...['--state', join(folder, 'state'), '--out', join(folder, 'out'), '--json'],
     ]);
-    const report = JSON.parse(readFileSync(join(folder, 'out', 'report.json'), 'utf8')) as Omit<Turn, 'who'>;
-    const { peakRssBytes, accuracy, seconds } = report;
+    const report = JSON.parse(readFileSync(join(folder, 'out', 'report.json'), 'utf8')) as Figures;
+    const { accuracy, seconds } = report;
     return { who: `bbdistill ${values.engine}`, wallSeconds, cpuSeconds, peakRssBytes, accuracy, seconds };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -82,13 +87,13 @@ async function ours(file: string): Promise<Turn> {
 }
 
 async function theirs(python: string, file: string): Promise<Turn> {
-  const { stdout, wallSeconds, cpuSeconds } = await timed(python, [
+  const { stdout, wallSeconds, cpuSeconds, peakRssBytes } = await timed(python, [
     here('peers/torch_recipe.py'),
     ...[values.data, file, '--synthetic', values.synthetic, '--threads', values.threads],
   ]);
-  const said = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Omit<Turn, 'who'> & { engine: string };
-  const { peakRssBytes, accuracy, seconds } = said;
-  return { who: said.engine, wallSeconds, cpuSeconds, peakRssBytes, accuracy, seconds };
+  const said = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Figures & { engine: string };
+  const { engine, accuracy, seconds } = said;
+  return { who: engine, wallSeconds, cpuSeconds, peakRssBytes, accuracy, seconds };
 }
 
 /** Runs a program to its end. @throws Error with its exit code where it fails */
@@ -97,13 +102,25 @@ async function timed(command: string, args: string[]) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let stdout = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
+  let peakRssBytes = 0;
+  const looking = setInterval(() => {
+    // It only grows, so that what is seen last is the peak.
+    void peakOf(child.pid).then((bytes) => (peakRssBytes = Math.max(peakRssBytes, bytes)));
+  }, LOOK_EVERY_MS);
+  const [code] = (await once(child, 'close').finally(() => clearInterval(looking))) as [number | null];
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}`);
   return {
     stdout,
     wallSeconds: (performance.now() - wallBegin) / 1000,
     cpuSeconds: childrensCpuSeconds() - cpuBegin,
+    peakRssBytes,
   };
+}
+
+/** @returns 0 where the process is gone (Linux) */
+async function peakOf(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * BYTES_PER_KIB;
 }
 
 /** Of all children that have ended (Linux). */

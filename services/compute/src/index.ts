@@ -3,6 +3,7 @@ export * from './cvae-networks.js';
 export * from './dropout.js';
 export * from './engine-settings.js';
 export * from './engine.js';
+export * from './engines/heap.js';
 export * from './engines/select.js';
 export * from './engines/wasm.js';
 export * from './export/index.js';

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CancelledError, RUN_PATIENCE_MS, isEnded, jobId, patiently } from '@bbdistill/common';
 import type { Clock, JobClient, JobProgress, ServiceClient } from '@bbdistill/common';
 import type { AnswerShard__Output } from '@bbdistill/common/gen/bbdistill/v1/AnswerShard.js';
@@ -395,7 +396,10 @@ interface Slot {
 class AnswersToCome {
   readonly #slots = new Map<string, Slot>();
 
-  constructor(private readonly signal: AbortSignal) {}
+  constructor(private readonly signal: AbortSignal) {
+    // Every shard that is waited for listens to it.
+    setMaxListeners(0, signal);
+  }
 
   /** What to tell of every answered shard of the group. */
   of(group: string): (index: number, shard: LabelledShard__Output) => void {

@@ -177,7 +177,8 @@ export function distillationService(options: DistillationServiceOptions): Servic
         const known = artifacts.map((artifact) => artifact.path).join(', ') || 'none yet';
         throw new NotFoundError(`run ${runId} has no file "${path}"; it has: ${known}`, { code: 'ARTIFACT_NOT_FOUND' });
       }
-      const bytes = Buffer.from(await blobs.get(file.blob.sha256));
+      const { buffer, byteOffset, length } = await blobs.get(file.blob.sha256);
+      const bytes = Buffer.from(buffer, byteOffset, length);
       for (let at = 0; at < bytes.length || at === 0; at += MAX_DOWNLOAD_PIECE_BYTES) {
         yield { data: bytes.subarray(at, at + MAX_DOWNLOAD_PIECE_BYTES) };
       }

@@ -79,7 +79,8 @@ describe('bundle - files', () => {
   });
 
   it('have the soft labels where the answers are given', () => {
-    const data = { ...tinyImages(6), unanswered: 0 };
+    const { count, classes, targets } = tinyImages(6);
+    const data = { count, classes, targets, hashes: new Uint8Array(32 * count) };
     const paths = exportStudent(trained, { ...options, classNames: [], data }).map(({ path }) => path);
     expect(paths).toEqual([
       'student/model.json',

@@ -6,7 +6,7 @@ import {
   networkOfWeights,
   parameterCount,
 } from '@bbdistill/compute';
-import type { LabelledImages, NetworkSpec, TrainedWeights } from '@bbdistill/compute';
+import type { AnsweredHashes, NetworkSpec, TrainedWeights } from '@bbdistill/compute';
 
 /** One file of the bundle, below the output folder. */
 export interface BundleFile {
@@ -20,7 +20,7 @@ export interface BundleOptions {
   /** Empty: classes are named by their numbers. */
   classNames: readonly string[];
   /** What the student was trained on, for the soft labels. */
-  data: LabelledImages | undefined;
+  data: AnsweredHashes | undefined;
 }
 
 export const MANIFEST_SCHEMA = 1;

@@ -17,7 +17,7 @@ import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/E
 import type { ExportResult__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportResult.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainResult.js';
-import { decodeWeights, readImages, readLabelled } from '@bbdistill/compute';
+import { decodeWeights, readAnswerHashes, readImages, readLabelled } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { CheckpointStore, CheckpointWriter } from './checkpoint-store.js';
 import type { TeacherAnswers } from './evaluate.js';
@@ -145,7 +145,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
           `there are ${request.classNames.length} class names, but the student has ${classes} classes`,
         );
       }
-      const data = request.data.length > 0 ? await readLabelled(blobs, request.data, classes) : undefined;
+      const data = request.data.length > 0 ? await readAnswerHashes(blobs, request.data, classes) : undefined;
       const bundle = await tasks.export(
         { weights, options: { name: request.name, classNames: request.classNames, data } },
         context.signal,

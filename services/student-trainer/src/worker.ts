@@ -1,4 +1,4 @@
-import { serveWorkerTask } from '@bbdistill/common/base';
+import { TransferredResult, serveWorkerTask } from '@bbdistill/common/base';
 import { tasksInThisThread } from './tasks.js';
 import type { WorkerInput, WorkerMessage, WorkerOutput } from './tasks.js';
 
@@ -12,7 +12,14 @@ serveWorkerTask<WorkerInput, WorkerOutput, WorkerMessage>(async (input, context)
       });
     case 'evaluate':
       return tasksInThisThread.evaluate(input, context.signal);
-    case 'export':
-      return tasksInThisThread.export(input, context.signal);
+    case 'export': {
+      const files = await tasksInThisThread.export(input, context.signal);
+      // A piece of a larger buffer is copied: something else may lie beside it.
+      const buffers = files.map(({ bytes }) => bytes).filter(({ buffer, length }) => buffer.byteLength === length);
+      return new TransferredResult(
+        files,
+        buffers.map(({ buffer }) => buffer as ArrayBuffer),
+      );
+    }
   }
 });

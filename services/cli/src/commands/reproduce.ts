@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError } from '@bbdistill/common';
+import type { ImageBatch } from '@bbdistill/common';
 import { ENGINE_NAMES } from '@bbdistill/compute';
 import type { EngineName } from '@bbdistill/compute';
 import type { Report } from '@bbdistill/orchestrator';
@@ -11,7 +12,7 @@ import { addGlobalOptions } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { runDirectly } from '../direct-run.js';
 import { balancedDraw, fashionMnist, selectImages } from '../images/index.js';
-import type { FashionMnist } from '../images/index.js';
+import type { ReadImagesResult } from '../images/index.js';
 import { naturalOption, seedsOption } from '../options.js';
 import { settingsFrom } from '../run-file.js';
 import type { Output } from '../output.js';
@@ -65,11 +66,11 @@ export function reproduceCommand(context: CommandContext): Command {
         `--images is ${options.images}: the paper draws equally from ${CLASSES} classes, give a multiple`,
       );
     }
-    const data = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });
+    const { draws, test } = await drawnImages(options.seeds ?? [options.seed], options);
     const reports: Report[] = [];
-    for (const seed of options.seeds ?? [options.seed]) {
-      const out = options.seeds ? join(options.out, `seed-${seed}`) : options.out;
-      const report = await reproduce(data, seed, out, context, options);
+    for (const draw of draws) {
+      const out = options.seeds ? join(options.out, `seed-${draw.seed}`) : options.out;
+      const report = await reproduce(draw, test, out, context, options);
       if (!report) return;
       reports.push(report);
     }
@@ -77,15 +78,32 @@ export function reproduceCommand(context: CommandContext): Command {
   });
 }
 
+/** The real images of one seed. */
+interface Draw {
+  seed: number;
+  images: ImageBatch;
+}
+
+/** The set itself is left behind: it is larger than all that a run keeps in memory. */
+async function drawnImages(
+  seeds: readonly number[],
+  options: ReproduceOptions,
+): Promise<{ draws: Draw[]; test: ReadImagesResult }> {
+  const { train, test } = await fashionMnist(options.data === undefined ? {} : { dataDir: options.data });
+  const draws = seeds.map((seed) => ({
+    seed,
+    images: selectImages(train.images, balancedDraw(train.labels!, options.images / CLASSES, seed)),
+  }));
+  return { draws, test };
+}
+
 function reproduce(
-  data: FashionMnist,
-  seed: number,
+  { seed, images }: Draw,
+  test: ReadImagesResult,
   out: string,
   context: CommandContext,
   options: ReproduceOptions,
 ): Promise<Report | undefined> {
-  const { train, test } = data;
-  const drawn = balancedDraw(train.labels!, options.images / CLASSES, seed);
   const settings = settingsFrom({
     name: `fashion-mnist ${options.network} ${options.recipe} seed ${seed}`,
     teacher: TEACHER_NAME,
@@ -107,7 +125,7 @@ function reproduce(
     {
       settings,
       teachers: [teacherFrom(options.teacher)],
-      real: { images: selectImages(train.images, drawn) },
+      real: { images },
       test: {
         images: test.images,
         ...(test.labels && { labels: test.labels }),

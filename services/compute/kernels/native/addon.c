@@ -1,7 +1,8 @@
 // The Node-API face of the kernels: `instructionSets`, the names of those this CPU has, best first, and `Kernels`, a
 // class whose objects hold one network each. Its methods are the kernels by name, with pointers as offsets into the
-// object's memory, which `takeMemory` hands out.
+// object's memory, which `takeMemory` hands out. `returnLargeBlocks` is about the process's own heap.
 #include "arena.h"
+#include "heap.h"
 #include "table.h"
 #include <node_api.h>
 #include <stdlib.h>
@@ -151,6 +152,12 @@ static napi_value release_memory(napi_env env, napi_callback_info info) {
   return 0;
 }
 
+static napi_value return_large_blocks(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value answer;
+  return napi_get_boolean(env, heap_return_large_blocks() != 0, &answer) == napi_ok ? answer : 0;
+}
+
 NAPI_MODULE_INIT() {
   napi_property_descriptor methods[KERNEL_COUNT + 2];
   memset(methods, 0, sizeof methods);
@@ -158,10 +165,12 @@ NAPI_MODULE_INIT() {
     methods[i] = (napi_property_descriptor){.utf8name = KERNEL_NAMES[i], .method = call_kernel, .data = (void *)i};
   methods[KERNEL_COUNT] = (napi_property_descriptor){.utf8name = "takeMemory", .method = take_memory};
   methods[KERNEL_COUNT + 1] = (napi_property_descriptor){.utf8name = "release", .method = release_memory};
-  napi_value kernels, names, name;
+  napi_value kernels, names, name, heap;
   if (napi_define_class(env, "Kernels", NAPI_AUTO_LENGTH, construct, 0, KERNEL_COUNT + 2, methods, &kernels) !=
           napi_ok ||
       napi_set_named_property(env, exports, "Kernels", kernels) != napi_ok ||
+      napi_create_function(env, "returnLargeBlocks", NAPI_AUTO_LENGTH, return_large_blocks, 0, &heap) != napi_ok ||
+      napi_set_named_property(env, exports, "returnLargeBlocks", heap) != napi_ok ||
       napi_create_array(env, &names) != napi_ok)
     return 0;
   uint32_t at = 0;

@@ -20,6 +20,7 @@ interface Addon {
   /** Those that this CPU has, best first. */
   instructionSets: readonly [string, ...string[]];
   Kernels: new (instructionSet: string) => NativeInstance;
+  returnLargeBlocks(): boolean;
 }
 
 let loaded: Addon | undefined;
@@ -46,6 +47,14 @@ function addon(): Addon {
  */
 export function nativeInstructionSets(): readonly [string, ...string[]] {
   return addon().instructionSets;
+}
+
+/**
+ * Freed blocks of a shard's size then leave the process at once. @returns whether the C library can
+ * @throws FailedPreconditionError as `nativeInstructionSets`
+ */
+export function returnLargeBlocks(): boolean {
+  return addon().returnLargeBlocks();
 }
 
 /** A fresh instance for this instruction set, one of `nativeInstructionSets`. */

@@ -190,8 +190,7 @@ describe('export - soft labels', () => {
     const labels = {
       count: 2,
       classes: 2,
-      shape: { height: 1, width: 1, channels: 1 },
-      pixels: Uint8Array.of(0, 255),
+      hashes: Uint8Array.from({ length: 64 }, (_, at) => at),
       targets: Float32Array.of(0.1, 0.9, 1, 0),
       classNames: ['cat', 'dog'],
     };
@@ -201,11 +200,21 @@ describe('export - soft labels', () => {
     expect(first).toMatchObject({
       index: 0,
       class: 'dog',
-      sha256: '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+      sha256: '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f',
     });
     expect((first!['probabilities'] as number[]).map(Math.fround)).toEqual([Math.fround(0.1), Math.fround(0.9)]);
     expect(second).toMatchObject({ index: 1, class: 'cat', probabilities: [1, 0] });
     const unnamed = new TextDecoder().decode(encodeSoftLabels({ ...labels, classNames: [] }));
     expect(unnamed).toContain('"class":"1"');
+  });
+
+  it('are all there where they are more than are written at once', () => {
+    const count = 2500;
+    const labels = { count, classes: 1, hashes: new Uint8Array(32 * count), targets: new Float32Array(count).fill(1) };
+    const lines = new TextDecoder().decode(encodeSoftLabels({ ...labels, classNames: [] })).split('\n');
+    expect(lines.pop()).toBe('');
+    expect(lines.map((line) => (JSON.parse(line) as { index: number }).index)).toEqual(
+      Array.from({ length: count }, (_, n) => n),
+    );
   });
 });

@@ -1,8 +1,8 @@
-import { DataLossError, decodeImages, encodeAnswers } from '@bbdistill/common';
+import { DataLossError, decodeImages, encodeAnswers, sha256Hex } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryBlobs } from '../../../../test/helpers/memory-blobs.js';
 import { storeLabelled, tinyImages } from '../../../../test/helpers/tiny-images.js';
-import { ShardWriter, readImages, readLabelled } from './shards.js';
+import { ShardWriter, readAnswerHashes, readImages, readLabelled } from './shards.js';
 
 describe('shards - writing', () => {
   it('cuts at 1024 images and keeps their order', async () => {
@@ -40,10 +40,22 @@ describe('shards - reading answers', () => {
     expect([...read.targets]).toEqual(kept.flatMap((n) => [...images.targets.subarray(n * 3, (n + 1) * 3)]));
   });
 
+  it('tells the same answers with the hashes of the images', async () => {
+    const blobs = new MemoryBlobs();
+    const images = tinyImages(6);
+    const shards = await storeLabelled(blobs, images, { perShard: 4, unanswered: [1] });
+    const { hashes, ...read } = await readAnswerHashes(blobs, shards, 3);
+    const { count, classes, targets } = await readLabelled(blobs, shards, 3);
+    expect(read).toEqual({ count, classes, targets });
+    const expected = [0, 2, 3, 4, 5].map((n) => sha256Hex(images.pixels.subarray(n * 144, (n + 1) * 144)));
+    expect(Buffer.from(hashes).toString('hex')).toBe(expected.join(''));
+  });
+
   it('refuses shards of which nothing was answered', async () => {
     const blobs = new MemoryBlobs();
     const shards = await storeLabelled(blobs, tinyImages(2), { unanswered: [0, 1] });
     await expect(readLabelled(blobs, shards, 3)).rejects.toMatchObject({ code: 'NOTHING_ANSWERED' });
+    await expect(readAnswerHashes(blobs, shards, 3)).rejects.toMatchObject({ code: 'NOTHING_ANSWERED' });
   });
 
   it('refuses answers of another number of classes', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   DataLossError,
   InvalidArgumentError,
@@ -9,7 +10,9 @@ import {
   pixelsPerImage,
   sameShape,
 } from '@bbdistill/common/base';
-import type { BlobRef, BlobStore, ImageBatch, ImageShape } from '@bbdistill/common/base';
+import type { AnswerBatch, BlobRef, BlobStore, ImageBatch, ImageShape } from '@bbdistill/common/base';
+
+const SHA256_BYTES = 32;
 
 /** A reference to at most 1024 stored images of one shape, as it travels in messages. */
 export interface ImageShardRef {
@@ -134,6 +137,76 @@ export async function readLabelled(
   const pixels = sharedBytes(total * perImage);
   const targets = new Float32Array(new SharedArrayBuffer(total * classes * Float32Array.BYTES_PER_ELEMENT));
   let count = 0;
+  for await (const { images, answers } of labelledShards(blobs, shards, classes)) {
+    for (let n = 0; n < images.count; n++) {
+      if (answers.answered[n] !== 1) continue;
+      pixels.set(images.pixels.subarray(n * perImage, (n + 1) * perImage), count * perImage);
+      targets.set(answers.targets.subarray(n * classes, (n + 1) * classes), count * classes);
+      count++;
+    }
+  }
+  if (count === 0) throw nothingAnswered(total);
+  return {
+    count,
+    shape,
+    classes,
+    pixels: pixels.subarray(0, count * perImage),
+    targets: targets.subarray(0, count * classes),
+    unanswered: total - count,
+  };
+}
+
+/** What the teacher said of which images. */
+export interface AnsweredHashes {
+  count: number;
+  classes: number;
+  /** SHA-256 of the pixels of every image, 32 bytes each. */
+  hashes: Uint8Array;
+  /** [N,K], rows sum to 1 */
+  targets: Float32Array;
+}
+
+/** As `readLabelled`, with the images' hashes in the place of their pixels: a set of images is never held as a whole. */
+export async function readAnswerHashes(
+  blobs: Pick<BlobStore, 'get'>,
+  shards: readonly LabelledShardRef[],
+  classes: number,
+): Promise<AnsweredHashes> {
+  const total = shards.reduce((sum, shard) => sum + (shard.images?.images ?? 0), 0);
+  const hashes = new Uint8Array(total * SHA256_BYTES);
+  const targets = new Float32Array(total * classes);
+  let count = 0;
+  for await (const { images, answers } of labelledShards(blobs, shards, classes)) {
+    const perImage = pixelsPerImage(images.shape);
+    for (let n = 0; n < images.count; n++) {
+      if (answers.answered[n] !== 1) continue;
+      const image = images.pixels.subarray(n * perImage, (n + 1) * perImage);
+      hashes.set(createHash('sha256').update(image).digest(), count * SHA256_BYTES);
+      targets.set(answers.targets.subarray(n * classes, (n + 1) * classes), count * classes);
+      count++;
+    }
+  }
+  if (count === 0) throw nothingAnswered(total);
+  return {
+    count,
+    classes,
+    hashes: hashes.slice(0, count * SHA256_BYTES),
+    targets: targets.slice(0, count * classes),
+  };
+}
+
+function nothingAnswered(images: number): InvalidArgumentError {
+  return new InvalidArgumentError(`none of the ${images} images has an answer of the teacher: nothing can be learnt`, {
+    code: 'NOTHING_ANSWERED',
+  });
+}
+
+/** One after the other, so that a reader holds one of them only. */
+async function* labelledShards(
+  blobs: Pick<BlobStore, 'get'>,
+  shards: readonly LabelledShardRef[],
+  classes: number,
+): AsyncIterable<{ images: ImageBatch; answers: AnswerBatch }> {
   for (const shard of shards) {
     const images = await readImageShard(blobs, shard.images ?? missing('images'));
     const answers = decodeAnswers(await blobs.get((shard.answers?.blob ?? missing('answers.blob')).sha256));
@@ -145,26 +218,8 @@ export async function readLabelled(
         code: 'SHARD_DAMAGED',
       });
     }
-    for (let n = 0; n < images.count; n++) {
-      if (answers.answered[n] !== 1) continue;
-      pixels.set(images.pixels.subarray(n * perImage, (n + 1) * perImage), count * perImage);
-      targets.set(answers.targets.subarray(n * classes, (n + 1) * classes), count * classes);
-      count++;
-    }
+    yield { images, answers };
   }
-  if (count === 0) {
-    throw new InvalidArgumentError(`none of the ${total} images has an answer of the teacher: nothing can be learnt`, {
-      code: 'NOTHING_ANSWERED',
-    });
-  }
-  return {
-    count,
-    shape,
-    classes,
-    pixels: pixels.subarray(0, count * perImage),
-    targets: targets.subarray(0, count * classes),
-    unanswered: total - count,
-  };
 }
 
 /** Shared memory: the threads that compute with a set have it at once, and nobody holds it twice. */

@@ -1,42 +1,29 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { renderAsync } from '@resvg/resvg-js';
 import sharp from 'sharp';
-import { pixelsPerImage } from '@bbdistill/common';
+import { pixelsPerImage, runWorkerTask } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
 import type { Figure } from './drawing.js';
 
-/** Dots per unit of the drawing: sharp on dense screens and in print. */
-const PNG_SCALE = 2;
 /** Samples are shown small; larger images are reduced before they are embedded. */
 const MAX_EMBEDDED_SIDE = 160;
 
-/** Fonts come with the package, because a container has none. */
-function fontFiles(): string[] {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf');
-  return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(folder, name));
-}
+// Nothing is drawn twice, and figures aren't worth threads with memory of their own.
+sharp.cache(false);
+sharp.concurrency(1);
+
+const DRAW = new URL('./draw.ts', import.meta.url);
 
 let drawing: Promise<unknown> = Promise.resolve();
 
 /**
- * Draws and encodes beside the event loop: on it, a report would keep every caller of the API waiting for half a
- * second. One figure at a time, because files are read by the same few threads.
+ * Draws and encodes in a thread of its own: on the event loop, a report would keep every caller of the API waiting for
+ * half a second. One figure at a time, and the thread ends with it, because its drawing takes forty megabytes.
+ * @throws BbdError where it can't be drawn
  */
 export async function rasterise(figure: Figure): Promise<Uint8Array> {
-  const drawn = drawing.then(() => draw(figure));
+  const { signal } = new AbortController();
+  const drawn = drawing.then(() => runWorkerTask<Figure, Uint8Array>({ script: DRAW, input: figure, signal }));
   drawing = drawn.catch(() => undefined);
   return drawn;
-}
-
-async function draw(figure: Figure): Promise<Uint8Array> {
-  const font = { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' };
-  const fitTo = { mode: 'width', value: Math.round(figure.width * PNG_SCALE) } as const;
-  const { pixels, width, height } = await renderAsync(figure.svg, { font, fitTo });
-  return sharp(pixels, { raw: { width, height, channels: 4 } })
-    .removeAlpha()
-    .png()
-    .toBuffer();
 }
 
 /** One image of a batch as a `data:` URI. */

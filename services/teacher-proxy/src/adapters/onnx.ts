@@ -41,6 +41,9 @@ export class OnnxTeacher implements Teacher {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
+      // The arena keeps what the largest call ever took.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
       logSeverityLevel: ERROR_SEVERITY,
     }).catch((cause: unknown) => {
       throw new ConfigError(`${path} is not a model that ONNX Runtime can load: ${asBbdError(cause).message}`, {
