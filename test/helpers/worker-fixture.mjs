@@ -1,9 +1,12 @@
 // The task's side of the worker task tests: does what its input says.
 import { getPriority } from 'node:os';
 import { setImmediate, setInterval } from 'node:timers';
+import { threadId } from 'node:worker_threads';
 // Not from the package as a whole, which takes a second to load.
 import { BbdError } from '../../services/common/dist/errors.js';
 import { TransferredResult, serveWorkerTask } from '../../services/common/dist/worker-task.js';
+
+const hoard = [];
 
 serveWorkerTask(async (input, { post, signal }) => {
   switch (input.do) {
@@ -11,6 +14,15 @@ serveWorkerTask(async (input, { post, signal }) => {
       post({ step: 1 });
       post({ step: 2 });
       return input.a + input.b;
+    case 'thread':
+      return threadId;
+    case 'fail-here':
+      post(threadId);
+      throw new Error('here');
+    case 'hoard':
+      hoard.push(new Uint8Array(input.bytes));
+      post(threadId);
+      return 0;
     case 'priority':
       return getPriority();
     case 'fail':

@@ -1,5 +1,6 @@
 import { constants, getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { waitFor } from '../../../test/helpers/wait-for.js';
 import { BbdError, CancelledError } from './errors.js';
 import type { TaskIsolation } from './task-transport.js';
 import { runWorkerTask, serveWorkerTask } from './worker-task.js';
@@ -130,4 +131,28 @@ describe('worker tasks that go wrong', () => {
   it('worker task - serving outside a task is refused', () => {
     expect(() => serveWorkerTask(async () => 1)).toThrow(/outside a task/);
   });
+});
+
+describe('threads of worker tasks', () => {
+  const run = (input: object, onMessage?: (message: number) => void) =>
+    runWorkerTask<object, number, number>({ script, input, signal: never, ...(onMessage && { onMessage }) });
+
+  it('threads - a task is given to a thread that is free, one beside it to another', async () => {
+    let last: number | undefined;
+    await waitFor('a thread to be given again', async () => last === (last = await run({ do: 'thread' })));
+    const both = await Promise.all([run({ do: 'thread' }), run({ do: 'thread' })]);
+    expect(new Set(both).size).toBe(2);
+  });
+
+  it.each([{ do: 'fail-here' }, { do: 'hoard', bytes: 100 * 2 ** 20 }])(
+    'threads - one that did %j gets no other task',
+    async (task) => {
+      const used: number[] = [];
+      await run(task, (thread) => used.push(thread)).catch(() => undefined);
+      const later: number[] = [];
+      for (let i = 0; i < 5; i++) later.push(await run({ do: 'thread' }));
+      expect(used).toHaveLength(1);
+      expect(later).not.toContain(used[0]);
+    },
+  );
 });

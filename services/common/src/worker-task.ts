@@ -5,7 +5,8 @@ import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { CancelledError, ConfigError, FailedPreconditionError, asBbdError, errorOfKind } from './errors.js';
 import type { BbdError, ErrorKind } from './errors.js';
-import { startProcess, startThread, taskPort } from './task-transport.js';
+import type { TaskPort } from './task-channel.js';
+import { onTask, startTask } from './task-transport.js';
 import type { TaskIsolation } from './task-transport.js';
 
 /** How long a task may take to stop by itself after an abort, before its thread or process is ended. */
@@ -68,7 +69,8 @@ export async function runWorkerTask<Input, Result, Message = never>(
   if (options.signal.aborted) throw new CancelledError('cancelled before the task began');
   const { isolation = 'thread', input, transfer } = options;
   const script = builtScript(options.script);
-  const host = isolation === 'process' ? startProcess(script, input) : startThread(script, input, transfer);
+  const host = startTask(isolation, script, input, transfer);
+  let hasEnded = false;
   const ended = new AbortController();
   const stop = async () => {
     host.send(STOP);
@@ -81,8 +83,9 @@ export async function runWorkerTask<Input, Result, Message = never>(
     return await new Promise<Result>((resolve, reject) => {
       host.onMessage((message) => {
         const sent = message as FromTask<Message, Result>;
-        if (sent.type === 'message') options.onMessage?.(sent.message);
-        else if (sent.type === 'result') resolve(sent.result);
+        if (sent.type === 'message') return options.onMessage?.(sent.message);
+        hasEnded = true;
+        if (sent.type === 'result') resolve(sent.result);
         else reject(received(sent.error));
       });
       host.onFailure((error) => reject(asBbdError(error)));
@@ -97,19 +100,25 @@ export async function runWorkerTask<Input, Result, Message = never>(
   } finally {
     ended.abort();
     options.signal.removeEventListener('abort', onAbort);
-    await host.end();
+    await (hasEnded ? host.release() : host.end());
   }
 }
 
 /**
- * The task's side: does the one task that its thread or process was started for. Call it at the end of the task's
- * module.
+ * The task's side: does what its thread or process is given to do. Call it at the end of the task's module.
  */
 export function serveWorkerTask<Input, Result, Message = never>(
   task: (input: Input, context: WorkerTaskContext<Message>) => Promise<Result | TransferredResult<Result>>,
 ): void {
-  const port = taskPort();
-  if (!port) throw new ConfigError('a task module was loaded outside a task: start it with runWorkerTask');
+  if (!onTask((port) => serveOne(port, task))) {
+    throw new ConfigError('a task module was loaded outside a task: start it with runWorkerTask');
+  }
+}
+
+function serveOne<Input, Result, Message>(
+  port: TaskPort,
+  task: (input: Input, context: WorkerTaskContext<Message>) => Promise<Result | TransferredResult<Result>>,
+): void {
   const send = (message: FromTask<Message, Result>, transfer: readonly TransferListItem[] = []) =>
     port.send(message, transfer);
   const stop = new AbortController();
@@ -125,9 +134,12 @@ export function serveWorkerTask<Input, Result, Message = never>(
     .then((result) => {
       if (result instanceof TransferredResult) send({ type: 'result', result: result.result }, result.transfer);
       else send({ type: 'result', result });
+      port.close(true);
     })
-    .catch((thrown: unknown) => send({ type: 'error', error: sendable(asBbdError(thrown)) }))
-    .finally(() => port.close());
+    .catch((thrown: unknown) => {
+      send({ type: 'error', error: sendable(asBbdError(thrown)) });
+      port.close(false);
+    });
 }
 
 /** Tasks run built JavaScript: of a script under `src/`, as in tests, the one under `dist/`. */
