@@ -29,6 +29,9 @@ interface Setting {
   callConcurrency?: number;
 }
 
+/** Labelled by each replica before anything is measured: a process that has just started compiles what it runs. */
+const WARM_UP_IMAGES = 100;
+
 /** Labels images by several replicas at once, each a process, of a teacher in a process of its own. */
 export async function measureReplicas(setting: Setting): Promise<ReplicaFigures> {
   await using teacher = await startMeteredTeacher(setting.behaviour);
@@ -50,6 +53,13 @@ export async function measureReplicas(setting: Setting): Promise<ReplicaFigures>
     ),
   );
   try {
+    await Promise.all(
+      replicas.map((replica, n) => {
+        const start = setting.images + n * WARM_UP_IMAGES;
+        return labelShard(replica, { run: 'warm-up', start, count: WARM_UP_IMAGES });
+      }),
+    );
+    const warmUp = await teacher.summary();
     const starts: number[] = [];
     for (let start = 0; start < setting.images; start += setting.shardImages) starts.push(start);
     const beganMs = systemClock.monotonicMs();
@@ -64,7 +74,8 @@ export async function measureReplicas(setting: Setting): Promise<ReplicaFigures>
       ),
     );
     const seconds = (systemClock.monotonicMs() - beganMs) / 1000;
-    const { passed, turnedAway, images, distinct, mostOpen } = await teacher.summary();
+    const { passed: allPassed, turnedAway, images, distinct, mostOpen } = await teacher.summary();
+    const passed = allPassed.slice(warmUp.passed.length);
     const steadyFromMs = passed[0]![0] + 1000;
     // The last seconds have no work left for everybody.
     const steadyToMs = passed.at(-1)![0] - 2000;

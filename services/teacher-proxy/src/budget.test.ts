@@ -114,6 +114,29 @@ describe('ledger', () => {
     expect(state.writes).toBeLessThan(5);
   });
 
+  it('concurrency - a process that others came before looks first from then on, and writes blindly when it is alone', async () => {
+    const { state, ledger: mine } = open();
+    const { ledger: theirs } = open(state);
+    let attempts = 0;
+    state.beforeWrite = () => void attempts++;
+    const attemptsOf = async (work: () => Promise<unknown>) => {
+      attempts = 0;
+      await work();
+      return attempts;
+    };
+    await mine.join('mine');
+    expect(await attemptsOf(() => theirs.join('theirs'))).toBe(1);
+    expect(await attemptsOf(() => mine.join('mine-2'))).toBe(2);
+    await theirs.join('theirs-2');
+    expect(await attemptsOf(() => mine.join('mine-3'))).toBe(1);
+    let looks = 0;
+    const get = state.get.bind(state);
+    state.get = (key) => (looks++, get(key));
+    await mine.join('mine-4');
+    await mine.join('mine-5');
+    expect(looks).toBe(1);
+  });
+
   it('store down - fails closed, and works again afterwards', async () => {
     const { state, reserve } = open();
     state.beforeWrite = () => {

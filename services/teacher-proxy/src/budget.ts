@@ -187,6 +187,8 @@ export class Ledger {
   #lastSeen: LedgerRecord | undefined;
   #waiting: Change[] = [];
   #writing = false;
+  /** Others write as well: what is known is likely to be old, and a look costs less than a write that is refused. */
+  #isContended = false;
   #onChanged: (() => void)[] = [];
   /** Holders that this process answers for: how many tasks need each, and when its last write began. */
   readonly #joined = new Map<string, { tasks: number; aliveAtMs: number }>();
@@ -529,6 +531,7 @@ export class Ledger {
     for (let conflicts = 0; ; conflicts++) {
       try {
         if (conflicts > 0) await this.#backOff(conflicts);
+        else if (this.#isContended) await this.#look();
         const { value, bytes, revision } = (this.#record ??= await this.#load());
         this.#lastSeen = value;
         const beganMs = this.options?.clock.monotonicMs() ?? 0;
@@ -576,7 +579,10 @@ export class Ledger {
         return;
       } catch (error) {
         this.#record = undefined;
-        if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) continue;
+        if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) {
+          this.#isContended = true;
+          continue;
+        }
         // Fails closed: a store that can't be reached grants nothing.
         const cause = asBbdError(error);
         batch.forEach(({ reject }) => reject(cause));
@@ -589,6 +595,13 @@ export class Ledger {
   async #backOff(conflicts: number): Promise<void> {
     const { clock, random } = this.options ?? {};
     if (clock && random) await clock.sleep(random.between(0, Math.min(MAX_CONFLICT_BACKOFF_MS, 2 ** conflicts)));
+  }
+
+  async #look(): Promise<void> {
+    const before = this.#record;
+    const found = await this.#load();
+    this.#isContended = found.revision !== before?.revision;
+    if (this.#isContended) this.#record = found;
   }
 
   async #load(): Promise<Loaded> {

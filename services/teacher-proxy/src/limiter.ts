@@ -8,8 +8,10 @@ import {
   encodeJson,
 } from '@bbdistill/common';
 import type { Clock, Logger, StateStore } from '@bbdistill/common';
+import { Lateness, allowanceMs } from './lateness.js';
 import { rulesOf } from './limits.js';
 import type { LimitRule } from './limits.js';
+import { Purse } from './purse.js';
 import type { Limits } from './registry.js';
 import { emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
 import type { SlotRecord } from './slot-record.js';
@@ -33,11 +35,6 @@ const LONG_WINDOW_PARTS = 50;
 /** A slot rests this part longer than its window, so that calls that are quicker than the last ones aren't too soon. */
 const REST_MARGIN = 0.01;
 const MAX_REST_MARGIN_MS = 250;
-/** A usual variation of latency adds at most this part of the window to the rest; more would cost too much of the limit. */
-const MAX_LATENESS = 0.012;
-/** Lateness of this many mean deviations is an outlier, which is added in full: it is rare. */
-const OUTLIER_DEVIATIONS = 6;
-const FIRST_CALLS = 20;
 const BRAKE_FACTOR = 0.7;
 /** A call that is turned away once in a while came a moment too soon; twice in so long, the limit is lower than declared. */
 const GENTLE_BRAKE_FACTOR = 0.95;
@@ -114,42 +111,6 @@ interface Waiter extends Turn {
   deadlineMs: number;
 }
 
-/** Slots of one rule as this replica knows them. */
-class Purse {
-  held = 0;
-  /** Taken by calls that aren't sent yet, or that are open where the rule counts open calls. */
-  inUse = 0;
-  /** About to be given back. */
-  leaving = 0;
-  readonly resting: { readyAtMs: number; amount: number }[] = [];
-
-  constructor(readonly rule: LimitRule) {}
-
-  needOf(turn: Turn): number {
-    return this.rule.unit === 'calls' ? 1 : turn.images;
-  }
-
-  available(nowMs: number): number {
-    let resting = 0;
-    for (let at = this.resting.length - 1; at >= 0; at--) {
-      if (this.resting[at]!.readyAtMs > nowMs) resting += this.resting[at]!.amount;
-      else this.resting.splice(at, 1);
-    }
-    return this.held - this.inUse - this.leaving - resting;
-  }
-
-  /** What will be available at a later moment if nothing is used until then. */
-  availableAt(atMs: number): number {
-    const resting = this.resting.reduce((sum, { readyAtMs, amount }) => sum + (readyAtMs > atMs ? amount : 0), 0);
-    return this.held - this.inUse - this.leaving - resting;
-  }
-
-  /** When the next slot is ready that isn't ready at the given moment. */
-  nextReadyMs(afterMs = -Infinity): number {
-    return Math.min(...this.resting.map(({ readyAtMs }) => (readyAtMs > afterMs ? readyAtMs : Infinity)));
-  }
-}
-
 /**
  * A teacher's limits, shared by all replicas. A replica leases slots from one record in the state store and uses them by
  * its own monotonic clock: a slot that was used rests for the rule's window, so that whatever the replicas' clocks say,
@@ -182,11 +143,11 @@ export class SharedLimiter implements Limiter {
   #alarm: { atMs: number; stop: AbortController } | undefined;
   /** Grows when others took this replica for dead: what was held before counts no more. */
   #epoch = 0;
+  readonly #lateness = new Lateness();
   #inFlight = 0;
   #waitsFor = '';
   /** Other holders' last signs of life, and when they were seen here. */
   readonly #beats = new Map<string, { beat: number; seenAtMs: number }>();
-  readonly #latency = { calls: 0, leastMs: Infinity, deviationMs: 0 };
 
   constructor(private readonly options: SharedLimiterOptions) {
     this.#rules = rulesOf(options.limits);
@@ -303,33 +264,15 @@ export class SharedLimiter implements Limiter {
           if (epoch !== this.#epoch) continue;
           if (sentAtMs === undefined || purse.rule.windowMs === 0) purse.inUse -= purse.needOf(turn);
         }
-        if (sentAtMs !== undefined) this.#allowForLateness(this.#nowMs() - sentAtMs, rests);
+        if (sentAtMs !== undefined) {
+          const lateness = this.#lateness.note(this.#nowMs() - sentAtMs);
+          for (const rest of rests) rest.readyAtMs += allowanceMs(lateness, rest.rule.windowMs);
+        }
         this.#lastUseMs = this.#nowMs();
         this.#pump();
       },
     };
     return permit;
-  }
-
-  /**
-   * The teacher counts a call when it comes in, not when it left here. What a call took longer than the quickest ones may
-   * have been spent on the way there, so its slots rest longer.
-   */
-  #allowForLateness(latencyMs: number, rests: readonly { readyAtMs: number; rule: LimitRule }[]): void {
-    const known = this.#latency;
-    known.calls++;
-    known.leastMs = Math.min(known.leastMs * 1.001, latencyMs);
-    // Of the first calls nothing is known: each may have been on the way until its answer came.
-    const isFirst = known.calls <= FIRST_CALLS;
-    const lateMs = isFirst ? latencyMs : latencyMs - known.leastMs;
-    const isOutlier = isFirst || lateMs > OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1);
-    known.deviationMs +=
-      (Math.min(lateMs, OUTLIER_DEVIATIONS * Math.max(known.deviationMs, 1)) - known.deviationMs) / 16;
-    for (const rest of rests) {
-      rest.readyAtMs += isOutlier
-        ? Math.min(lateMs, rest.rule.windowMs)
-        : Math.min(lateMs, rest.rule.windowMs * MAX_LATENESS);
-    }
   }
 
   /** Lets calls go as long as there are slots; else sees to it that something wakes it up. */
