@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { uploadImages } from '@bbdistill/client';
-import { connect } from '@bbdistill/common';
+import { RandomStream, connect } from '@bbdistill/common';
 import type { ServiceClient } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import { chaosImages, chaosSpec } from '../chaos/runs.js';
@@ -64,6 +64,7 @@ export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdO
   try {
     const images = (await uploadImages(connections[0]!, { images: chaosImages() })).id;
     const memory = new ResidentMemory(system.processes);
+    const random = new RandomStream(1, 'crowd');
     const creating: number[] = [];
     const asking: number[] = [];
     const beganMs = performance.now();
@@ -74,6 +75,8 @@ export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdO
         const { id } = await timed(creating, () => orchestrator.unary('CreateRun', request));
         const watching = watchToEnd(orchestrator, id);
         let run: Run__Output;
+        // Clients that know nothing of each other don't ask at the same moment.
+        await delay(random.between(0, askEveryMs));
         do {
           await delay(askEveryMs);
           run = await timed(asking, () => orchestrator.unary('GetRun', { runId: id }));

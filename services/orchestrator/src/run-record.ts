@@ -128,6 +128,9 @@ export interface ActiveRun extends ActiveMark {
 
 /** The run records and their event streams. */
 export class RunStore {
+  /** Of runs under way what this process wrote last; others may have written since. */
+  readonly #written = new Map<string, { value: Uint8Array; revision: number }>();
+
   constructor(
     private readonly state: StateStore,
     readonly events: EventLog,
@@ -225,17 +228,27 @@ export class RunStore {
     change: (record: RunRecord) => RunRecord | undefined,
     signal?: AbortSignal,
   ): Promise<RunRecord> {
+    // Whoever drives a run is nearly always the last who changed it, and needn't read what it wrote.
+    let known = this.#written.get(runId);
     for (;;) {
-      const entry = await this.state.get(keyOf(runId));
+      const entry = known ?? (await this.state.get(keyOf(runId)));
       if (!entry) throw runNotFound(runId);
       const record = decodeJson<RunRecord>(entry.value);
-      const changed = change(record);
+      const changed = unlessOld(known !== undefined, () => change(record));
+      if (changed === 'old') {
+        known = undefined;
+        continue;
+      }
       if (!changed) return record;
+      this.#written.delete(runId);
       try {
-        await this.state.update(keyOf(runId), encodeJson(changed), entry.revision, signal);
+        const value = encodeJson(changed);
+        const revision = await this.state.update(keyOf(runId), value, entry.revision, signal);
+        if (!isOver(changed.state)) this.#written.set(runId, { value, revision });
         return changed;
       } catch (error) {
         if (!(error instanceof RevisionMismatchError)) throw error;
+        known = undefined;
       }
     }
   }
@@ -253,6 +266,16 @@ export class RunStore {
     }
     await this.state.delete(keyOf(runId), entry.revision);
     await this.events.deleteStream(runId);
+  }
+}
+
+/** Only a write tells whether a record was the newest: to refuse, or to leave it, takes another look. */
+function unlessOld(mayBeOld: boolean, change: () => RunRecord | undefined): RunRecord | undefined | 'old' {
+  if (!mayBeOld) return change();
+  try {
+    return change() ?? 'old';
+  } catch {
+    return 'old';
   }
 }
 
