@@ -10,5 +10,6 @@ export * from './requests.js';
 export * from './safetensors.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
+export { THREAD_LINGER_MS } from './task-threads.js';
 export type { TaskIsolation } from './task-transport.js';
 export * from './worker-task.js';

@@ -24,10 +24,10 @@ interface FreeThread {
 }
 
 /**
- * How long a thread stays when it has done its task. Node 20 aborts the whole process where a thread goes while V8 is
+ * How long a thread stays when it has done its work. Node 20 aborts the whole process where a thread goes while V8 is
  * still compiling what it ran in the background; besides, the next task finds its modules loaded.
  */
-const LINGER_MS = 1_000;
+export const THREAD_LINGER_MS = 1_000;
 /** A thread that keeps more in memory than this takes no other task. */
 const MAX_KEPT_BYTES = 96 * 2 ** 20;
 
@@ -98,7 +98,7 @@ function letWait(script: URL, thread: Thread, mayGoOn: boolean): void {
   const goesAt = setTimeout(() => {
     leave();
     void worker.terminate();
-  }, LINGER_MS).unref();
+  }, THREAD_LINGER_MS).unref();
   if (mayGoOn) others.push(waiting);
   // What it left running may yet fail: that is nobody's task.
   worker.on('error', leave).on('exit', leave);

@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { BbdError, asBbdError, builtScript } from '@bbdistill/common/base';
+import { BbdError, THREAD_LINGER_MS, asBbdError, builtScript } from '@bbdistill/common/base';
 import { NanLossError } from '../engine.js';
 import type { Engine, SplitStepClassifier } from '../engine.js';
 import { lost } from './shared-cells.js';
@@ -40,8 +40,7 @@ export async function startParallelTraining(
   const parties = Math.min(threads, options.classifier.batch);
   const classifier = asSplitStep(engine.createClassifier(sharedOptions(options.classifier, 0, parties)), engine.name);
   let followers: Followers | undefined;
-  const close = async () => {
-    await followers?.watch.terminate();
+  const close = () => {
     for (const port of [...(followers?.ports ?? []), ...(followers ? [followers.losses] : [])]) port.close();
     classifier.dispose();
   };
@@ -69,13 +68,16 @@ export async function startParallelTraining(
         throw failures[0] ?? lost('failed without a word');
       },
       async close() {
-        watch.removeAllListeners();
         leader.stopOthers();
-        await close();
+        // They go by themselves; one that hangs is ended.
+        const end = setTimeout(() => void watch.terminate(), 2 * THREAD_LINGER_MS).unref();
+        watch.once('exit', () => clearTimeout(end));
+        close();
       },
     };
   } catch (error) {
-    await close();
+    await followers?.watch.terminate();
+    close();
     throw error;
   }
 }

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
+import { THREAD_LINGER_MS } from '@bbdistill/common/base';
 import { NanLossError } from '../engine.js';
 import { createEngine } from '../engines/select.js';
 import { TrainingThread, asSplitStep, sharedOptions } from './shared-training.js';
@@ -21,6 +23,7 @@ try {
   sendFailure(thrown);
 } finally {
   port.close();
+  await delay(THREAD_LINGER_MS);
 }
 
 function failureOf(thrown: unknown): SentFailure {
