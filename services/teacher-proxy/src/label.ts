@@ -1,5 +1,4 @@
 import {
-  BbdError,
   FailedPreconditionError,
   InvalidArgumentError,
   UnavailableError,
@@ -12,7 +11,7 @@ import { CircuitBreaker } from './breaker.js';
 import { ClaimLostError } from './budget.js';
 import type { Ledger, ReserveRequest } from './budget.js';
 import { answerKeys } from './cache.js';
-import type { AnswerCache, AnswerKey, CachedAnswer } from './cache.js';
+import type { AnswerCache, AnswerKey } from './cache.js';
 import type { CallLog } from './calls.js';
 import type { Claims } from './claims.js';
 import type { Coalescer } from './coalescer.js';
@@ -29,6 +28,7 @@ import {
   MAX_UNREACHABLE_ATTEMPTS,
   backoffMs,
 } from './retry.js';
+import { queryWithin, sortAnswers } from './outcome.js';
 import { Session } from './session.js';
 import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
 import type { QueryOutcome, RawAnswer, Teacher } from './teacher.js';
@@ -337,7 +337,7 @@ export class Labeller {
     const asked = wanted.slice(0, granted);
     let outcome: QueryOutcome;
     try {
-      const query = () => this.#query(teacher, session.batchOf(asked));
+      const query = () => queryWithin(config, teacher, session.batchOf(asked), clock);
       outcome = permit.sent()
         ? await measuredCall(config.name, asked.length, clock, this.limitUse, query)
         : STOOD_STILL;
@@ -424,28 +424,6 @@ export class Labeller {
     }
   }
 
-  async #query(teacher: Teacher, images: ImageBatch): Promise<QueryOutcome> {
-    const { clock, config } = this.options;
-    const timeout = new AbortController();
-    const done = new AbortController();
-    void clock.sleep(config.limits.timeoutMs, done.signal).then(
-      () => timeout.abort(),
-      () => undefined,
-    );
-    try {
-      return await teacher.query(images, timeout.signal);
-    } catch (cause) {
-      // Images or settings that the adapter can't send at all, e.g. a secret that isn't there.
-      if (cause instanceof BbdError && cause.kind === 'invalid-argument') {
-        return { kind: 'refused', code: cause.code, message: cause.message, sent: false };
-      }
-      // A bug of an adapter; the request may have left.
-      return { kind: 'lost', message: `the adapter ${config.adapter} failed: ${String(cause)}`, cause };
-    } finally {
-      done.abort();
-    }
-  }
-
   /** What an answer means for the calls to come, whoever makes them. */
   #judge(session: Session, outcome: QueryOutcome): void {
     if (outcome.kind === 'refused') {
@@ -477,30 +455,7 @@ export class Labeller {
     const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
     switch (outcome.kind) {
       case 'answered': {
-        const entries: { key: AnswerKey; answer: CachedAnswer }[] = [];
-        let failed = 0;
-        // Told to the session only once store and ledger have it: what fails in between stays open.
-        const standings: (() => void)[] = [];
-        outcome.answers.forEach((answer, index) => {
-          const question = asked[index]!;
-          if (!answer.ok) {
-            const charged = answer.charged || billsFailures;
-            if (!charged) failed++;
-            if (answer.retryable) standings.push(() => session.fail([question], charged, answer.message));
-            else standings.push(() => session.setAside(question, charged ? 'charged' : 'failed', answer.message));
-          } else if (typeof answer.raw !== 'string' && !answer.raw.every(Number.isFinite)) {
-            const shown = Array.from(answer.raw.subarray(0, 8)).join(', ');
-            standings.push(() =>
-              session.setAside(question, 'charged', `the answer's values are no numbers: [${shown}]`),
-            );
-          } else {
-            entries.push({
-              key: question.key,
-              answer: { raw: answer.raw, unit: call.unit, callId: call.callId },
-            });
-            standings.push(() => session.resolve(question, 'settled', answer.raw));
-          }
-        });
+        const { entries, failed, standings } = sortAnswers(session, call, asked, outcome.answers, billsFailures);
         try {
           await cache.putMany(entries);
         } catch (error) {
