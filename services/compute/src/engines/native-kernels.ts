@@ -20,7 +20,8 @@ interface Addon {
   /** Those that this CPU has, best first. */
   instructionSets: readonly [string, ...string[]];
   Kernels: new (instructionSet: string) => NativeInstance;
-  returnLargeBlocks(): boolean;
+  /** Missing in an addon that was built before this was there. */
+  returnLargeBlocks?(): boolean;
 }
 
 let loaded: Addon | undefined;
@@ -54,7 +55,7 @@ export function nativeInstructionSets(): readonly [string, ...string[]] {
  * @throws FailedPreconditionError as `nativeInstructionSets`
  */
 export function returnLargeBlocks(): boolean {
-  return addon().returnLargeBlocks();
+  return addon().returnLargeBlocks?.() ?? false;
 }
 
 /** A fresh instance for this instruction set, one of `nativeInstructionSets`. */

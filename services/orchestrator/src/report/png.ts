@@ -16,7 +16,7 @@ let drawing: Promise<unknown> = Promise.resolve();
 
 /**
  * Draws and encodes in a thread of its own: on the event loop, a report would keep every caller of the API waiting for
- * half a second. One figure at a time, and the thread ends with it, because its drawing takes forty megabytes.
+ * half a second. One figure at a time: each thread that draws takes forty megabytes until it goes.
  * @throws BbdError where it can't be drawn
  */
 export async function rasterise(figure: Figure): Promise<Uint8Array> {
