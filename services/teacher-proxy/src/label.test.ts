@@ -270,6 +270,35 @@ describe('label', () => {
     expect(records).toMatchObject([{ state: 'unknown', keys: { length: 10 } }]);
   });
 
+  it('an answer that can not be stored - is unknown in the ledger and by image', async () => {
+    const { label, ledger, calls } = setUp();
+    vi.spyOn(cache, 'putMany').mockRejectedValueOnce(new UnavailableError('no store'));
+    await expect(label(range(5))).rejects.toThrow('no store');
+    expect((await ledger.read()).runs['run']!.mixup).toMatchObject({ settled: 0, unknown: 5 });
+    const records = [];
+    for await (const record of calls.list('fake')) records.push(record);
+    expect(records).toMatchObject([{ state: 'unknown', keys: { length: 5 } }]);
+  });
+
+  it('a lost answer whose record can not be written - holds nothing of the budget, and is named at the next work', async () => {
+    const { label, ledger, calls } = setUp({ limits: { concurrency: 1 } });
+    vi.spyOn(cache, 'putMany').mockRejectedValueOnce(new UnavailableError('no store'));
+    const update = vi.spyOn(calls, 'markUnknown').mockRejectedValueOnce(new UnavailableError('away'));
+    await expect(label(range(5))).rejects.toThrow('no store');
+    expect(update).toHaveBeenCalledTimes(1);
+    const { open, runs } = await ledger.read();
+    expect(open).toEqual({});
+    expect(runs['run']!.mixup).toMatchObject({ unknown: 5 });
+    const unknown = async () => {
+      const keys: string[] = [];
+      for await (const record of calls.list('fake')) if (record.state === 'unknown') keys.push(...record.keys);
+      return keys;
+    };
+    expect(await unknown()).toEqual([]);
+    await label(range(2, 100));
+    expect(await unknown()).toHaveLength(5);
+  });
+
   it('a lost answer - is not asked again where the budget does not cover it', async () => {
     const outcomeOf = (call: number): QueryOutcome | undefined =>
       call === 1 ? { kind: 'lost', message: 'reset' } : undefined;

@@ -90,6 +90,8 @@ export class Labeller {
   readonly #lead = new Lead();
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
+  /** Records of lost calls that could not be written. */
+  readonly #unmarked: (() => Promise<void>)[] = [];
   /** Images that another replica asked about when this one wanted to. */
   readonly #awaited = new WeakSet<Question>();
 
@@ -118,6 +120,7 @@ export class Labeller {
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
     const leave = this.budgets.enter(task.run, task.budget);
     try {
+      await this.#markLosses();
       await this.#answerAll(session, () =>
         usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } }),
       );
@@ -460,7 +463,7 @@ export class Labeller {
           await cache.putMany(entries);
         } catch (error) {
           // Paid for and not kept: spent, and shown as such.
-          await ledger.settle(call.callId, { ...nothing, unknown: images, charged: true }).catch(() => undefined);
+          await this.#lose(call, asked, false).catch(() => undefined);
           throw error;
         }
         await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
@@ -476,12 +479,11 @@ export class Labeller {
           { callId: call.callId, images, reason: outcome.message },
           'the answers of a call are lost',
         );
-        await calls.markUnknown(
+        await this.#lose(
           call,
-          asked.map(({ hex }) => hex),
+          asked,
+          asked.some(({ standing }) => standing === 'open'),
         );
-        const retried = asked.some(({ standing }) => standing === 'open');
-        await ledger.settle(call.callId, { ...nothing, unknown: images, retried, charged: true });
         return;
       }
       case 'failed':
@@ -503,6 +505,31 @@ export class Labeller {
         await ledger.settle(call.callId, { ...nothing, retried: true });
         await calls.remove(call, call.revision);
     }
+  }
+
+  /** The answers of a call are lost: which images that are, then that they are spent. */
+  async #lose(call: Call, asked: readonly Question[], retried: boolean): Promise<void> {
+    const keys = asked.map(({ hex }) => hex);
+    const mark = () => this.options.calls.markUnknown(call, keys);
+    let failure: { error: unknown } | undefined;
+    await mark().catch((error: unknown) => {
+      failure = { error };
+      this.#unmarked.push(mark);
+    });
+    // Also where the record can't be written: a call that stays open holds its part of the budget.
+    await this.options.ledger.settle(call.callId, {
+      settled: 0,
+      unknown: asked.length,
+      failed: 0,
+      retried,
+      charged: true,
+    });
+    if (failure) throw failure.error;
+  }
+
+  /** Makes up for what {@link #lose} could not write while the store was away. */
+  async #markLosses(): Promise<void> {
+    for (const mark of this.#unmarked.splice(0)) await mark().catch(() => this.#unmarked.push(mark));
   }
 
   async #waitBeforeRetry(session: Session, outcome: QueryOutcome, attempts: number): Promise<void> {
