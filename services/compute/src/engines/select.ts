@@ -6,6 +6,8 @@ import { describeGpuFindings, findGpus } from './gpu-findings.js';
 import { createNativeEngine } from './native.js';
 import { createTensorflowEngine, requireTensorflow } from './tensorflow.js';
 import { createWasmEngine } from './wasm.js';
+import { createWebgpuEngine } from './webgpu/engine.js';
+import { findWebgpuPackages } from './webgpu/packages.js';
 
 /** One rung of the ladder. */
 export interface EngineCandidate {
@@ -18,7 +20,7 @@ export interface EngineCandidate {
   /** Throws what `create` would, as far as that can be known without loading anything large. */
   look?(): void;
   /** @throws where it doesn't load or finds no device; the message says why */
-  create(): Promise<Engine>;
+  create(gpu: GpuWish): Promise<Engine>;
 }
 
 /** The engines of this build, best first: `auto` takes the first that loads. */
@@ -37,6 +39,11 @@ const LADDER: readonly EngineCandidate[] = [
     ...{ name: 'tensorflow', usesGpu: false, inAuto: false, isolation: 'process' },
     look: () => void requireTensorflow('tensorflow'),
     create: async () => createTensorflowEngine('tensorflow'),
+  },
+  {
+    ...{ name: 'webgpu', usesGpu: true, inAuto: false, isolation: 'process' },
+    look: () => void findWebgpuPackages(),
+    create: (gpu) => createWebgpuEngine(gpu),
   },
 ];
 
@@ -60,7 +67,7 @@ export function createEngine(
   ladder: readonly EngineCandidate[] = LADDER,
   describeGpus: () => string = () => describeGpuFindings(findGpus()),
 ): Promise<Engine> {
-  return firstThatLoads(name, gpu, ladder, describeGpus, (candidate) => candidate.create());
+  return firstThatLoads(name, gpu, ladder, describeGpus, (candidate) => candidate.create(gpu));
 }
 
 /** What would compute, and as its `description` says of itself. */
@@ -74,7 +81,7 @@ export type ChosenEngine = Pick<Engine, 'name' | 'description'>;
 export function chooseEngine(name: EngineName, gpu: GpuWish): Promise<ChosenEngine> {
   const describeGpus = () => describeGpuFindings(findGpus());
   return firstThatLoads(name, gpu, LADDER, describeGpus, async (candidate): Promise<ChosenEngine> => {
-    if (candidate.isolation === 'thread') return candidate.create();
+    if (candidate.isolation === 'thread') return candidate.create(gpu);
     candidate.look?.();
     return runWorkerTask<ProbeInput, ChosenEngine>({
       script: new URL('./probe-task.ts', import.meta.url),

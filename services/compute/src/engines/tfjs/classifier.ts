@@ -1,10 +1,11 @@
 import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
 import { NanLossError } from '../../engine.js';
-import type { Classifier, ClassifierOptions, NetworkSpec, WeightTensor } from '../../engine.js';
+import type { ClassifierOptions, NetworkSpec, WeightTensor } from '../../engine.js';
 import { networkTensors, parameterCount } from '../../network-shapes.js';
 import { requireEma, requireLength, requireNatural, requireOptimiser, requireStep, resolvedLoss } from '../checks.js';
 import { ClassifierModel } from './classifier-model.js';
 import { HostParameters } from './host-parameters.js';
+import type { Reading } from './reading.js';
 import type { Tfjs } from './tfjs.js';
 import { TfjsTrainer } from './trainer.js';
 
@@ -18,8 +19,8 @@ interface Live {
   targets: Float32Array;
 }
 
-/** A classifier in TensorFlow.js. */
-export class TfjsClassifier implements Classifier {
+/** A `Classifier` in TensorFlow.js whose answers may come later. */
+export class TfjsClassifier {
   readonly network: NetworkSpec;
   readonly parameterCount: number;
   readonly #batch: number;
@@ -59,22 +60,22 @@ export class TfjsClassifier implements Classifier {
     return this.#alive().targets;
   }
 
-  trainStep(count: number, learningRate: number): number {
+  *trainStep(count: number, learningRate: number): Reading<number> {
     requireStep(count, this.#batch, learningRate);
     const { trainer, images, targets } = this.#alive();
     const loss = this.#model.lossOf(images, targets, count, this.#steps);
     const proposed = trainer.propose(loss, this.#steps + 1, learningRate);
-    const [mean = NaN, gradientCheck = NaN] = proposed.verdict.dataSync();
+    const [mean = NaN, gradientCheck = NaN] = Array.from(yield proposed.verdict);
     if (!Number.isFinite(mean) || Number.isNaN(gradientCheck)) {
       proposed.discard();
-      throw new NanLossError(this.network.name, this.#steps + 1, mean, this.#firstBadLayer(count));
+      throw new NanLossError(this.network.name, this.#steps + 1, mean, yield* this.#firstBadLayer(count));
     }
     proposed.accept();
     this.#steps++;
     return mean;
   }
 
-  predict(images: Uint8Array, count: number): Float32Array {
+  *predict(images: Uint8Array, count: number): Reading<Float32Array> {
     const { trainer } = this.#alive();
     requireLength('images', images.length, count * this.#pixels);
     const classes = this.network.classes;
@@ -83,28 +84,28 @@ export class TfjsClassifier implements Classifier {
       const some = Math.min(PREDICTION_CHUNK, count - begin);
       const pixels = images.subarray(begin * this.#pixels, (begin + some) * this.#pixels);
       const answers = this.tf.tidy(() => this.#model.probabilities(pixels, some, trainer.weights()));
-      result.set(answers.dataSync(), begin * classes);
+      result.set(yield answers, begin * classes);
       answers.dispose();
     }
     return result;
   }
 
-  weights(): WeightTensor[] {
-    return this.#host.download(this.#alive().trainer).tensors();
+  *weights(): Reading<WeightTensor[]> {
+    return (yield* this.#host.download(this.#alive().trainer)).tensors();
   }
 
-  averagedWeights(): WeightTensor[] {
-    return this.#host.download(this.#alive().trainer).averagedTensors();
+  *averagedWeights(): Reading<WeightTensor[]> {
+    return (yield* this.#host.download(this.#alive().trainer)).averagedTensors();
   }
 
-  setWeights(weights: readonly WeightTensor[]): void {
+  *setWeights(weights: readonly WeightTensor[]): Reading<void> {
     const { trainer } = this.#alive();
-    this.#host.download(trainer).setTensors(weights);
+    (yield* this.#host.download(trainer)).setTensors(weights);
     trainer.replace(this.#host.state);
   }
 
-  checkpoint(): Uint8Array {
-    return this.#host.download(this.#alive().trainer).encodeCheckpoint(this.#steps);
+  *checkpoint(): Reading<Uint8Array> {
+    return (yield* this.#host.download(this.#alive().trainer)).encodeCheckpoint(this.#steps);
   }
 
   restore(checkpoint: Uint8Array): void {
@@ -131,14 +132,19 @@ export class TfjsClassifier implements Classifier {
   }
 
   /** Computes the step's forward pass again, which is worth it only once something went wrong. */
-  #firstBadLayer(count: number): string | undefined {
+  *#firstBadLayer(count: number): Reading<string | undefined> {
     const { tf } = this;
     const { trainer, images, targets } = this.#alive();
     if (!images.subarray(0, count * this.#pixels).every(Number.isFinite)) return 'image';
     if (!targets.subarray(0, count * this.network.classes).every(Number.isFinite)) return 'targets';
-    return tf.tidy(() => {
-      const outputs = this.#model.layerOutputs(images, count, this.#steps, trainer.weights());
-      return [...outputs].find(([, output]) => tf.all(tf.isFinite(output)).dataSync()[0] === 0)?.[0];
+    const names: string[] = [];
+    const areFinite = tf.tidy(() => {
+      const outputs = [...this.#model.layerOutputs(images, count, this.#steps, trainer.weights())];
+      names.push(...outputs.map(([name]) => name));
+      return tf.stack(outputs.map(([, output]) => tf.cast(tf.all(tf.isFinite(output)), 'float32')));
     });
+    const flags = Array.from(yield areFinite);
+    areFinite.dispose();
+    return names[flags.indexOf(0)];
   }
 }

@@ -1,10 +1,11 @@
 import { FailedPreconditionError, pixelsPerImage } from '@bbdistill/common/base';
 import { NanLossError } from '../../engine.js';
-import type { Cvae, CvaeOptions, WeightTensor } from '../../engine.js';
+import type { CvaeOptions, WeightTensor } from '../../engine.js';
 import { tensorsOf } from '../../network-shapes.js';
 import { requireLength, requireNatural, requireOptimiser, requireStep } from '../checks.js';
 import { CvaeModel } from './cvae-model.js';
 import { HostParameters } from './host-parameters.js';
+import type { Reading } from './reading.js';
 import type { Tfjs } from './tfjs.js';
 import { TfjsTrainer } from './trainer.js';
 
@@ -21,8 +22,8 @@ interface Live {
   noise: Float32Array;
 }
 
-/** A conditional VAE in TensorFlow.js. */
-export class TfjsCvae implements Cvae {
+/** A `Cvae` in TensorFlow.js whose answers may come later. */
+export class TfjsCvae {
   readonly #batch: number;
   readonly #pixels: number;
   readonly #classes: number;
@@ -69,12 +70,12 @@ export class TfjsCvae implements Cvae {
     return this.#alive().noise;
   }
 
-  trainStep(count: number, learningRate: number): number {
+  *trainStep(count: number, learningRate: number): Reading<number> {
     requireStep(count, this.#batch, learningRate);
     const { trainer, images, conditions, noise } = this.#alive();
     const loss = this.#model.lossOf(images, conditions, noise, count);
     const proposed = trainer.propose(loss, this.#steps + 1, learningRate);
-    const [mean = NaN, gradientCheck = NaN] = proposed.verdict.dataSync();
+    const [mean = NaN, gradientCheck = NaN] = Array.from(yield proposed.verdict);
     if (!Number.isFinite(mean) || Number.isNaN(gradientCheck)) {
       proposed.discard();
       throw new NanLossError(OWNER, this.#steps + 1, mean);
@@ -84,7 +85,7 @@ export class TfjsCvae implements Cvae {
     return mean;
   }
 
-  decode(latents: Float32Array, conditions: Float32Array, count: number): Float32Array {
+  *decode(latents: Float32Array, conditions: Float32Array, count: number): Reading<Float32Array> {
     const { trainer } = this.#alive();
     requireLength('latents', latents.length, count * this.#latent);
     requireLength('conditions', conditions.length, count * this.#classes);
@@ -94,24 +95,24 @@ export class TfjsCvae implements Cvae {
       const rows = (data: Float32Array, width: number) => data.subarray(begin * width, end * width);
       const [z, condition] = [rows(latents, this.#latent), rows(conditions, this.#classes)];
       const pixels = this.tf.tidy(() => this.#model.decode(z, condition, end - begin, trainer.weights()));
-      result.set(pixels.dataSync(), begin * this.#pixels);
+      result.set(yield pixels, begin * this.#pixels);
       pixels.dispose();
     }
     return result;
   }
 
-  weights(): WeightTensor[] {
-    return this.#host.download(this.#alive().trainer).tensors();
+  *weights(): Reading<WeightTensor[]> {
+    return (yield* this.#host.download(this.#alive().trainer)).tensors();
   }
 
-  setWeights(weights: readonly WeightTensor[]): void {
+  *setWeights(weights: readonly WeightTensor[]): Reading<void> {
     const { trainer } = this.#alive();
-    this.#host.download(trainer).setTensors(weights);
+    (yield* this.#host.download(trainer)).setTensors(weights);
     trainer.replace(this.#host.state);
   }
 
-  checkpoint(): Uint8Array {
-    return this.#host.download(this.#alive().trainer).encodeCheckpoint(this.#steps);
+  *checkpoint(): Reading<Uint8Array> {
+    return (yield* this.#host.download(this.#alive().trainer)).encodeCheckpoint(this.#steps);
   }
 
   restore(checkpoint: Uint8Array): void {

@@ -2,6 +2,7 @@ import { elementsOfAll } from '../../network-shapes.js';
 import type { TensorLayout } from '../../network-shapes.js';
 import { FlatParameters } from '../flat-parameters.js';
 import type { FlatState } from '../flat-parameters.js';
+import type { Reading } from './reading.js';
 import type { TfjsTrainer } from './trainer.js';
 
 /** A network's vectors in the host's memory, where names, files and the other engines' checkpoints are dealt with. */
@@ -24,10 +25,10 @@ export class HostParameters {
     this.flat.initialise(seed);
   }
 
-  /** Gets the device's vectors, and waits for them. */
-  download(trainer: TfjsTrainer): FlatParameters {
+  /** Gets the device's vectors. */
+  *download(trainer: TfjsTrainer): Reading<FlatParameters> {
     const device = trainer.deviceState();
-    for (const [key, tensor] of device) this.state[key]?.set(tensor.dataSync<'float32'>());
+    for (const [key, tensor] of device) this.state[key]?.set(yield tensor);
     return this.flat;
   }
 
