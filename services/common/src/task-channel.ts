@@ -1,5 +1,12 @@
 import type { TransferListItem } from 'node:worker_threads';
 
+export interface TaskOptions {
+  /** Buffers of the input that go over to a thread; to a process everything is copied. */
+  transfer?: readonly TransferListItem[];
+  /** The thread that does the task does no other one, before or after: for libraries that keep memory until it goes. */
+  isLastOfThread?: boolean;
+}
+
 /** The side that started a task. */
 export interface TaskHost {
   onMessage(listener: (message: unknown) => void): void;

@@ -1,6 +1,6 @@
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
-import type { TaskHost, TaskPort } from './task-channel.js';
+import type { TaskHost, TaskOptions, TaskPort } from './task-channel.js';
 
 const MARK = 'bbdistill-task';
 
@@ -35,8 +35,15 @@ const MAX_KEPT_BYTES = 96 * 2 ** 20;
 const free = new Map<string, FreeThread[]>();
 
 /** Does the task in a thread of its own, which may have done others before. */
-export function startThread(script: URL, input: unknown, transfer: readonly TransferListItem[] = []): TaskHost {
-  const thread = takeFree(script) ?? { worker: new Worker(script, { workerData: MARK }), task: 0 };
+export function startThread(
+  script: URL,
+  input: unknown,
+  { transfer = [], isLastOfThread = false }: TaskOptions = {},
+): TaskHost {
+  const thread = (isLastOfThread ? undefined : takeFree(script)) ?? {
+    worker: new Worker(script, { workerData: MARK }),
+    task: 0,
+  };
   const { worker } = thread;
   const task = ++thread.task;
   const listeners: [string, Listener][] = [];
@@ -49,7 +56,7 @@ export function startThread(script: URL, input: unknown, transfer: readonly Tran
   let isReleased = false;
   const leave = () => {
     for (const [name, listener] of listeners) worker.off(name, listener);
-    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn);
+    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn && !isLastOfThread);
   };
   on('message', (sent: FromThread) => {
     if (sent.task !== task || !('mayGoOn' in sent)) return;

@@ -1,20 +1,13 @@
 import { constants, setPriority } from 'node:os';
-import type { TransferListItem } from 'node:worker_threads';
-import type { TaskHost, TaskPort } from './task-channel.js';
+import type { TaskHost, TaskOptions, TaskPort } from './task-channel.js';
 import { isTaskProcess, processPort, startProcess } from './task-process.js';
 import { isTaskThread, onThreadTask, startThread } from './task-threads.js';
 
 /** `process`: for native addons that a thread would crash, or that would take the service down with them. */
 export type TaskIsolation = 'thread' | 'process';
 
-/** @param transfer buffers of the input that go over to a thread; to a process everything is copied */
-export function startTask(
-  isolation: TaskIsolation,
-  script: URL,
-  input: unknown,
-  transfer?: readonly TransferListItem[],
-): TaskHost {
-  return isolation === 'process' ? startProcess(script, input) : startThread(script, input, transfer);
+export function startTask(isolation: TaskIsolation, script: URL, input: unknown, options: TaskOptions): TaskHost {
+  return isolation === 'process' ? startProcess(script, input) : startThread(script, input, options);
 }
 
 /**

@@ -5,22 +5,20 @@ import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { CancelledError, ConfigError, FailedPreconditionError, asBbdError, errorOfKind } from './errors.js';
 import type { BbdError, ErrorKind } from './errors.js';
-import type { TaskPort } from './task-channel.js';
+import type { TaskOptions, TaskPort } from './task-channel.js';
 import { onTask, startTask } from './task-transport.js';
 import type { TaskIsolation } from './task-transport.js';
 
 /** How long a task may take to stop by itself after an abort, before its thread or process is ended. */
 export const DEFAULT_STOP_GRACE_MS = 5_000;
 
-export interface WorkerTaskOptions<Input, Message> {
+export interface WorkerTaskOptions<Input, Message> extends TaskOptions {
   /** The module that calls `serveWorkerTask`, e.g. `new URL('./fit-task.ts', import.meta.url)`; `.js` does as well. */
   script: URL;
   /** Anything that structured cloning copies. */
   input: Input;
   /** Default `thread`. */
   isolation?: TaskIsolation;
-  /** Buffers of the input to hand over instead of copying; to another process everything is copied. */
-  transfer?: readonly TransferListItem[];
   /** Asks the task to stop, and ends it when it doesn't within the grace. */
   signal: AbortSignal;
   onMessage?: (message: Message) => void;
@@ -67,9 +65,9 @@ export async function runWorkerTask<Input, Result, Message = never>(
   options: WorkerTaskOptions<Input, Message>,
 ): Promise<Result> {
   if (options.signal.aborted) throw new CancelledError('cancelled before the task began');
-  const { isolation = 'thread', input, transfer } = options;
+  const { isolation = 'thread', input } = options;
   const script = builtScript(options.script);
-  const host = startTask(isolation, script, input, transfer);
+  const host = startTask(isolation, script, input, options);
   let hasEnded = false;
   const ended = new AbortController();
   const stop = async () => {

@@ -14,10 +14,16 @@ function fontFiles(): string[] {
   return ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(folder, name));
 }
 
-serveWorkerTask<Figure, Uint8Array>(async ({ svg, width: units }) => {
+serveWorkerTask<Figure[], Uint8Array[]>(async (figures) => {
+  const drawn: Uint8Array[] = [];
+  for (const figure of figures) drawn.push(await draw(figure));
+  return drawn;
+});
+
+async function draw({ svg, width: units }: Figure): Promise<Uint8Array> {
   const font = { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' };
   const fitTo = { mode: 'width', value: Math.round(units * PNG_SCALE) } as const;
   const { pixels, width, height } = new Resvg(svg, { font, fitTo }).render();
   const raw = { width, height, channels: 4 } as const;
   return sharp(pixels, { raw }).removeAlpha().png().toBuffer();
-});
+}

@@ -16,12 +16,14 @@ let drawing: Promise<unknown> = Promise.resolve();
 
 /**
  * Draws and encodes in a thread of its own: on the event loop, a report would keep every caller of the API waiting for
- * half a second. One figure at a time: each thread that draws takes forty megabytes until it goes.
- * @throws BbdError where it can't be drawn
+ * half a second. One report at a time, and the thread goes with it: its forty megabytes are given back only then.
+ * @returns a PNG for each figure
+ * @throws BbdError where they can't be drawn
  */
-export async function rasterise(figure: Figure): Promise<Uint8Array> {
+export async function rasterise(figures: readonly Figure[]): Promise<Uint8Array[]> {
   const { signal } = new AbortController();
-  const drawn = drawing.then(() => runWorkerTask<Figure, Uint8Array>({ script: DRAW, input: figure, signal }));
+  const task = { script: DRAW, input: figures, isLastOfThread: true, signal };
+  const drawn = drawing.then(() => runWorkerTask<readonly Figure[], Uint8Array[]>(task));
   drawing = drawn.catch(() => undefined);
   return drawn;
 }

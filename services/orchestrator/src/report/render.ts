@@ -49,13 +49,13 @@ export async function renderReport(input: ReportInput): Promise<{ files: Rendere
     confusion: confusionFigure(input.confusion, input.classes, input.classNames, palette),
   });
   const printed = draw(PRINT_PALETTE);
+  const names = ['samples', 'curves', 'confusion'] as const;
+  const pictures = await rasterise(names.map((name) => printed[name]));
   return {
     files: [
       { path: 'report.json', mediaType: 'application/json', bytes: json },
       { path: 'report.html', mediaType: 'text/html', bytes: encoder.encode(renderHtml(input, draw(PAGE_PALETTE))) },
-      { path: 'samples.png', mediaType: 'image/png', bytes: await rasterise(printed.samples) },
-      { path: 'curves.png', mediaType: 'image/png', bytes: await rasterise(printed.curves) },
-      { path: 'confusion.png', mediaType: 'image/png', bytes: await rasterise(printed.confusion) },
+      ...names.map((name, i) => ({ path: `${name}.png`, mediaType: 'image/png', bytes: pictures[i]! })),
     ],
   };
 }
@@ -66,5 +66,6 @@ export async function renderSamples(
   samples: AnsweredImages,
   classNames: readonly string[],
 ): Promise<Uint8Array> {
-  return rasterise(samplesFigure(await prepareSamples([[title, samples]], classNames), PRINT_PALETTE));
+  const figure = samplesFigure(await prepareSamples([[title, samples]], classNames), PRINT_PALETTE);
+  return (await rasterise([figure]))[0]!;
 }

@@ -131,7 +131,7 @@ describe('report files', () => {
   it('text renders with the fonts that the package carries', async () => {
     const inkOf = async (content: string) => {
       const body = [text(5, 25, content, { size: 20, fill: PRINT_PALETTE.ink })];
-      const pixels = await sharp(await rasterise(svg(200, 40, 'x', PRINT_PALETTE, body)))
+      const pixels = await sharp((await rasterise([svg(200, 40, 'x', PRINT_PALETTE, body)]))[0])
         .greyscale()
         .raw()
         .toBuffer();
