@@ -37,12 +37,12 @@ const CONCURRENCY = 8;
 /** An overlapped run whose teacher is slower than its training, against the time that the teacher alone needs. */
 export async function measureLimited(options: LimitedOptions): Promise<LimitedFigures> {
   const { folder, imagesPerSecond, synthetic, epochs } = options;
-  await mkdir(folder, { recursive: true });
   const run = { real: REAL_IMAGES, synthetic, epochs, imagesPerCall: IMAGES_PER_CALL, concurrency: CONCURRENCY };
   const embeddedTrainSeconds = await embeddedTraining(join(folder, 'embedded'), run);
 
   await using teacher = await startMeteredTeacher({ latencyMs: 20, limit: { kind: 'bucket', imagesPerSecond } });
   const base = join(folder, 'distributed');
+  await mkdir(base, { recursive: true });
   await using system = await startDistributed({
     folder: base,
     teacher,
