@@ -4,7 +4,7 @@ export interface TaskOptions {
   /** Buffers of the input that go over to a thread; to a process everything is copied. */
   transfer?: readonly TransferListItem[];
   /** The thread that does the task does no other one, before or after: for libraries that keep memory until it goes. */
-  isLastOfThread?: boolean;
+  ownThread?: boolean;
 }
 
 /** The side that started a task. */

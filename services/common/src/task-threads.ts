@@ -38,9 +38,9 @@ const free = new Map<string, FreeThread[]>();
 export function startThread(
   script: URL,
   input: unknown,
-  { transfer = [], isLastOfThread = false }: TaskOptions = {},
+  { transfer = [], ownThread = false }: TaskOptions = {},
 ): TaskHost {
-  const thread = (isLastOfThread ? undefined : takeFree(script)) ?? {
+  const thread = (ownThread ? undefined : takeFree(script)) ?? {
     worker: new Worker(script, { workerData: MARK }),
     task: 0,
   };
@@ -56,7 +56,7 @@ export function startThread(
   let isReleased = false;
   const leave = () => {
     for (const [name, listener] of listeners) worker.off(name, listener);
-    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn && !isLastOfThread);
+    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn && !ownThread);
   };
   on('message', (sent: FromThread) => {
     if (sent.task !== task || !('mayGoOn' in sent)) return;

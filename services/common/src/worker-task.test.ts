@@ -140,7 +140,7 @@ describe('threads of worker tasks', () => {
   it('threads - a task is given to a thread that is free, one beside it to another', async () => {
     let last: number | undefined;
     await waitFor('a thread to be given again', async () => last === (last = await run({ do: 'thread' })));
-    const alone = { script, input: { do: 'thread' }, signal: never, isLastOfThread: true };
+    const alone = { script, input: { do: 'thread' }, signal: never, ownThread: true };
     const other = await runWorkerTask<object, number>(alone);
     expect([last, await run({ do: 'thread' })]).not.toContain(other);
     const both = await Promise.all([run({ do: 'thread' }), run({ do: 'thread' })]);

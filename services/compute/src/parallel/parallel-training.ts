@@ -1,11 +1,11 @@
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { BbdError, THREAD_LINGER_MS, asBbdError, builtScript } from '@bbdistill/common/base';
-import { NanLossError } from '../engine.js';
+import { THREAD_LINGER_MS, asBbdError, builtScript } from '@bbdistill/common/base';
 import type { Engine, SplitStepClassifier } from '../engine.js';
+import { received } from '../sent-failure.js';
 import { lost } from './shared-cells.js';
 import { TrainingThread, asSplitStep, sharedMemoryFor, sharedOptions } from './shared-training.js';
-import type { FromTrainingWorker, SentFailure, TrainingWorkerData } from './shared-training.js';
+import type { FromTrainingWorker, TrainingWorkerData } from './shared-training.js';
 import type { LostFollower, TrainingWatchData } from './training-watch-data.js';
 import type { TrainedClassifier, Training, TrainingOptions } from './training.js';
 
@@ -153,12 +153,6 @@ function withReason<T>(losses: MessagePort, run: () => T): T {
 function failureOf(port: MessagePort): Error {
   const got = receiveMessageOnPort(port) as { message: FromTrainingWorker } | undefined;
   return got?.message.type === 'failed' ? received(got.message.error) : lost('failed without a word');
-}
-
-function received({ message, stack, nan }: SentFailure): Error {
-  const error = nan ? new NanLossError(nan.network, nan.step, nan.loss, nan.layer) : new BbdError('internal', message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }
 
 /** As they are where they lie there already: the set is large. */

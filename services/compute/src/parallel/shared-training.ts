@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { FailedPreconditionError } from '@bbdistill/common/base';
 import type { BatchSource } from '../augment/index.js';
 import type { Classifier, ClassifierOptions, Engine, SplitStepClassifier } from '../engine.js';
+import type { SentFailure } from '../sent-failure.js';
 import { ParameterExchange, exchangeBytes } from './parameter-exchange.js';
 import { SharedCells, cellCount } from './shared-cells.js';
 import { batchSourceOf } from './training.js';
@@ -47,13 +48,6 @@ export interface TrainingWorkerData {
 
 /** What a worker thread sends: once that it is ready, then only what went wrong. */
 export type FromTrainingWorker = { type: 'ready' } | { type: 'failed'; error: SentFailure };
-
-export interface SentFailure {
-  message: string;
-  stack: string | undefined;
-  /** Set where the loss isn't a number. */
-  nan?: { network: string; step: number; loss: number; layer: string | undefined };
-}
 
 /** @throws FailedPreconditionError where the engine has steps of one piece only */
 export function asSplitStep(classifier: Classifier, engine: string): SplitStepClassifier {

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { THREAD_LINGER_MS } from '@bbdistill/common/base';
-import { NanLossError } from '../engine.js';
 import { createEngine } from '../engines/select.js';
+import { sendable } from '../sent-failure.js';
 import { TrainingThread, asSplitStep, sharedOptions } from './shared-training.js';
-import type { FromTrainingWorker, SentFailure, TrainingWorkerData } from './shared-training.js';
+import type { FromTrainingWorker, TrainingWorkerData } from './shared-training.js';
 
 const { engine: name, options, checkpoint, thread, threads, memory, port } = workerData as TrainingWorkerData;
 const send = (message: FromTrainingWorker) => port.postMessage(message);
-const sendFailure = (thrown: unknown) => send({ type: 'failed', error: failureOf(thrown) });
+const sendFailure = (thrown: unknown) => send({ type: 'failed', error: sendable(thrown) });
 
 try {
   const engine = await createEngine(name, 'preferred');
@@ -24,11 +24,4 @@ try {
 } finally {
   port.close();
   await delay(THREAD_LINGER_MS);
-}
-
-function failureOf(thrown: unknown): SentFailure {
-  const { message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (!(thrown instanceof NanLossError)) return { message, stack };
-  const { network, step, loss, layer } = thrown;
-  return { message, stack, nan: { network, step, loss, layer } };
 }

@@ -22,7 +22,7 @@ let drawing: Promise<unknown> = Promise.resolve();
  */
 export async function rasterise(figures: readonly Figure[]): Promise<Uint8Array[]> {
   const { signal } = new AbortController();
-  const task = { script: DRAW, input: figures, isLastOfThread: true, signal };
+  const task = { script: DRAW, input: figures, ownThread: true, signal };
   const drawn = drawing.then(() => runWorkerTask<readonly Figure[], Uint8Array[]>(task));
   drawing = drawn.catch(() => undefined);
   return drawn;

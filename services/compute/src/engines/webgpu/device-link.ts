@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { BbdError, builtScript } from '@bbdistill/common/base';
-import { received } from './messages.js';
+import { received } from '../../sent-failure.js';
 import type { AdapterFacts, DeviceAnswer, DeviceRequest, DeviceThreadData } from './messages.js';
 import type { WebgpuPackages } from './packages.js';
 

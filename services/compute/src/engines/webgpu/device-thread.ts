@@ -8,7 +8,7 @@ import { readLater } from '../tfjs/reading.js';
 import type { Reading } from '../tfjs/reading.js';
 import type { Tfjs } from '../tfjs/tfjs.js';
 import { describeGpuFindings, findGpus } from '../gpu-findings.js';
-import { sendable } from './messages.js';
+import { sendable } from '../../sent-failure.js';
 import type { AdapterFacts, CreatedNetwork, DeviceAnswer, DeviceRequest, DeviceThreadData } from './messages.js';
 
 // Owns the device. It answers by promises only, which a thread that is blocked in a training step would never see

@@ -1,8 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import { asBbdError, errorOfKind } from '@bbdistill/common/base';
-import type { BbdError } from '@bbdistill/common/base';
-import { NanLossError } from '../../engine.js';
 import type { ClassifierOptions, CvaeOptions } from '../../engine.js';
+import type { SentFailure } from '../../sent-failure.js';
 import type { WebgpuPackages } from './packages.js';
 
 /** What the device's thread is started with. */
@@ -36,27 +34,3 @@ export interface CreatedNetwork {
 
 /** The first one is of the start and has AdapterFacts. */
 export type DeviceAnswer = { result: unknown } | { failure: SentFailure };
-
-export interface SentFailure {
-  kind: BbdError['kind'];
-  code: string;
-  message: string;
-  stack: string | undefined;
-  /** Set where the loss isn't a number. */
-  nan?: { network: string; step: number; loss: number; layer: string | undefined };
-}
-
-export function sendable(thrown: unknown): SentFailure {
-  const { kind, code, message, stack } = asBbdError(thrown);
-  if (!(thrown instanceof NanLossError)) return { kind, code, message, stack };
-  const { network, step, loss, layer } = thrown;
-  return { kind, code, message, stack, nan: { network, step, loss, layer } };
-}
-
-export function received({ kind, code, message, stack, nan }: SentFailure): BbdError {
-  const error = nan
-    ? new NanLossError(nan.network, nan.step, nan.loss, nan.layer)
-    : errorOfKind(kind, message, { code });
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}
