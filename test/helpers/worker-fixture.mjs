@@ -16,8 +16,12 @@ serveWorkerTask(async (input, { post, signal }) => {
       return input.a + input.b;
     case 'thread':
       return threadId;
+    case 'process':
+      return process.pid;
+    case 'environment':
+      return process.env[input.name];
     case 'fail-here':
-      post(threadId);
+      post(threadId || process.pid);
       throw new Error('here');
     case 'hoard':
       hoard.push(new Uint8Array(input.bytes));

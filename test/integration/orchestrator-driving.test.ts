@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { decodeJson, encodeJson, systemClock } from '@bbdistill/common';
+import { ManualClock, decodeJson, encodeJson, systemClock } from '@bbdistill/common';
 import type { Stores } from '@bbdistill/common';
 import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
 import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
 import type { RunEventBody, RunRecord } from '../../services/orchestrator/src/run-record.js';
-import { DrivenRun } from '../../services/orchestrator/src/stages.js';
+import { DrivenRun, LEASE_MS } from '../../services/orchestrator/src/stages.js';
 import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
 import { temporaryStores } from '../helpers/embedded.js';
 import { waitFor } from '../helpers/wait-for.js';
@@ -66,6 +66,26 @@ describe('driving a run', () => {
     await expect(runs.events.append(record.id, encodeJson({ message: 'late' }), frozenSequence)).rejects.toMatchObject({
       code: 'SEQUENCE_MISMATCH',
     });
+  });
+
+  it('lease - every write renews it, none after the run was given up', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const clock = new ManualClock();
+    const expiresInMs = async () => ((await runs.get(record.id)).lease?.expiresAtMs ?? 0) - clock.nowMs();
+    const driven = await DrivenRun.begin(runs, clock, record, 'began');
+    expect([await expiresInMs(), driven.leaseUntilMs - clock.monotonicMs()]).toEqual([LEASE_MS, LEASE_MS]);
+    await clock.advance(1_000);
+    expect(await expiresInMs()).toBe(LEASE_MS - 1_000);
+    await driven.stage('train', progress);
+    expect([await expiresInMs(), driven.leaseUntilMs - clock.monotonicMs()]).toEqual([LEASE_MS, LEASE_MS]);
+    driven.giveUp();
+    await clock.advance(1_000);
+    await driven.note('too late');
+    expect(await expiresInMs()).toBe(LEASE_MS - 1_000);
+    expect(driven.leaseUntilMs).toBeLessThan(clock.monotonicMs());
+    await driven.handOver('the next one, please');
+    expect((await runs.get(record.id)).lease).toEqual({ ...record.lease, expiresAtMs: 0 });
   });
 
   it('stages - nothing is told twice, and a new state is told even while a write is under way', async () => {

@@ -3,9 +3,22 @@ import type { TransferListItem } from 'node:worker_threads';
 export interface TaskOptions {
   /** Buffers of the input that go over to a thread; to a process everything is copied. */
   transfer?: readonly TransferListItem[];
-  /** The thread that does the task does no other one, before or after: for libraries that keep memory until it goes. */
-  ownThread?: boolean;
+  /**
+   * How long a process waits for another task of its script before it ends. Default 0: one process a task. Threads wait
+   * of their own accord.
+   */
+  processLingerMs?: number;
+  /** What is in a process's environment beside what is in this one's. */
+  processEnv?: Readonly<Record<string, string>>;
 }
+
+/** Marks what was started for tasks. */
+export const TASK_MARK = 'bbdistill-task';
+
+/** Tasks are numbered, as a thread or a process does one after the other. */
+export type ToTask = { task: number; input: unknown } | { task: number; message: unknown };
+/** `mayGoOn` comes last: whoever did the task is done with it, and takes another one or not. */
+export type FromTask = { task: number; message: unknown } | { task: number; mayGoOn: boolean };
 
 /** The side that started a task. */
 export interface TaskHost {
@@ -23,12 +36,12 @@ export interface TaskHost {
 
 /** The task's side. */
 export interface TaskPort {
-  input: Promise<unknown>;
+  input: unknown;
   send(message: unknown, transfer: readonly TransferListItem[]): void;
   onMessage(listener: (message: unknown) => void): void;
   /**
    * The task is over; what was sent still arrives.
-   * @param isSound whether its thread may take another one
+   * @param isSound whether its thread or process may take another one
    */
   close(isSound: boolean): void;
 }

@@ -1,12 +1,7 @@
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
-import type { TaskHost, TaskOptions, TaskPort } from './task-channel.js';
-
-const MARK = 'bbdistill-task';
-
-type ToThread = { task: number; input: unknown } | { task: number; message: unknown };
-/** `mayGoOn` comes last: the thread is done with the task, and takes another one or not. */
-type FromThread = { task: number; message: unknown } | { task: number; mayGoOn: boolean };
+import { TASK_MARK } from './task-channel.js';
+import type { FromTask, TaskHost, TaskOptions, TaskPort, ToTask } from './task-channel.js';
 
 /** A thread does one task after the other. */
 interface Thread {
@@ -35,15 +30,8 @@ const MAX_KEPT_BYTES = 96 * 2 ** 20;
 const free = new Map<string, FreeThread[]>();
 
 /** Does the task in a thread of its own, which may have done others before. */
-export function startThread(
-  script: URL,
-  input: unknown,
-  { transfer = [], ownThread = false }: TaskOptions = {},
-): TaskHost {
-  const thread = (ownThread ? undefined : takeFree(script)) ?? {
-    worker: new Worker(script, { workerData: MARK }),
-    task: 0,
-  };
+export function startThread(script: URL, input: unknown, { transfer = [] }: TaskOptions = {}): TaskHost {
+  const thread = takeFree(script) ?? { worker: new Worker(script, { workerData: TASK_MARK }), task: 0 };
   const { worker } = thread;
   const task = ++thread.task;
   const listeners: [string, Listener][] = [];
@@ -51,14 +39,14 @@ export function startThread(
     listeners.push([name, listener]);
     worker.on(name, listener);
   };
-  const send = (sent: ToThread, buffers: readonly TransferListItem[] = []) => worker.postMessage(sent, buffers);
+  const send = (sent: ToTask, buffers: readonly TransferListItem[] = []) => worker.postMessage(sent, buffers);
   let mayGoOn: boolean | undefined;
   let isReleased = false;
   const leave = () => {
     for (const [name, listener] of listeners) worker.off(name, listener);
-    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn && !ownThread);
+    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn);
   };
-  on('message', (sent: FromThread) => {
+  on('message', (sent: FromTask) => {
     if (sent.task !== task || !('mayGoOn' in sent)) return;
     mayGoOn = sent.mayGoOn;
     if (isReleased) leave();
@@ -66,7 +54,7 @@ export function startThread(
   send({ task, input }, transfer);
   return {
     onMessage: (listener) =>
-      on('message', (sent: FromThread) => {
+      on('message', (sent: FromTask) => {
         if (sent.task === task && 'message' in sent) listener(sent.message);
       }),
     onFailure(listener) {
@@ -112,14 +100,14 @@ function letWait(script: URL, thread: Thread, mayGoOn: boolean): void {
 }
 
 /** Whether this thread was started for tasks. */
-export const isTaskThread = (): boolean => !isMainThread && parentPort !== null && workerData === MARK;
+export const isTaskThread = (): boolean => !isMainThread && parentPort !== null && workerData === TASK_MARK;
 
 /** Calls back for every task that this thread is given. */
 export function onThreadTask(serve: (port: TaskPort) => void): void {
   const port = parentPort!;
   let listener: ((message: unknown) => void) | undefined;
   let current = 0;
-  port.on('message', (sent: ToThread) => {
+  port.on('message', (sent: ToTask) => {
     if ('input' in sent) {
       current = sent.task;
       listener = undefined;
@@ -134,9 +122,9 @@ function portOf(
   input: unknown,
   onMessage: (listener: (message: unknown) => void) => void,
 ): TaskPort {
-  const send = (sent: FromThread, transfer: readonly TransferListItem[] = []) => port.postMessage(sent, transfer);
+  const send = (sent: FromTask, transfer: readonly TransferListItem[] = []) => port.postMessage(sent, transfer);
   return {
-    input: Promise.resolve(input),
+    input,
     send: (message, transfer) => send({ task, message }, transfer),
     onMessage,
     close(isSound) {

@@ -1,13 +1,13 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import type { TaskHost, TaskOptions, TaskPort } from './task-channel.js';
-import { isTaskProcess, processPort, startProcess } from './task-process.js';
+import { isTaskProcess, onProcessTask, startProcess } from './task-process.js';
 import { isTaskThread, onThreadTask, startThread } from './task-threads.js';
 
 /** `process`: for native addons that a thread would crash, or that would take the service down with them. */
 export type TaskIsolation = 'thread' | 'process';
 
 export function startTask(isolation: TaskIsolation, script: URL, input: unknown, options: TaskOptions): TaskHost {
-  return isolation === 'process' ? startProcess(script, input) : startThread(script, input, options);
+  return isolation === 'process' ? startProcess(script, input, options) : startThread(script, input, options);
 }
 
 /**
@@ -17,7 +17,7 @@ export function startTask(isolation: TaskIsolation, script: URL, input: unknown,
 export function onTask(serve: (port: TaskPort) => void): boolean {
   if (isTaskProcess()) {
     goAfterCallers();
-    serve(processPort());
+    onProcessTask(serve);
     return true;
   }
   if (!isTaskThread()) return false;
@@ -29,8 +29,9 @@ export function onTask(serve: (port: TaskPort) => void): boolean {
 
 /** A task takes all of a core for as long as it lasts: health checks and callers, who want little, go before it. */
 function goAfterCallers(): void {
+  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW));
   } catch {
     // A system that doesn't let it shares evenly.
   }

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { constants, getPriority } from 'node:os';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { BbdError, CancelledError } from './errors.js';
@@ -24,7 +26,8 @@ describe.each(['thread', 'process'] as const)('worker tasks in a %s', (isolation
 
   it.runIf(process.platform === 'linux')('worker task - yields to whoever started it', async () => {
     const mine = getPriority();
-    expect(await run({ do: 'priority' })).toBe(Math.max(mine, constants.priority.PRIORITY_BELOW_NORMAL));
+    const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
+    expect(await run({ do: 'priority' })).toBe(Math.min(mine + PRIORITY_BELOW_NORMAL, PRIORITY_LOW));
     expect(getPriority()).toBe(mine);
   });
 
@@ -140,9 +143,6 @@ describe('threads of worker tasks', () => {
   it('threads - a task is given to a thread that is free, one beside it to another', async () => {
     let last: number | undefined;
     await waitFor('a thread to be given again', async () => last === (last = await run({ do: 'thread' })));
-    const alone = { script, input: { do: 'thread' }, signal: never, ownThread: true };
-    const other = await runWorkerTask<object, number>(alone);
-    expect([last, await run({ do: 'thread' })]).not.toContain(other);
     const both = await Promise.all([run({ do: 'thread' }), run({ do: 'thread' })]);
     expect(new Set(both).size).toBe(2);
   });
@@ -159,3 +159,55 @@ describe('threads of worker tasks', () => {
     },
   );
 });
+
+describe('processes of worker tasks', () => {
+  const run = (input: object, onMessage?: (message: number) => void, processLingerMs = 60_000) =>
+    runWorkerTask<object, number, number>({
+      ...{ script, input, signal: never, isolation: 'process', processLingerMs, processEnv: { FIXTURE_COLOUR: 'red' } },
+      ...(onMessage && { onMessage }),
+    });
+
+  it('processes - one that lingers is given the next task, one beside it to another', async () => {
+    let last: number | undefined;
+    await waitFor('a process to be given again', async () => last === (last = await run({ do: 'process' })));
+    expect(await run({ do: 'environment', name: 'FIXTURE_COLOUR' })).toBe('red');
+    const both = await Promise.all([run({ do: 'process' }), run({ do: 'process' })]);
+    expect(new Set(both).size).toBe(2);
+  });
+
+  it('processes - one goes when nothing came for as long as it lingers', async () => {
+    const pid = await run({ do: 'process' }, undefined, 1);
+    await waitFor('its end', async () => !isThere(pid));
+  });
+
+  it('processes - one that failed or was killed while it waited gets no other task', async () => {
+    const used: number[] = [];
+    await run({ do: 'fail-here' }, (pid) => used.push(pid)).catch(() => undefined);
+    let waiting = 0;
+    await waitFor('a process to be given again', async () => waiting === (waiting = await run({ do: 'process' })));
+    process.kill(waiting, 'SIGKILL');
+    await waitFor('its end', async () => !isThere(waiting));
+    expect([...used, waiting]).not.toContain(await run({ do: 'process' }));
+  });
+
+  it('processes - one that lingers keeps nobody from ending, and ends with whoever started it', async () => {
+    const module = new URL('../dist/worker-task.js', import.meta.url).href;
+    const program = `
+      import { runWorkerTask } from ${JSON.stringify(module)};
+      const input = { do: 'process' };
+      const { signal } = new AbortController();
+      const options = { script: new URL(${JSON.stringify(script.href)}), input, signal, isolation: 'process' };
+      console.log(await runWorkerTask({ ...options, processLingerMs: 600_000 }));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+    expect(Number(stdout)).toBeGreaterThan(0);
+    await waitFor('its end', async () => !isThere(Number(stdout)));
+  });
+});
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -127,8 +127,8 @@ function serveOne<Input, Result, Message>(
     post: (message, transfer) => send({ type: 'message', message }, transfer),
     signal: stop.signal,
   };
-  port.input
-    .then((input) => task(input as Input, context))
+  Promise.resolve()
+    .then(() => task(port.input as Input, context))
     .then((result) => {
       if (result instanceof TransferredResult) send({ type: 'result', result: result.result }, result.transfer);
       else send({ type: 'result', result });

@@ -7,10 +7,9 @@ import type { ActiveRun, RunRecord, RunState, RunStore } from './run-record.js';
 import { driveInTrace } from './run-telemetry.js';
 import { checkedSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
-import { DrivenRun } from './stages.js';
+import { DrivenRun, LEASE_MS } from './stages.js';
 
-/** How long a driver's word counts without being renewed. */
-export const LEASE_MS = 6_000;
+/** After which a lease that no other write renewed is renewed. */
 export const LEASE_RENEWAL_MS = 2_000;
 /** How often runs without a driver are looked for; with the lease, a takeover takes less than 10 s. */
 export const SCAN_INTERVAL_MS = 2_000;
@@ -33,6 +32,7 @@ export interface DriverOptions {
 export class RunDriver {
   readonly #stop = new AbortController();
   readonly #driving = new Map<string, Promise<void>>();
+  readonly #driven = new Map<string, DrivenRun>();
   #scanning: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: DriverOptions) {}
@@ -47,6 +47,14 @@ export class RunDriver {
     Promise.resolve(this.#driving.get(runId))
       .then(() => this.#claim(runId))
       .catch((error: unknown) => this.#report(runId, error));
+  }
+
+  /** A run that this process drives and that nobody else can have changed, as it is. */
+  recordOf(runId: string): RunRecord | undefined {
+    const run = this.#driven.get(runId);
+    if (!run || this.options.clock.monotonicMs() >= run.leaseUntilMs) return undefined;
+    // Whoever resumes or deletes a run that is over needs no lease.
+    return isOver(run.record.state) ? undefined : run.record;
   }
 
   /** Gives up all runs; another orchestrator, or this one after a restart, goes on with them. */
@@ -107,11 +115,11 @@ export class RunDriver {
 
   async #drive(record: RunRecord): Promise<void> {
     const { runs, surroundings, jobs, clock, holder, logger } = this.options;
-    const claimedAtMs = clock.monotonicMs();
     const run = await DrivenRun.begin(runs, clock, record, `driven by ${holder}, epoch ${record.lease?.epoch}`);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
-    const lease = this.#keepLease(run, stop, claimedAtMs);
+    this.#driven.set(record.id, run);
+    const lease = this.#keepLease(run, stop);
     const cancel = this.#watchForCancel(record.id, stop);
     try {
       const spec = checkedSpec(record.spec);
@@ -125,13 +133,13 @@ export class RunDriver {
         // The run is not to blame: whoever reaches the stores first goes on with it.
         logger.warn({ runId: record.id, err: thrown }, 'the lease of a run was lost');
       } else if (this.#stop.signal.aborted) {
-        await run.note('the orchestrator stops; the run goes on with the next one').catch(() => undefined);
-        await run.renewLease(0).catch(() => undefined);
+        await run.handOver('the orchestrator stops; the run goes on with the next one').catch(() => undefined);
       } else {
         await cancelJobs(jobs, run.record.jobs);
         await this.#endBadly(run, thrown);
       }
     } finally {
+      this.#driven.delete(record.id);
       stop.abort();
       await Promise.all([lease, cancel]);
     }
@@ -147,26 +155,26 @@ export class RunDriver {
   }
 
   /** Renews the lease, and stops the work the moment it isn't valid any more: a renewal under way may take longer. */
-  async #keepLease(run: DrivenRun, stop: AbortController, claimedAtMs: number): Promise<void> {
+  async #keepLease(run: DrivenRun, stop: AbortController): Promise<void> {
     const { clock, logger } = this.options;
-    let validUntilMs = claimedAtMs + LEASE_MS;
     const giveUp = () => {
       if (stop.signal.aborted) return;
+      run.giveUp();
       stop.abort(new HandoverError('the lease of the run was lost'));
     };
-    const watching = (async () => {
-      while (!stop.signal.aborted && clock.monotonicMs() < validUntilMs) {
-        await clock.sleep(validUntilMs - clock.monotonicMs(), stop.signal).catch(() => undefined);
+    const until = async (momentMs: () => number) => {
+      while (!stop.signal.aborted && clock.monotonicMs() < momentMs()) {
+        await clock.sleep(momentMs() - clock.monotonicMs(), stop.signal).catch(() => undefined);
       }
-      giveUp();
-    })();
-    while (!stop.signal.aborted) {
-      await clock.sleep(LEASE_RENEWAL_MS, stop.signal).catch(() => undefined);
+    };
+    const watching = until(() => run.leaseUntilMs).then(giveUp);
+    let triedAtMs = -Infinity;
+    for (;;) {
+      await until(() => Math.max(run.leaseUntilMs - LEASE_MS, triedAtMs) + LEASE_RENEWAL_MS);
       if (stop.signal.aborted) break;
+      triedAtMs = clock.monotonicMs();
       try {
-        const beforeMs = clock.monotonicMs();
-        await run.renewLease(clock.nowMs() + LEASE_MS, stop.signal);
-        validUntilMs = beforeMs + LEASE_MS;
+        await run.renewLease(stop.signal);
       } catch (error) {
         logger.warn({ runId: run.record.id, err: error }, 'the lease of a run could not be renewed');
         if (error instanceof FencedError) giveUp();

@@ -9,19 +9,23 @@ import {
 import type { AnswerBatch, BlobStore, Clock, ImageBatch, ServiceClient } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
-import { renderReport } from './report/index.js';
+import { drawReport } from './report/index.js';
 import type { ReportInput } from './report/index.js';
 import { reportFigures } from './report-figures.js';
+import type { RecentReports } from './recent-reports.js';
 import type { RunOutcome } from './run.js';
 import type { RunRecord } from './run-record.js';
 import type { CheckedSpec } from './spec.js';
 import type { DrivenRun } from './stages.js';
 
+/** Which of a run's files `GetRun` brings along. */
+export const REPORT_FILE = 'report.json';
 /** Images of each kind in the sample grid. */
 export const SAMPLES_PER_KIND = 20;
 
 export interface FinishSurroundings {
   blobs: BlobStore;
+  reports: RecentReports;
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
   clock: Clock;
   signal: AbortSignal;
@@ -29,7 +33,7 @@ export interface FinishSurroundings {
 
 /** Draws the report of a run that went well, and stores its files beside the student's. */
 export async function finishRun(
-  { blobs, teacher, clock, signal }: FinishSurroundings,
+  { blobs, reports, teacher, clock, signal }: FinishSurroundings,
   run: DrivenRun,
   spec: CheckedSpec,
   outcome: RunOutcome,
@@ -78,8 +82,10 @@ export async function finishRun(
     settings: settingsShown(spec),
   };
   const files: ExportedFile__Output[] = [...outcome.exported.files];
-  for (const { path, bytes, mediaType } of (await renderReport(input)).files) {
-    files.push({ path, blob: await blobs.put(bytes), mediaType });
+  for (const { path, bytes, mediaType } of await drawReport(input, signal)) {
+    const blob = await blobs.put(bytes);
+    if (path === REPORT_FILE) reports.keep(blob.sha256, bytes);
+    files.push({ path, blob, mediaType });
   }
   return { artifacts: files };
 }

@@ -1,5 +1,5 @@
 export { interruptOrphanedRuns } from './interrupt.js';
-export { MAX_SAMPLES_PER_KIND, renderSamples, renderTable as reportTable } from './report/index.js';
+export { MAX_SAMPLES_PER_KIND, drawSamples, renderTable as reportTable } from './report/index.js';
 export type { Report } from './report/index.js';
 export { startOrchestrator } from './server.js';
 export type { OrchestratorOptions, RunningOrchestrator } from './server.js';

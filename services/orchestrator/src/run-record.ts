@@ -129,7 +129,7 @@ export interface ActiveRun extends ActiveMark {
 /** The run records and their event streams. */
 export class RunStore {
   /** Of runs under way what this process wrote last; others may have written since. */
-  readonly #written = new Map<string, { value: Uint8Array; revision: number }>();
+  readonly #written = new Map<string, { record: RunRecord; revision: number }>();
 
   constructor(
     private readonly state: StateStore,
@@ -200,9 +200,7 @@ export class RunStore {
 
   /** @throws NotFoundError */
   async get(runId: string): Promise<RunRecord> {
-    const entry = await this.state.get(keyOf(runId));
-    if (!entry) throw runNotFound(runId);
-    return decodeJson(entry.value);
+    return (await this.#read(runId)).record;
   }
 
   /** Newest first. */
@@ -215,7 +213,10 @@ export class RunStore {
   /** The record now and after every change, until the signal aborts. */
   async *watch(runId: string, signal: AbortSignal): AsyncIterable<RunRecord> {
     for await (const change of this.state.watchKey(keyOf(runId), signal)) {
-      if (change.type === 'put') yield decodeJson(change.entry.value);
+      if (change.type !== 'put') continue;
+      const { value, revision } = change.entry;
+      const written = this.#written.get(runId);
+      yield written?.revision === revision ? written.record : decodeJson<RunRecord>(value);
     }
   }
 
@@ -231,9 +232,7 @@ export class RunStore {
     // Whoever drives a run is nearly always the last who changed it, and needn't read what it wrote.
     let known = this.#written.get(runId);
     for (;;) {
-      const entry = known ?? (await this.state.get(keyOf(runId)));
-      if (!entry) throw runNotFound(runId);
-      const record = decodeJson<RunRecord>(entry.value);
+      const { record, revision: expected } = known ?? (await this.#read(runId));
       const changed = unlessOld(known !== undefined, () => change(record));
       if (changed === 'old') {
         known = undefined;
@@ -242,15 +241,20 @@ export class RunStore {
       if (!changed) return record;
       this.#written.delete(runId);
       try {
-        const value = encodeJson(changed);
-        const revision = await this.state.update(keyOf(runId), value, entry.revision, signal);
-        if (!isOver(changed.state)) this.#written.set(runId, { value, revision });
+        const revision = await this.state.update(keyOf(runId), encodeJson(changed), expected, signal);
+        if (!isOver(changed.state)) this.#written.set(runId, { record: changed, revision });
         return changed;
       } catch (error) {
         if (!(error instanceof RevisionMismatchError)) throw error;
         known = undefined;
       }
     }
+  }
+
+  async #read(runId: string): Promise<{ record: RunRecord; revision: number }> {
+    const entry = await this.state.get(keyOf(runId));
+    if (!entry) throw runNotFound(runId);
+    return { record: decodeJson(entry.value), revision: entry.revision };
   }
 
   /**

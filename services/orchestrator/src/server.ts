@@ -11,6 +11,7 @@ import {
   DEFAULT_RUN_RETENTION_MS,
   collectOnAndOn,
 } from './garbage.js';
+import { RecentReports } from './recent-reports.js';
 import { RunStore } from './run-record.js';
 import { Scaler, WorkerWaits, demandOf } from './scaler/index.js';
 import type { ScalerOptions } from './scaler/index.js';
@@ -58,6 +59,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     ...(teacherProxyToken !== undefined && { token: teacherProxyToken }),
     ...(teacherProxyTls && { tls: teacherProxyTls }),
   });
+  const reports = new RecentReports(stores.blobs);
   const waits = new WorkerWaits();
   const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), waits, clock };
   const driver = new RunDriver({
@@ -65,7 +67,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     surroundings,
     jobs,
     finish: (run, spec, outcome, signal) =>
-      finishRun({ blobs: stores.blobs, teacher, clock, signal }, run, spec, outcome),
+      finishRun({ blobs: stores.blobs, reports, teacher, clock, signal }, run, spec, outcome),
     holder: randomUUID(),
     clock,
     logger,
@@ -83,7 +85,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   scaler?.start();
   const server = await startGrpcServer({
     ...options,
-    services: [distillationService({ runs, datasets, blobs: stores.blobs, jobs, driver, teacher, clock })],
+    services: [distillationService({ runs, datasets, blobs: stores.blobs, reports, jobs, driver, teacher, clock })],
     logger,
     clock,
   });

@@ -13,7 +13,9 @@ import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec
 import type { UploadImagesRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/UploadImagesRequest.js';
 import type { DatasetPiece, DatasetStore } from './datasets.js';
 import type { RunDriver } from './driver.js';
+import { REPORT_FILE } from './finish.js';
 import { planRun } from './plan.js';
+import type { RecentReports } from './recent-reports.js';
 import { isOver } from './run-record.js';
 import type { RunEventBody, RunRecord, RunStore } from './run-record.js';
 import { traceOfCreation } from './run-telemetry.js';
@@ -31,6 +33,7 @@ export interface DistillationServiceOptions {
   runs: RunStore;
   datasets: DatasetStore;
   blobs: BlobStore;
+  reports: RecentReports;
   jobs: JobClient;
   driver: RunDriver;
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
@@ -39,7 +42,7 @@ export interface DistillationServiceOptions {
 
 /** The API that others call (proto/bbdistill/v1/orchestrator.proto). */
 export function distillationService(options: DistillationServiceOptions): ServiceImplementation {
-  const { runs, datasets, blobs, jobs, driver, teacher, clock } = options;
+  const { runs, datasets, blobs, reports, jobs, driver, teacher, clock } = options;
 
   async function inspect(sent: RunSpec__Output | null) {
     if (!sent) throw new InvalidArgumentError('the field spec is missing');
@@ -98,9 +101,10 @@ export function distillationService(options: DistillationServiceOptions): Servic
     },
 
     async GetRun({ runId }) {
-      const record = await runs.get(runId);
-      const report = record.artifacts.find(({ path }) => path === 'report.json');
-      const reportJson = report?.blob ? new TextDecoder().decode(await blobs.get(report.blob.sha256)) : '';
+      // Asked for again and again while a run goes on: whoever drives it needn't ask the stores.
+      const record = driver.recordOf(runId) ?? (await runs.get(runId));
+      const report = record.artifacts.find(({ path }) => path === REPORT_FILE);
+      const reportJson = report?.blob ? await reports.read(report.blob.sha256) : '';
       return { ...runToWire(record), reportJson };
     },
 

@@ -5,6 +5,9 @@ import { countEnd } from './run-telemetry.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
 import type { Worker } from './scaler/workers.js';
 
+/** How long a driver's word counts without being renewed. */
+export const LEASE_MS = 6_000;
+
 /**
  * The only way in which a driver changes its run. Every write carries the epoch, and events the expected sequence:
  * a driver that was frozen and taken over from changes nothing any more.
@@ -13,6 +16,8 @@ export class DrivenRun {
   #record: RunRecord;
   #lastSequence: number;
   #writing: Promise<unknown> = Promise.resolve();
+  #leaseUntilMs = -Infinity;
+  #renews = true;
 
   private constructor(
     private readonly store: RunStore,
@@ -35,6 +40,11 @@ export class DrivenRun {
 
   get record(): RunRecord {
     return this.#record;
+  }
+
+  /** By the monotonic clock: before that, nobody else can have changed anything but a wish to cancel. */
+  get leaseUntilMs(): number {
+    return this.#leaseUntilMs;
   }
 
   /** Shows a stage from now on; ends with `done` or `failed`. */
@@ -72,12 +82,26 @@ export class DrivenRun {
     await this.#write((record) => record, [{ message }]);
   }
 
-  /** @param signal after its abort a renewal that could not be made yet is given up */
-  async renewLease(expiresAtMs: number, signal?: AbortSignal): Promise<void> {
+  /**
+   * Every other write renews it as well.
+   * @param signal after its abort a renewal that could not be made yet is given up
+   */
+  async renewLease(signal?: AbortSignal): Promise<void> {
+    await this.#write((record) => record, [], signal);
+  }
+
+  /** Lets the next driver have the run: what is yet written renews no lease. */
+  giveUp(): void {
+    this.#renews = false;
+    this.#leaseUntilMs = -Infinity;
+  }
+
+  /** Gives the run up and says so in its record, so that the next driver needn't wait for the lease's end. */
+  async handOver(message: string): Promise<void> {
+    this.giveUp();
     await this.#write(
-      (record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs } } : record),
-      [],
-      signal,
+      (record) => (record.lease ? { ...record, lease: { ...record.lease, expiresAtMs: 0 } } : record),
+      [{ message }],
     );
   }
 
@@ -106,14 +130,18 @@ export class DrivenRun {
     signal?: AbortSignal,
   ): Promise<void> {
     const next = this.#writing.then(async () => {
+      let leaseUntilMs = this.#leaseUntilMs;
       this.#record = await this.store.change(
         this.#record.id,
         (record) => {
           if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
-          return change(record);
+          if (!this.#renews) return change(record);
+          leaseUntilMs = this.clock.monotonicMs() + LEASE_MS;
+          return change({ ...record, lease: { ...record.lease, expiresAtMs: this.clock.nowMs() + LEASE_MS } });
         },
         signal,
       );
+      if (this.#renews) this.#leaseUntilMs = leaseUntilMs;
       for (const event of events) {
         this.#lastSequence = await this.store.events.append(this.#record.id, encodeJson(event), this.#lastSequence);
       }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, NotFoundError, openEmbeddedStores, pixelsPerImage, systemClock } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
-import { MAX_SAMPLES_PER_KIND, renderSamples } from '@bbdistill/orchestrator';
+import { MAX_SAMPLES_PER_KIND, drawSamples } from '@bbdistill/orchestrator';
 import { EmbeddedAnswerCache, TeacherRegistry } from '@bbdistill/teacher-proxy';
 import type { TeacherConfig, TeacherFacts } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
@@ -69,7 +69,6 @@ export function checkCommand(context: CommandContext): Command {
         const classes = options.classes ?? subject.classes;
         const found = await checkTeacher(subject.config, {
           state: stores.state,
-          marks: stores.marks,
           cache,
           env: process.env,
           signal: interrupt,
@@ -81,7 +80,7 @@ export function checkCommand(context: CommandContext): Command {
         const classNames = namesOf(subject, check);
         if (options.out !== undefined && found.images && found.answers) {
           const samples = { images: found.images, answers: found.answers };
-          await writeFile(options.out, await renderSamples(`Teacher ${check.name}`, samples, classNames));
+          await writeFile(options.out, await drawSamples(`Teacher ${check.name}`, samples, classNames));
         }
         if (options.json) output.stdout(JSON.stringify({ ...check, classNames }));
         else for (const line of describeCheck(check, classNames)) output.stdout(line);

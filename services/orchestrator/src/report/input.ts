@@ -1,4 +1,4 @@
-import type { AnswerBatch, ImageBatch } from '@bbdistill/common';
+import type { AnswerBatch, ImageBatch } from '@bbdistill/common/base';
 import type { Report } from './report-schema.js';
 
 /** Most images of one kind that the sample figure shows; more are left out. */

@@ -1,4 +1,4 @@
-import { BbdError } from '@bbdistill/common';
+import { BbdError } from '@bbdistill/common/base';
 import { confusionFigure } from './confusion-figure.js';
 import { curvesFigure } from './curves-figure.js';
 import { PAGE_PALETTE, PRINT_PALETTE } from './drawing.js';

@@ -1,10 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { RandomStream } from '@bbdistill/common';
+import { CancelledError, RandomStream } from '@bbdistill/common';
 import type { ImageShape } from '@bbdistill/common';
 import { confusionFigure, mostConfused } from './confusion-figure.js';
 import { curvesFigure, niceTicks } from './curves-figure.js';
 import { PRINT_PALETTE, escape, fitText, svg, text, textWidth } from './drawing.js';
+import { drawReport } from './draw-beside.js';
 import type { AnsweredImages, ReportInput } from './input.js';
 import { rasterise } from './png.js';
 import { encodeReport, renderReport } from './render.js';
@@ -106,6 +107,27 @@ describe('report files', () => {
     const json = JSON.parse(new TextDecoder().decode(files.get('report.json'))) as Report;
     expect(reportSchema.parse(json)).toEqual(exampleReport());
     expect(json.schema).toBe(1);
+  });
+
+  it('drawn beside, several at once, are the same to the byte', async () => {
+    const files = await rendered(exampleInput());
+    const others = exampleInput(2);
+    const drawn = await Promise.all([drawReport(exampleInput()), drawReport(others)]);
+    expect(new Map(drawn[0].map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
+      new Map([...files].map(([path, bytes]) => [path, new Uint8Array(bytes)])),
+    );
+    expect(drawn[1].map(({ path }) => path)).toEqual([...files.keys()]);
+  });
+
+  it('drawn beside, one out of its schema is refused, and the next one is drawn', async () => {
+    const bad = exampleInput(3, { report: exampleReport({ accuracy: 84.8 }) });
+    const [refused, drawn] = await Promise.allSettled([drawReport(bad), drawReport(exampleInput())]);
+    expect(refused).toMatchObject({ reason: { code: 'REPORT_SCHEMA' } });
+    expect(drawn.status).toBe('fulfilled');
+  });
+
+  it('drawn beside, one that is not wanted any more is not begun', async () => {
+    await expect(drawReport(exampleInput(), AbortSignal.abort())).rejects.toThrow(CancelledError);
   });
 
   it('the JSON keeps its key order whatever order it is given, and keeps added fields', () => {

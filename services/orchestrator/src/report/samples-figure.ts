@@ -1,4 +1,4 @@
-import type { AnswerBatch } from '@bbdistill/common';
+import type { AnswerBatch } from '@bbdistill/common/base';
 import { fitText, rect, svg, text, textWidth } from './drawing.js';
 import type { Figure, Palette } from './drawing.js';
 import { MAX_SAMPLES_PER_KIND, classNameOf } from './input.js';

@@ -1,0 +1,57 @@
+import { BbdError, runWorkerTask } from '@bbdistill/common';
+import type { DrawInput } from './draw.js';
+import type { AnsweredImages, RenderedFile, ReportInput } from './input.js';
+
+const DRAW = new URL('./draw.ts', import.meta.url);
+
+/** Runs often end one soon after the other. */
+const LINGER_MS = 10_000;
+/** The allocator's arenas of a drawing library's threads never shrink: two are enough for one report at a time. */
+const DRAW_ENV = { MALLOC_ARENA_MAX: '2' };
+
+let drawing: Promise<unknown> = Promise.resolve();
+
+/**
+ * A run's report as files, see `renderReport`.
+ * @throws BbdError `internal` when the report doesn't fit its schema
+ */
+export async function drawReport(
+  report: ReportInput,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<RenderedFile[]> {
+  return (await drawBeside({ report }, signal)) as RenderedFile[];
+}
+
+/** Images with the teacher's likeliest classes beside them, as a PNG; at most MAX_SAMPLES_PER_KIND are shown. */
+export async function drawSamples(
+  title: string,
+  samples: AnsweredImages,
+  classNames: readonly string[],
+): Promise<Uint8Array> {
+  const { signal } = new AbortController();
+  return (await drawBeside({ samples: { title, samples, classNames } }, signal)) as Uint8Array;
+}
+
+/**
+ * Draws in a process of its own, one report at a time: it takes half a second of a core, for which callers of the API
+ * must not wait, and more memory than all else here, which is given back when the process goes.
+ */
+async function drawBeside(input: DrawInput, signal: AbortSignal): Promise<RenderedFile[] | Uint8Array> {
+  const drawn = drawing.then(() => drawNow(input, signal));
+  drawing = drawn.catch(() => undefined);
+  return drawn;
+}
+
+async function drawNow(input: DrawInput, signal: AbortSignal): Promise<RenderedFile[] | Uint8Array> {
+  const task = {
+    ...{ script: DRAW, input, signal },
+    ...({ isolation: 'process', processLingerMs: LINGER_MS, processEnv: DRAW_ENV } as const),
+  };
+  try {
+    return await runWorkerTask<DrawInput, RenderedFile[] | Uint8Array>(task);
+  } catch (error) {
+    // A machine short of memory ends what is large: everything that the run paid for is worth another try.
+    if (!(error instanceof BbdError) || error.code !== 'WORKER_DIED') throw error;
+    return runWorkerTask<DrawInput, RenderedFile[] | Uint8Array>(task);
+  }
+}
