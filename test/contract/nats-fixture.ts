@@ -9,7 +9,7 @@ let fixtures = 0;
 export async function natsFixture(
   server: Pick<NatsServer, 'url'>,
   options: FixtureOptions = {},
-): Promise<StoresFixture & { readonly stores: NatsStores }> {
+): Promise<StoresFixture & { readonly stores: NatsStores; another(): Promise<NatsStores & AsyncDisposable> }> {
   const namespace = `test${++fixtures}`;
   const open = () => openNatsStores({ servers: [server.url], replicas: 1, clock: systemClock, namespace, ...options });
   let stores = await open();
@@ -22,6 +22,11 @@ export async function natsFixture(
       return (stores = await open());
     },
     close: () => stores.close(),
+    /** The same data, as another process has it. */
+    async another() {
+      const more = await open();
+      return { ...more, [Symbol.asyncDispose]: () => more.close() };
+    },
     childArguments: ['nats', server.url, namespace, ...(options.ackWaitMs ? [String(options.ackWaitMs)] : [])],
     [Symbol.asyncDispose]: () => stores.close(),
   };

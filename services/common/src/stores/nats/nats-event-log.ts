@@ -20,8 +20,14 @@ interface Last {
   streamSequence: number;
 }
 
+/** Streams of which this process knows what it appended last. */
+const MAX_KNOWN_STREAMS = 1_024;
+
 /** All runs' events in one JetStream stream, a subject a run. */
 export class NatsEventLog implements EventLog {
+  /** By subject what this process appended last, the newest at the end; others may have appended since. */
+  readonly #appended = new Map<string, Last>();
+
   private constructor(
     private readonly link: NatsLink,
     private readonly loops: LoopAges,
@@ -47,21 +53,35 @@ export class NatsEventLog implements EventLog {
   async append(stream: string, value: Uint8Array, expectedLastSequence: number): Promise<number> {
     const subject = this.#subjectOf(stream);
     const data = value.slice();
+    const known = this.#appended.get(subject);
+    this.#appended.delete(subject);
+    // Whoever appends to a stream is nearly always the last who did, and needn't ask where it ends.
+    if (known?.sequence === expectedLastSequence && (await this.#publish(stream, data, known)))
+      return known.sequence + 1;
     const last = await this.#last(subject);
-    if (last.sequence !== expectedLastSequence) {
-      throw new SequenceMismatchError(stream, expectedLastSequence, last.sequence);
-    }
+    if (last.sequence === expectedLastSequence && (await this.#publish(stream, data, last))) return last.sequence + 1;
+    throw new SequenceMismatchError(stream, expectedLastSequence, (await this.#last(subject)).sequence);
+  }
+
+  /** @returns whether the stream still ended there */
+  async #publish(stream: string, data: Uint8Array, last: Last): Promise<boolean> {
+    const subject = this.#subjectOf(stream);
     const sequence = last.sequence + 1;
     try {
-      await this.link.publish(`append an event to ${stream}`, subject, data, {
+      const streamSequence = await this.link.publish(`append an event to ${stream}`, subject, data, {
         headers: { [SEQUENCE_HEADER]: String(sequence) },
         expect: { stream: this.streamName, lastSubjectSequence: last.streamSequence },
       });
+      this.#appended.set(subject, { sequence, streamSequence });
+      for (const oldest of this.#appended.keys()) {
+        if (this.#appended.size <= MAX_KNOWN_STREAMS) break;
+        this.#appended.delete(oldest);
+      }
+      return true;
     } catch (thrown) {
-      if (!isWrongLastSequence(thrown)) throw thrown;
-      throw new SequenceMismatchError(stream, expectedLastSequence, (await this.#last(subject)).sequence);
+      if (isWrongLastSequence(thrown)) return false;
+      throw thrown;
     }
-    return sequence;
   }
 
   async lastSequence(stream: string): Promise<number> {
@@ -85,6 +105,7 @@ export class NatsEventLog implements EventLog {
   }
 
   async deleteStream(stream: string): Promise<void> {
+    this.#appended.delete(this.#subjectOf(stream));
     await this.link.purge(this.streamName, this.#subjectOf(stream));
   }
 

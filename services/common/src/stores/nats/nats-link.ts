@@ -89,6 +89,8 @@ export class NatsLink {
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: MAX_PINGS_OUT,
       ignoreAuthErrorAbort: true,
+      // Our own errors say what was asked for; a stack for every request would take a tenth of a busy service's time.
+      noAsyncTraces: true,
       ...(await authentication(options.credentials ?? {})),
     };
     const nc = await retrying(options, 'connect', () => connect(connection));
