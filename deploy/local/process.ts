@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { constants, getPriority, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 
 /** What is started, again and again the same way but for the address that it got the first time. */
@@ -12,6 +13,8 @@ export interface Program {
   env: () => Readonly<Record<string, string>>;
   /** Everything it writes goes there. */
   logFile: string;
+  /** How far it stands back for others where cores are short, 0 (not at all) to 19. Default 0. */
+  niceness?: number;
   /** Resolves with the address once it can be used. */
   ready: (running: RunningProgram) => Promise<string>;
 }
@@ -27,6 +30,16 @@ export interface RunningProgram {
 
 /** How long a process may take to end in order. */
 const STOP_GRACE_MS = 15_000;
+
+/** Threads that a process starts later stand back as well, and it has just one yet. */
+function standBack(pid: number | undefined, niceness: number): void {
+  if (pid === undefined || niceness === 0) return;
+  try {
+    setPriority(pid, Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW));
+  } catch {
+    // A system that doesn't let it shares evenly; one that ended already is told of by whoever waits for it.
+  }
+}
 
 /** One program on this machine that can be stopped, killed, frozen and started again at the same address. */
 export class LocalProcess {
@@ -74,7 +87,7 @@ export class LocalProcess {
   /** Starts it and waits until it can be used. */
   async start(): Promise<void> {
     if (this.#child) throw new Error(`${this.name} runs already`);
-    const { file, args, env, logFile, ready, name } = this.program;
+    const { file, args, env, logFile, ready, name, niceness = 0 } = this.program;
     // A group of its own: Ctrl-C in a terminal must not end NATS before those who still write to it.
     const child = spawn(file, [...args(this.#address)], {
       env: { ...process.env, ...env() },
@@ -82,6 +95,7 @@ export class LocalProcess {
       detached: true,
     });
     this.#child = child;
+    standBack(child.pid, niceness);
     this.#isReady = false;
     this.#starts++;
     const gone = new AbortController();

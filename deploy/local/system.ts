@@ -38,6 +38,9 @@ const FINDER = fileURLToPath(new URL('../../scripts/install-nats-server.mjs', im
 const mainOf = (service: ServiceName) =>
   fileURLToPath(new URL(`../../services/${service}/dist/main.js`, import.meta.url));
 const POLL_MS = 20;
+/** They compute for minutes and nobody waits for their answers: with all on one machine, those that answer go first. */
+const COMPUTE_SERVICES: readonly ServiceName[] = ['synthesis', 'student-trainer'];
+const COMPUTE_NICENESS = 10;
 
 /** nats-server and the four services as processes of this machine, on loopback. */
 export class LocalSystem {
@@ -102,6 +105,7 @@ export class LocalSystem {
       name,
       file: process.execPath,
       logFile: join(folder, 'logs', `${name}.log`),
+      niceness: COMPUTE_SERVICES.includes(service) ? COMPUTE_NICENESS : 0,
       args: (address) => [mainOf(service), '--listen', address ?? `127.0.0.1:${port}`, '--state', join(folder, name)],
       env: () => ({
         ...env,
