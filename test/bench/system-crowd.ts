@@ -8,13 +8,15 @@ import { chaosImages, chaosSpec } from '../chaos/runs.js';
 import { startDistributed } from '../helpers/distributed.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import { quantile } from './quantiles.js';
-import { ResidentMemory } from './resident-memory.js';
+import { ResidentMemory, residentMib } from './resident-memory.js';
 
 export interface CrowdOptions {
   folder: string;
   clients: number;
   /** All of them are made at once. */
   runs: number;
+  /** How often, one after the other: for memory that never comes back. Default 1. */
+  rounds?: number;
   /** How often each client asks for each of its runs. */
   askEveryMs: number;
 }
@@ -31,6 +33,9 @@ export interface CrowdFigures {
   getRun: LatencyFigures;
   /** Of each process: when the runs were made, the most, and when all had ended. */
   rssMib: Record<string, { first: number; most: number; last: number }>;
+  /** Of each process, with all that it started. */
+  cpuSeconds: Record<string, number>;
+  orchestratorRssAfterRoundMib: number[];
   /** Of the orchestrator, over time. */
   orchestratorRssMib: number[];
   billed: number;
@@ -48,7 +53,13 @@ export interface LatencyFigures {
 const POINTS_OVER_TIME = 20;
 
 /** Many small runs at once on all services as processes: whether they end well, how fast the API answers meanwhile. */
-export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdOptions): Promise<CrowdFigures> {
+export async function measureCrowd({
+  folder,
+  clients,
+  runs,
+  rounds = 1,
+  askEveryMs,
+}: CrowdOptions): Promise<CrowdFigures> {
   await mkdir(folder, { recursive: true });
   await using teacher = await startMeteredTeacher({ latencyMs: 20 });
   await using system = await startDistributed({
@@ -67,9 +78,12 @@ export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdO
     const random = new RandomStream(1, 'crowd');
     const creating: number[] = [];
     const asking: number[] = [];
+    const rssAfterRound: number[] = [];
     const beganMs = performance.now();
-    const ended = await Promise.all(
-      Array.from({ length: runs }, async (_, number) => {
+    const ended: Run__Output[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const numbers = Array.from({ length: runs }, (_, index) => round * runs + index);
+      const one = async (number: number) => {
         const orchestrator = connections[number % clients]!;
         const request = { requestId: `crowd-${number}`, spec: chaosSpec(images, number + 1) };
         const { id } = await timed(creating, () => orchestrator.unary('CreateRun', request));
@@ -83,14 +97,16 @@ export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdO
         } while (run.endedAtMs === 0);
         await watching;
         return run;
-      }),
-    );
+      };
+      ended.push(...(await Promise.all(numbers.map(one))));
+      rssAfterRound.push((await residentMib(system.services.orchestrator.pid)) ?? 0);
+    }
     const wallSeconds = (performance.now() - beganMs) / 1000;
     await memory.stop();
     const { lines } = await connections[0]!.unary('Usage', { teacher: 'metered' });
     const { images: metered, distinct } = await teacher.meter();
     return {
-      runs,
+      runs: ended.length,
       clients,
       succeeded: ended.filter(({ state }) => state === 'RUN_STATE_SUCCEEDED').length,
       failures: ended
@@ -105,6 +121,8 @@ export async function measureCrowd({ folder, clients, runs, askEveryMs }: CrowdO
           { first: samples[0]!, most: Math.max(...samples), last: samples.at(-1)! },
         ]),
       ),
+      cpuSeconds: memory.cpuSeconds,
+      orchestratorRssAfterRoundMib: rssAfterRound,
       orchestratorRssMib: thinned(memory.samples['orchestrator'] ?? []),
       billed: lines.reduce((sum, { counts }) => sum + (counts?.billed ?? 0), 0),
       metered,

@@ -11,6 +11,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     runs: { type: 'string', default: '50' },
+    rounds: { type: 'string', default: '1' },
     clients: { type: 'string', default: '10' },
     rate: { type: 'string', default: '100' },
     images: { type: 'string', default: '5120' },
@@ -31,6 +32,7 @@ if (isWanted('crowd')) {
   const found = await measureCrowd({
     folder: join(folder.path, 'crowd'),
     runs: Number(values.runs),
+    rounds: Number(values.rounds),
     clients: Number(values.clients),
     askEveryMs: 1_000,
   });
@@ -41,9 +43,11 @@ if (isWanted('crowd')) {
   say(`  GetRun: p50 ${ms(getRun.p50Ms)}, p99 ${ms(getRun.p99Ms)}, most ${ms(getRun.maxMs)} of ${getRun.calls}`);
   say(`  CreateRun: p50 ${ms(createRun.p50Ms)}, most ${ms(createRun.maxMs)}`);
   for (const [name, { first, most, last }] of Object.entries(found.rssMib)) {
-    say(`  ${name}: ${first} MiB at first, ${most} at most, ${last} at last`);
+    const cpu = seconds(found.cpuSeconds[name] ?? 0);
+    say(`  ${name}: ${first} MiB at first, ${most} at most, ${last} at last; ${cpu} of a core`);
   }
   say(`  orchestrator over time, MiB: ${found.orchestratorRssMib.join(' ')}`);
+  say(`  orchestrator after each round, MiB: ${found.orchestratorRssAfterRoundMib.join(' ')}`);
   say(`  ${found.billed} images billed, ${found.metered} charged for, ${found.distinct} distinct`);
 }
 

@@ -100,7 +100,6 @@ async function label(config: Record<string, unknown>) {
     env: {},
     holder: 'test',
     soleUser: true,
-    marks: undefined,
     logger: silentLogger,
   });
   try {
