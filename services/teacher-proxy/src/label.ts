@@ -119,6 +119,7 @@ export class Labeller {
     const { usage, config } = this.options;
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
     const leave = this.budgets.enter(task.run, task.budget);
+    let counts = noCounts();
     try {
       await this.#markLosses();
       await this.#answerAll(session, () =>
@@ -129,10 +130,11 @@ export class Labeller {
       leave();
       session.end();
       if (session.open.length > 0) await this.#recallLosses(session);
-      await usage.write({ ...record, open: false, counts: session.counts() });
-      countImages(config.name, task.phase, session.counts());
+      counts = session.counts();
+      await usage.write({ ...record, open: false, counts });
+      countImages(config.name, task.phase, counts);
     }
-    return { answers: session.answers(), counts: session.counts() };
+    return { answers: session.answers(), counts };
   }
 
   /** Answers from the cache only; spends nothing. */
