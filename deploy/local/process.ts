@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { constants, getPriority, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
+import { standBack } from '@bbdistill/common/base';
 
 /** What is started, again and again the same way but for the address that it got the first time. */
 export interface Program {
@@ -30,16 +30,6 @@ export interface RunningProgram {
 
 /** How long a process may take to end in order. */
 const STOP_GRACE_MS = 15_000;
-
-/** Threads that a process starts later stand back as well, and it has just one yet. */
-function standBack(pid: number | undefined, niceness: number): void {
-  if (pid === undefined || niceness === 0) return;
-  try {
-    setPriority(pid, Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW));
-  } catch {
-    // A system that doesn't let it shares evenly; one that ended already is told of by whoever waits for it.
-  }
-}
 
 /** One program on this machine that can be stopped, killed, frozen and started again at the same address. */
 export class LocalProcess {
@@ -95,7 +85,7 @@ export class LocalProcess {
       detached: true,
     });
     this.#child = child;
-    standBack(child.pid, niceness);
+    if (child.pid !== undefined && niceness > 0) void standBack(child.pid, niceness);
     this.#isReady = false;
     this.#starts++;
     const gone = new AbortController();

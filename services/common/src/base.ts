@@ -9,6 +9,7 @@ export * from './random.js';
 export * from './requests.js';
 export * from './safetensors.js';
 export * from './shards.js';
+export { standBack } from './stand-back.js';
 export * from './stores/blob-store.js';
 export { THREAD_LINGER_MS } from './task-threads.js';
 export type { TaskIsolation } from './task-transport.js';

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { TASK_NICENESS, standBack } from './stand-back.js';
 import { TASK_MARK } from './task-channel.js';
 import type { FromTask, TaskHost, TaskOptions, TaskPort, ToTask } from './task-channel.js';
 
@@ -78,12 +79,15 @@ export function startProcess(
 function forked(script: URL, env: Readonly<Record<string, string>>): TaskProcess {
   const child = fork(fileURLToPath(script), [TASK_MARK], {
     serialization: 'advanced',
+    // A session of its own, so that it can stand back for every other process of the machine.
+    detached: process.platform !== 'win32',
     env: { ...process.env, ...env },
     // Flags of this process, of a test runner or a debugger, aren't meant for the task.
     execArgv: [],
     // A library that prints must not write into this process's results.
     stdio: ['ignore', 2, 2, 'ipc'],
   });
+  if (child.pid !== undefined) void standBack(child.pid, TASK_NICENESS);
   const gone = once(child, 'exit');
   const exitListeners = new Set<() => void>();
   // Messages may still be under way when the process has ended; none is once the channel has closed.

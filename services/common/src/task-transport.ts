@@ -1,4 +1,4 @@
-import { constants, getPriority, setPriority } from 'node:os';
+import { TASK_NICENESS, standBackHere } from './stand-back.js';
 import type { TaskHost, TaskOptions, TaskPort } from './task-channel.js';
 import { isTaskProcess, onProcessTask, startProcess } from './task-process.js';
 import { isTaskThread, onThreadTask, startThread } from './task-threads.js';
@@ -16,23 +16,12 @@ export function startTask(isolation: TaskIsolation, script: URL, input: unknown,
  */
 export function onTask(serve: (port: TaskPort) => void): boolean {
   if (isTaskProcess()) {
-    goAfterCallers();
     onProcessTask(serve);
     return true;
   }
   if (!isTaskThread()) return false;
   // Only on Linux a thread has a priority of its own.
-  if (process.platform === 'linux') goAfterCallers();
+  if (process.platform === 'linux') standBackHere(TASK_NICENESS);
   onThreadTask(serve);
   return true;
-}
-
-/** A task takes all of a core for as long as it lasts: health checks and callers, who want little, go before it. */
-function goAfterCallers(): void {
-  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority;
-  try {
-    setPriority(Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW));
-  } catch {
-    // A system that doesn't let it shares evenly.
-  }
 }

@@ -1,9 +1,11 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { constants, getPriority } from 'node:os';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { BbdError, CancelledError } from './errors.js';
+import { standBack } from './stand-back.js';
 import type { TaskIsolation } from './task-transport.js';
 import { runWorkerTask, serveWorkerTask } from './worker-task.js';
 
@@ -158,6 +160,26 @@ describe('threads of worker tasks', () => {
       expect(later).not.toContain(used[0]);
     },
   );
+});
+
+describe.runIf(process.platform === 'linux')('standing back', () => {
+  it('stand back - a process of a session of its own has the lower priority, among all sessions as well', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { detached: true });
+    try {
+      await standBack(child.pid!, 5);
+      const wanted = Math.min(getPriority() + 5, 19);
+      expect(getPriority(child.pid)).toBe(wanted);
+      const group = await readFile(`/proc/${child.pid!}/autogroup`, 'utf8').catch(() => undefined);
+      // Absent from systems that don't group by session.
+      if (group) expect(group).toMatch(new RegExp(` nice ${wanted}\n$`));
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('stand back - of a process that is gone is nobody to tell', async () => {
+    await standBack(2 ** 22 + 1, 5);
+  });
 });
 
 describe('processes of worker tasks', () => {
