@@ -7,7 +7,7 @@ import { curvesFigure, niceTicks } from './curves-figure.js';
 import { PRINT_PALETTE, escape, fitText, svg, text, textWidth } from './drawing.js';
 import { drawReport } from './draw-beside.js';
 import type { AnsweredImages, ReportInput } from './input.js';
-import { rasterise } from './png.js';
+import { pngDataUri, rasterise } from './png.js';
 import { encodeReport, renderReport } from './render.js';
 import { reportSchema } from './report-schema.js';
 import type { QueryCountsReport, Report } from './report-schema.js';
@@ -148,6 +148,27 @@ describe('report files', () => {
       const { width } = await sharp(files.get(name)).metadata();
       expect(width).toBeGreaterThan(1000);
     }
+  });
+
+  it.each([
+    [1, 28, 28],
+    [3, 32, 20],
+    [3, 160, 160],
+  ])('a sample of %i channels, %i x %i, is embedded as it is', async (channels, height, width) => {
+    const { images } = answered(2, { height, width, channels }, 3);
+    const uri = await pngDataUri(images, 1);
+    const { data, info } = await sharp(Buffer.from(uri.slice(uri.indexOf(',') + 1), 'base64'))
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ height, width, channels });
+    expect(new Uint8Array(data)).toEqual(images.pixels.slice(data.length));
+  });
+
+  it('a large sample is embedded reduced', async () => {
+    const uri = await pngDataUri(answered(1, { height: 200, width: 400, channels: 3 }, 3).images, 0);
+    const { height, width } = await sharp(Buffer.from(uri.slice(uri.indexOf(',') + 1), 'base64')).metadata();
+    expect([height, width]).toEqual([80, 160]);
   });
 
   it('text renders with the fonts that the package carries', async () => {
