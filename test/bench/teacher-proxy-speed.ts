@@ -60,7 +60,11 @@ function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, na
     adapter: 'fake',
     limits: { imagesPerCall: IMAGES_PER_CALL, concurrency: 1 },
   });
-  const ledger = new Ledger(stores.state, name, config.price, { clock: systemClock, leaseMs: 35_000 });
+  const ledger = new Ledger(stores.state, name, config.price, {
+    clock: systemClock,
+    leaseMs: 35_000,
+    ...(stores.marks && { marks: stores.marks }),
+  });
   const living = async () => new Set(Object.keys((await ledger.read()).holders ?? {}));
   const limiter = new SharedLimiter({
     teacher: name,

@@ -100,6 +100,7 @@ async function label(config: Record<string, unknown>) {
     env: {},
     holder: 'test',
     soleUser: true,
+    marks: undefined,
     logger: silentLogger,
   });
   try {

@@ -53,6 +53,7 @@ export * from './service-stores.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
 export * from './stores/byte-bucket.js';
+export { FileMarks } from './stores/embedded/file-marks.js';
 export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 export type { EmbeddedStoresOptions } from './stores/embedded/open-embedded-stores.js';
 export { DiskFullError, FolderNotWritableError, storageError } from './stores/embedded/storage-errors.js';
@@ -66,6 +67,7 @@ export {
 export type { NatsStores, NatsStoresOptions } from './stores/nats/open-nats-stores.js';
 export { StoreFullError } from './stores/nats/nats-errors.js';
 export type { NatsCredentials } from './stores/nats/nats-link.js';
+export * from './stores/process-marks.js';
 export * from './stores/state-store.js';
 export * from './stores/store-settings.js';
 export * from './stores/stores.js';

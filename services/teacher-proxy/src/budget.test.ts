@@ -1,6 +1,7 @@
-import { ManualClock, UnavailableError } from '@bbdistill/common';
+import { FileMarks, ManualClock, UnavailableError } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
+import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { BudgetExhaustedError, ClaimLostError, Ledger, spentBy } from './budget.js';
 import type { Budget, LedgerOptions, Spent } from './budget.js';
@@ -38,6 +39,52 @@ describe('ledger', () => {
       run: { mixup: { settled: 15, unknown: 3, failed: 2, retried: 1, calls: 1, moneyMicros: 18 * 100 + 10 } },
     });
     expect(calls).toEqual({});
+  });
+
+  it('dispatch with marks - writes nothing to the store, and is known after the process is gone', async () => {
+    await using folder = await temporaryFolder();
+    const state = new MemoryState();
+    const openLedger = (boot: string) => {
+      const marks = FileMarks.open(folder.path, boot)!;
+      const ledger = new Ledger(state, 'teacher', price, { clock: new ManualClock(), leaseMs: 10_000, marks });
+      return { ledger, marks };
+    };
+    const { ledger, marks } = openLedger('boot-1');
+    await ledger.join('me');
+    const request = { run: 'run', phase: 'mixup', unit: 'unit', holder: 'me', images: 20, budget: {} } as const;
+    for (const callId of ['sent', 'waiting', 'settled']) await ledger.reserve({ ...request, callId });
+    await ledger.dispatch('settled');
+    await ledger.settle('settled', settled(20));
+    const before = state.writes;
+    await ledger.dispatch('sent');
+    expect(state.writes).toBe(before);
+    await expect(ledger.release('sent')).rejects.toThrow('was dispatched');
+    expect([marks.has('sent'), marks.has('settled')]).toEqual([true, false]);
+
+    const { open } = await ledger.read();
+    const next = openLedger('boot-1');
+    const rebooted = openLedger('boot-2');
+    const left = (by: Ledger) => ['sent', 'waiting'].map((callId) => by.mayHaveLeft(callId, open[callId]!));
+    expect(left(next.ledger)).toEqual([true, false]);
+    // The machine went down: the marks may not have reached the disk.
+    expect(left(rebooted.ledger)).toEqual([true, true]);
+    for (const each of [marks, next.marks, rebooted.marks]) each.close();
+  });
+
+  it('dispatch with marks - a process that stood still for the time of a lease writes, and hears that it is dead', async () => {
+    await using folder = await temporaryFolder();
+    const marks = FileMarks.open(folder.path, 'boot-1')!;
+    const [clock, state] = [new ManualClock(), new MemoryState()];
+    const frozen = new Ledger(state, 'teacher', price, { clock, leaseMs: 10_000, marks });
+    const request = { run: 'run', phase: 'mixup', unit: 'unit', holder: 'me', images: 20, budget: {} } as const;
+    await frozen.reserve({ ...request, callId: '1' });
+    const other = new Ledger(state, 'teacher', price);
+    await other.release('1');
+    await other.bury('me');
+    await clock.advance(10_000);
+    await expect(frozen.dispatch('1')).rejects.toBeInstanceOf(ClaimLostError);
+    expect(marks.has('1')).toBe(false);
+    marks.close();
   });
 
   it('reserve - grants what is left of the images, then nothing', async () => {

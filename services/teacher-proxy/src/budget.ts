@@ -7,7 +7,7 @@ import {
   decodeJson,
   encodeJson,
 } from '@bbdistill/common';
-import type { Clock, RandomStream, StateStore } from '@bbdistill/common';
+import type { Clock, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import type { Price, TeacherBudget } from './registry.js';
 
 /** What a query was made for; evaluation has its own line in every report. */
@@ -148,6 +148,8 @@ export interface LedgerOptions {
   leaseMs: number;
   /** For how long to wait after another process's write came first; absent: not at all. */
   random?: RandomStream;
+  /** Where they are at hand, a reserved call is marked as dispatched without a write that waits for the disk. */
+  marks?: ProcessMarks;
   /** The operator's ceilings over all runs. */
   budget?: TeacherBudget;
   /** Told once when a run (or the teacher, `*`) has spent the part of its budget from which a warning is due. */
@@ -293,10 +295,14 @@ export class Ledger {
   }
 
   /**
-   * From here on the call counts as made. To be durable before the first byte leaves.
+   * From here on the call counts as made. To be durable before the first byte leaves: where it is only marked, it is
+   * after the end of this process, and after one of the machine every reserved call counts as made.
    * @throws ClaimLostError where others have brought the call to its end: it must not be sent
    */
   async dispatch(callId: string): Promise<void> {
+    const { marks } = this.options ?? {};
+    const holder = this.#lastSeen?.open[callId]?.holder;
+    if (marks && holder !== undefined && this.isAlive(holder)) return marks.add(callId);
     await this.#change((record) => {
       const call = record.open[callId];
       if (!call) throw new ClaimLostError(`the process that makes call ${callId}`, this.teacher);
@@ -305,10 +311,17 @@ export class Ledger {
     });
   }
 
+  /** Whether the request of an open call may have reached the teacher, as far as the process that made it could tell. */
+  mayHaveLeft(callId: string, { state }: Pick<OpenCall, 'state'>): boolean {
+    const { marks } = this.options ?? {};
+    return state === 'dispatched' || (marks !== undefined && (!marks.isWhole || marks.has(callId)));
+  }
+
   /** Gives back what a call that was never dispatched held. */
   async release(callId: string): Promise<void> {
     await this.#change((record) => {
-      if (record.open[callId]?.state === 'dispatched') {
+      const call = record.open[callId];
+      if (call && this.mayHaveLeft(callId, call)) {
         throw new BbdError('internal', `call ${callId} was dispatched: it can be settled, not released`);
       }
       delete record.open[callId];
@@ -317,9 +330,10 @@ export class Ledger {
 
   /** Takes back a call of which its own sender knows that it was never sent; done later where the store is away. */
   async withdraw(callId: string): Promise<void> {
-    return this.#soonerOrLater((record) => {
+    await this.#soonerOrLater((record) => {
       delete record.open[callId];
     });
+    this.options?.marks?.remove(callId);
   }
 
   /**
@@ -351,6 +365,7 @@ export class Ledger {
       usage.calls += 1;
       usage.moneyMicros += moneyMicros;
     });
+    this.options?.marks?.remove(callId);
   }
 
   /** All runs, also those that left the record. */

@@ -1,4 +1,4 @@
-import { CancelledError, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
+import { CancelledError, FileMarks, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import type { ImageBatch } from '@bbdistill/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hastyClock } from '../../../test/helpers/hasty-clock.js';
@@ -9,6 +9,7 @@ import { waitFor } from '../../../test/helpers/wait-for.js';
 import { FakeTeacher } from './adapters/fake.js';
 import type { FakeTeacherOptions } from './adapters/fake.js';
 import { Ledger, spentBy } from './budget.js';
+import type { LedgerRecord } from './budget.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
 import { Coalescer } from './coalescer.js';
@@ -60,9 +61,10 @@ function openCallsOnly(concurrency: number): Limiter {
   let free = concurrency;
   const waiting: (() => void)[] = [];
   return {
-    async acquire(_turn, signal) {
+    async acquire(_turn, signal, { onNext } = {}) {
       if (free > 0) free--;
       else {
+        if (waiting.length === 0) onNext?.();
         await new Promise<void>((resolve, reject) => {
           waiting.push(resolve);
           signal.addEventListener('abort', () => {
@@ -502,6 +504,35 @@ describe('label', () => {
     expect(seen).toEqual(['dispatched', 'recorded']);
   });
 
+  it('a call that is next - reserves while it waits, and is in the ledger as dispatched when it leaves', async () => {
+    const seen: string[][] = [];
+    const statesWhen = async (isWanted: (states: string[]) => boolean) =>
+      waitFor('the states of open calls', async () => {
+        const entry = await state.get('ledger/fake');
+        const { open } = JSON.parse(new TextDecoder().decode(entry!.value)) as LedgerRecord;
+        const states = Object.values(open)
+          .map((call) => call.state)
+          .sort();
+        return isWanted(states) && states;
+      });
+    const wrap = (fake: FakeTeacher): Teacher =>
+      Object.assign(Object.create(fake) as Teacher, {
+        cacheIdentity: fake.cacheIdentity,
+        answer: fake.answer,
+        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
+        query: async (images: ImageBatch, signal: AbortSignal) => {
+          const isLast = seen.length === 1;
+          // The first call ends once the second one has reserved, the second one when nothing but itself is open.
+          seen.push(await statesWhen((states) => states.length === (isLast ? 1 : 2)));
+          return fake.query(images, signal);
+        },
+      });
+    const { label, ledger } = setUp({ wrap, limits: { concurrency: 1 } });
+    await label(range(20));
+    expect(seen).toEqual([['dispatched', 'reserved'], ['dispatched']]);
+    expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });
+  });
+
   it('look-up - answers from the cache alone', async () => {
     const { label, labeller, teacher } = setUp();
     const { answers } = await label(range(10));
@@ -514,6 +545,24 @@ describe('label', () => {
 });
 
 describe('recovery', () => {
+  it('reserved calls that are marked as sent - are spent, the others are given back', async () => {
+    await using folder = await temporaryFolder();
+    // A folder's first marks: whatever was in hand before isn't known.
+    FileMarks.open(folder.path, 'boot')!.close();
+    const marks = FileMarks.open(folder.path, 'boot')!;
+    const { calls, clock, config } = setUp();
+    const ledger = new Ledger(state, config.name, config.price, { clock, leaseMs: 60_000, marks });
+    for (const callId of ['sent', 'waiting']) {
+      await ledger.reserve({ callId, run: 'run', phase: 'mixup', unit: 'u', holder: 'dead', images: 10, budget: {} });
+    }
+    await ledger.dispatch('sent');
+    const recovered = await recoverOpenCalls({ ledger, calls, cache, isAbandoned: () => true, logger: silentLogger });
+    expect(recovered).toEqual({ released: 1, settled: 0, unknown: 10 });
+    expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 10, openImages: 0 });
+    expect(marks.has('sent')).toBe(false);
+    marks.close();
+  });
+
   it('reserved calls are given back; of dispatched ones, stored answers count and the rest is unknown', async () => {
     const { label, ledger, calls, labeller, teacher, lines } = setUp();
     const keys = [...labeller.distinctKeys(batch(range(20))).entries()];

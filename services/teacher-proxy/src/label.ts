@@ -374,13 +374,22 @@ export class Labeller {
     let granted = ledger.seemsSpent(run, budget) ? await this.#reserve(session, reservation) : 0;
     for (;;) {
       await this.breaker.pass(session.signal);
+      // While the call is next in line, so that only the mark that it leaves is left to be written when its turn comes.
+      let reserving: Promise<number> | undefined;
+      const onNext = () => {
+        if (granted > 0) return;
+        reserving = ledger.reserve(reservation);
+        // Told where it is awaited.
+        reserving.catch(() => undefined);
+      };
       const permit = await measuredWait(config.name, clock, () =>
-        limiter.acquire({ images, run, phase }, session.signal, this.#lead.ms),
+        limiter.acquire({ images, run, phase }, session.signal, { leadMs: this.#lead.ms, onNext }),
       );
       try {
         session.throwIfStopped();
         const beganMs = clock.monotonicMs();
         call.revision = await written;
+        granted ||= (await reserving) ?? 0;
         if (granted > 0) await ledger.dispatch(call.callId);
         else granted = await ledger.reserve({ ...reservation, dispatched: true });
         if (granted > 0) {

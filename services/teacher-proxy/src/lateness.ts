@@ -1,5 +1,5 @@
 /** A usual variation of latency adds at most this part of the window to the rest; more would cost too much of the limit. */
-const MAX_USUAL_PART = 0.012;
+const MAX_USUAL_PART = 0.02;
 /** Lateness of this many mean deviations is an outlier, which is added in full: it is rare. */
 const OUTLIER_DEVIATIONS = 6;
 const FIRST_CALLS = 20;

@@ -27,13 +27,15 @@ const LEASE_MARGIN_MS = 1_000;
 export const CLOCK_SKEW_MS = 1_000;
 /** Where there are fewer slots than replicas: how long one keeps them before the next has its turn. */
 const TENURE_MS = 2_000;
+/** A call whose turn is further away isn't told that it is next: what it holds while it waits, others can't use. */
+const NEXT_WITHIN_MS = 5_000;
 /** Unused for so long, slots are given to others who wait, and so long again to nobody in particular. */
 const IDLE_MS = 1_000;
 /** Slots of longer windows are leased in parts of the limit: what is leased when a process dies rests a whole window. */
 const LONG_WINDOW_MS = 120_000;
 const LONG_WINDOW_PARTS = 50;
 /** A slot rests this part longer than its window, so that calls that are quicker than the last ones aren't too soon. */
-const REST_MARGIN = 0.01;
+const REST_MARGIN = 0.003;
 const MAX_REST_MARGIN_MS = 250;
 const BRAKE_FACTOR = 0.7;
 /** A call that is turned away once in a while came a moment too soon; twice in so long, the limit is lower than declared. */
@@ -72,15 +74,22 @@ export interface LimiterState {
   openCalls: number;
 }
 
+/** What a call has to do before it leaves, and may do while it waits. */
+export interface Preparation {
+  /** What is done once the turn is told takes about so long: the turn is told so much ahead. */
+  leadMs?: number;
+  /** Called at most once, where the call is the next one and has to wait for the limit; not for what may take long. */
+  onNext?: () => void;
+}
+
 /** When a call may be made. */
 export interface Limiter {
   /**
    * Waits for the turn of a call.
-   * @param leadMs what the caller has to do before the call leaves takes about so long: the turn is told ahead
    * @throws CancelledError when the signal aborts first
    * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`
    */
-  acquire(turn: Turn, signal: AbortSignal, leadMs?: number): Promise<Permit>;
+  acquire(turn: Turn, signal: AbortSignal, preparation?: Preparation): Promise<Permit>;
   /**
    * The teacher turned a call away: nobody calls for this long, and all go slower from then on.
    * @param what `rate`: the limits are lower than declared; `overload`: fewer calls at once; `hold`: only wait
@@ -106,6 +115,7 @@ export interface SharedLimiterOptions {
 
 interface Waiter extends Turn {
   leadMs: number;
+  onNext: (() => void) | undefined;
   grant: (permit: Permit) => void;
   fail: (error: unknown) => void;
   deadlineMs: number;
@@ -156,7 +166,7 @@ export class SharedLimiter implements Limiter {
     this.#mayBurst = options.limits.burstImages !== undefined;
   }
 
-  async acquire(turn: Turn, signal: AbortSignal, leadMs = 0): Promise<Permit> {
+  async acquire(turn: Turn, signal: AbortSignal, { leadMs = 0, onNext }: Preparation = {}): Promise<Permit> {
     if (signal.aborted || this.#closing.signal.aborted) throw new CancelledError(CANCELLED);
     this.#watching ??= this.#watch();
     return new Promise<Permit>((resolve, reject) => {
@@ -168,6 +178,7 @@ export class SharedLimiter implements Limiter {
       const waiter: Waiter = {
         ...turn,
         leadMs,
+        onNext,
         deadlineMs: this.#nowMs() + this.options.limits.queueTimeoutMs,
         grant: (permit) => {
           done();
@@ -290,6 +301,7 @@ export class SharedLimiter implements Limiter {
       }
       if (this.options.maxOpenCalls !== undefined && this.#inFlight >= this.options.maxOpenCalls) {
         this.#waitsFor = `one of this replica's ${this.options.maxOpenCalls} calls to end`;
+        tellNext(next);
         return this.#keepAlive(nowMs);
       }
       if (nowMs >= this.#validUntilMs) {
@@ -305,11 +317,13 @@ export class SharedLimiter implements Limiter {
         this.#waitsFor = `the limit ${short.map(({ rule }) => rule.id).join(' and ')}`;
         if (this.#hasNews(nowMs, short)) void this.#sync();
         const readyAtMs = Math.min(...short.map((purse) => purse.nextReadyMs(nowMs + leadMs))) - leadMs;
+        if (!Number.isFinite(readyAtMs) || readyAtMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
         this.#wakeAt(Math.min(readyAtMs, this.#lastBeatMs + SLOT_BEAT_MS));
         return;
       }
       if (this.#nextPacedMs - leadMs > nowMs) {
         this.#waitsFor = 'its turn: calls are spaced evenly';
+        if (this.#nextPacedMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
         return this.#wakeAt(this.#nextPacedMs - leadMs);
       }
       this.#grant(next, nowMs);
@@ -684,6 +698,12 @@ export class SharedLimiter implements Limiter {
       () => undefined,
     );
   }
+}
+
+function tellNext(waiter: Waiter): void {
+  const { onNext } = waiter;
+  waiter.onNext = undefined;
+  onNext?.();
 }
 
 const CANCELLED = 'cancelled while waiting for the limit of the teacher';

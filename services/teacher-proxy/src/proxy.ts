@@ -1,5 +1,5 @@
 import { asBbdError, canonicalJson, observe } from '@bbdistill/common';
-import type { Clock, ImageBatch, Logger, RandomStream, StateStore } from '@bbdistill/common';
+import type { Clock, ImageBatch, Logger, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { openTeacher } from './adapters/open-teacher.js';
 import { Ledger } from './budget.js';
@@ -35,6 +35,8 @@ export interface TeacherProxyOptions {
   holder: string;
   /** Whether no other process can have the stores at the same time. */
   soleUser: boolean;
+  /** Of the stores that the state is of: without them, calls that left before a crash count as never made. */
+  marks: ProcessMarks | undefined;
   /** Calls that this process has open at one teacher at most, beside what the teacher allows. */
   maxOpenCalls?: number;
   /** For those who watch what a teacher says. Default {@link openTeacher}. */
@@ -217,11 +219,12 @@ export class TeacherProxy {
   }
 
   #ledgerOf(config: TeacherConfig): Ledger {
-    const { state, clock, random, logger } = this.options;
+    const { state, clock, random, marks, logger } = this.options;
     return new Ledger(state, config.name, config.price, {
       clock,
       leaseMs: config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
       random,
+      ...(marks && { marks }),
       ...(config.budget && { budget: config.budget }),
       onWarning: (run, spent, budget) =>
         logger.warn({ teacher: config.name, run, spent, budget }, 'most of a budget is spent'),

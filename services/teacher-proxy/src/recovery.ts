@@ -29,7 +29,7 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
   for (const [callId, call] of Object.entries(open)) {
     if (!isAbandoned(call)) continue;
     const name = { teacher: ledger.teacher, unit: call.unit, callId };
-    if (call.state === 'reserved') {
+    if (!ledger.mayHaveLeft(callId, call)) {
       await ledger.release(callId);
       await calls.remove(name);
       recovered.released++;

@@ -77,6 +77,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
     env,
     holder: randomUUID(),
     soleUser: stores.soleSession !== undefined,
+    marks: stores.marks,
     ...(options.callConcurrency !== undefined && { maxOpenCalls: options.callConcurrency }),
     logger,
   });

@@ -69,6 +69,7 @@ export function checkCommand(context: CommandContext): Command {
         const classes = options.classes ?? subject.classes;
         const found = await checkTeacher(subject.config, {
           state: stores.state,
+          marks: stores.marks,
           cache,
           env: process.env,
           signal: interrupt,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RandomStream, asBbdError, silentLogger, systemClock } from '@bbdistill/common';
-import type { AnswerBatch, Clock, ImageBatch, Logger, StateStore } from '@bbdistill/common';
+import type { AnswerBatch, Clock, ImageBatch, Logger, ProcessMarks, StateStore } from '@bbdistill/common';
 import {
   TeacherProxy,
   answerKeys,
@@ -30,6 +30,7 @@ export interface CheckOptions {
   /** Where the ledger lies, and what was paid for before. */
   state: StateStore;
   cache: AnswerCache;
+  marks: ProcessMarks | undefined;
   env: Environment;
   signal: AbortSignal;
   /** What to ask about, once it is known which shape the teacher takes. */
@@ -106,7 +107,7 @@ export async function checkTeacher(
   config: TeacherConfig,
   options: CheckOptions,
 ): Promise<{ check: TeacherCheck; images?: ImageBatch; answers?: AnswerBatch }> {
-  const { state, cache, env, signal, clock = systemClock, logger = silentLogger } = options;
+  const { state, cache, marks, env, signal, clock = systemClock, logger = silentLogger } = options;
   const failed = new AbortController();
   let watched: WatchedTeacher | undefined;
   const proxy = new TeacherProxy({
@@ -118,6 +119,7 @@ export async function checkTeacher(
     random: new RandomStream(1, CHECK_RUN),
     holder: randomUUID(),
     soleUser: true,
+    marks,
     open: async (...wanted) =>
       (watched = new WatchedTeacher(await openTeacher(...wanted), clock, () => failed.abort())),
   });

@@ -153,7 +153,7 @@ describe('a check of a teacher', () => {
     await using folder = await temporaryFolder();
     const cache = new EmbeddedAnswerCache(folder.path);
     try {
-      const options = { state: new MemoryState(), cache, env, signal, images: async () => two };
+      const options = { state: new MemoryState(), marks: undefined, cache, env, signal, images: async () => two };
       const config = parseTeacherConfig('mine', settings);
       return (await checkTeacher(config, { ...options, ...(classes !== undefined && { classes }) })).check;
     } finally {

@@ -2,6 +2,7 @@ import { BbdError } from '../errors.js';
 import type { BlobStore } from './blob-store.js';
 import type { ByteBucket } from './byte-bucket.js';
 import type { EventLog } from './event-log.js';
+import type { ProcessMarks } from './process-marks.js';
 import type { StateStore } from './state-store.js';
 import type { WorkQueue } from './work-queue.js';
 
@@ -22,6 +23,8 @@ export interface Stores {
   answers?: ByteBucket;
   /** Set where one process at a time can have the stores: names this opening. What earlier ones held is free. */
   readonly soleSession?: string;
+  /** Only beside a {@link soleSession}, and where the system tells one start of the machine from another. */
+  readonly marks?: ProcessMarks;
   /** Absent where there is no link that could be lost. */
   health?(): StoreHealth;
   close(): Promise<void>;

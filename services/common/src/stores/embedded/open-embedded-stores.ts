@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.js';
 import type { Stores } from '../stores.js';
 import { DEFAULT_ACK_WAIT_MS } from '../work-queue.js';
 import { DirectoryBlobStore } from './directory-blob-store.js';
+import { FileMarks } from './file-marks.js';
 import { lockFolder } from './folder-lock.js';
 import { LmdbEventLog } from './lmdb-event-log.js';
 import { LmdbStateStore } from './lmdb-state-store.js';
@@ -43,7 +44,9 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
     const queue = new LmdbWorkQueue(root, folder, options.clock, options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS);
     const events = new LmdbEventLog(root, folder, options.clock);
     let closing: Promise<void> | undefined;
+    const marks = FileMarks.open(folder);
     const close = async () => {
+      marks?.close();
       await Promise.all([blobs.close(), state.close(), queue.close(), events.close()]);
       try {
         await storing(folder, release);
@@ -51,7 +54,15 @@ export async function openEmbeddedStores(options: EmbeddedStoresOptions): Promis
         await root.close();
       }
     };
-    return { blobs, state, queue, events, soleSession: randomUUID(), close: () => (closing ??= close()) };
+    return {
+      blobs,
+      state,
+      queue,
+      events,
+      soleSession: randomUUID(),
+      ...(marks && { marks }),
+      close: () => (closing ??= close()),
+    };
   } catch (error) {
     release();
     await root.close();

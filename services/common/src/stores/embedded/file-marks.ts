@@ -1,0 +1,103 @@
+import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessMarks } from '../process-marks.js';
+import { storageError } from './storage-errors.js';
+
+const FILE = 'marks.log';
+const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
+/** A file that has grown to so much is written anew with what still counts. */
+const MAX_FILE_BYTES = 64 * 1024;
+
+/** Names this start of the machine; undefined where the system doesn't tell. */
+function bootId(): string | undefined {
+  try {
+    return readFileSync(BOOT_ID_FILE, 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Marks as lines of a file, `+name` and `-name`, below the id of the machine's start: what was written since then is in
+ * the system's cache at least, whatever became of the process.
+ */
+export class FileMarks implements ProcessMarks {
+  readonly isWhole: boolean;
+  readonly #names = new Set<string>();
+  readonly #path: string;
+  #file: number;
+  #bytes = 0;
+
+  /** @returns undefined where the system doesn't tell one start of the machine from another */
+  static open(folder: string, boot = bootId()): FileMarks | undefined {
+    return boot === undefined ? undefined : new FileMarks(folder, boot);
+  }
+
+  private constructor(
+    private readonly folder: string,
+    private readonly boot: string,
+  ) {
+    this.#path = join(folder, FILE);
+    const [foundBoot, ...lines] = readLines(this.#path);
+    this.isWhole = foundBoot === boot;
+    if (this.isWhole) {
+      for (const line of lines) {
+        if (line.startsWith('+')) this.#names.add(line.slice(1));
+        else this.#names.delete(line.slice(1));
+      }
+    }
+    this.#file = this.#begin();
+  }
+
+  add(name: string): void {
+    this.#append(`+${name}\n`);
+    this.#names.add(name);
+  }
+
+  remove(name: string): void {
+    if (!this.#names.delete(name)) return;
+    if (this.#bytes < MAX_FILE_BYTES) return this.#append(`-${name}\n`);
+    closeSync(this.#file);
+    this.#file = this.#begin();
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  /** The file is complete before it has its name: a process may end between any two steps. */
+  #begin(): number {
+    const temporary = `${this.#path}.new`;
+    try {
+      const file = openSync(temporary, 'w');
+      const text = Buffer.from([this.boot, ...[...this.#names].map((name) => `+${name}`), ''].join('\n'));
+      this.#bytes = writeSync(file, text);
+      renameSync(temporary, this.#path);
+      return file;
+    } catch (error) {
+      throw storageError(error, this.folder);
+    }
+  }
+
+  #append(line: string): void {
+    try {
+      this.#bytes += writeSync(this.#file, line);
+    } catch (error) {
+      throw storageError(error, this.folder);
+    }
+  }
+}
+
+/** What follows the last line's end was never told to have been written. */
+function readLines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
