@@ -93,6 +93,7 @@ function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, na
   return {
     labeller,
     async close() {
+      await labeller.close();
       await limiter.close();
       await ledger.close();
     },

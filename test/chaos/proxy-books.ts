@@ -26,8 +26,10 @@ export interface Books {
   unsent: number;
   /** Charged by the teacher more often than the ledger has them as settled or unknown. */
   unaccounted: number;
-  /** In the ledger as `unknown` more often than the teacher had them open at a fault. */
+  /** In the ledger as `unknown` more often than they were on their way at a fault. */
   lostWithoutFault: number;
+  /** Of those images, how long before or after the nearest fault (positive) the calls ended that asked about them, ms. */
+  lostAfterFaultMs: number[];
 }
 
 interface BooksOptions {
@@ -40,6 +42,8 @@ interface BooksOptions {
 
 /** What left just before a fault comes in just after it. */
 const WAY_MS = 150;
+/** What the teacher has answered just before a fault isn't stored and settled yet. */
+const STORE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
@@ -66,6 +70,7 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs }: B
     unsent: 0,
     unaccounted: 0,
     lostWithoutFault: 0,
+    lostAfterFaultMs: [],
   };
   for (const usage of Object.values(record.runs[work.run] ?? {})) {
     books.settled += usage.settled;
@@ -76,27 +81,36 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs }: B
   const unknownOf = await unknownByImage(new CallLog(state), config, work);
   books.unknownDistinct = unknownOf.size;
   const { calls } = await meter.meter();
-  const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall) =>
-    faultTimesMs.some((atMs) => openedAtMs <= atMs + WAY_MS && closedAtMs >= atMs);
+  const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall, storeMs: number) =>
+    faultTimesMs.some((atMs) => openedAtMs <= atMs + WAY_MS && closedAtMs >= atMs - storeMs);
+  const afterFaultMs = ({ closedAtMs = Infinity }: MeteredCall) =>
+    faultTimesMs
+      .map((atMs) => Math.round(closedAtMs - atMs))
+      .reduce((near, ms) => (Math.abs(ms) < Math.abs(near) ? ms : near));
   const charged = new Tally();
-  const open = new Tally();
+  const underWay = new Tally();
+  const callsOf = new Map<number, MeteredCall[]>();
   for (const call of calls) {
-    const isOpen = wasOpen(call);
+    const isOpen = wasOpen(call, 0);
+    const isUnderWay = wasOpen(call, STORE_MS);
     for (const number of call.numbers) {
       if (number < work.start || number >= work.start + work.images) continue;
       if (call.isCharged) charged.add(number);
       else books.meteredFailures++;
-      if (isOpen) open.add(number);
+      if (isOpen) books.openAtFaults++;
+      if (isUnderWay) underWay.add(number);
+      callsOf.set(number, [...(callsOf.get(number) ?? []), call]);
     }
   }
   books.metered = charged.total;
   books.distinct = charged.size;
-  books.openAtFaults = open.total;
   books.unsent = books.billed + books.failed - books.metered - books.meteredFailures;
   for (let number = work.start; number < work.start + work.images; number++) {
     // The one beyond those unknown is the one that was answered.
     books.unaccounted += Math.max(0, charged.of(number) - 1 - unknownOf.of(number));
-    books.lostWithoutFault += Math.max(0, unknownOf.of(number) - open.of(number));
+    const lost = Math.max(0, unknownOf.of(number) - underWay.of(number));
+    books.lostWithoutFault += lost;
+    if (lost > 0) books.lostAfterFaultMs.push(...(callsOf.get(number) ?? []).map(afterFaultMs));
   }
   return books;
 }

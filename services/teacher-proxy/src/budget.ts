@@ -198,7 +198,7 @@ export class Ledger {
   #warnings: (() => void)[] = [];
   #entering: string[] = [];
   /** What happened and could not be written. */
-  #owed: ((record: LedgerRecord) => void)[] = [];
+  #owed: ((record: LedgerRecord) => unknown)[] = [];
 
   constructor(
     private readonly state: StateStore,
@@ -339,11 +339,12 @@ export class Ledger {
   /**
    * Ends a dispatched call. A call that is settled already stays as it is. Where the store is away this fails, and is
    * made up for by the next write.
+   * @returns whether it was this settlement that ended the call
    */
-  async settle(callId: string, settlement: Settlement): Promise<void> {
-    await this.#soonerOrLater((record) => {
+  async settle(callId: string, settlement: Settlement): Promise<boolean> {
+    const isEnded = await this.#soonerOrLater((record) => {
       const call = record.open[callId];
-      if (!call) return;
+      if (!call) return false;
       delete record.open[callId];
       const usage = usageOf(record, call.run, call.phase);
       const charged = settlement.settled + settlement.unknown;
@@ -364,8 +365,10 @@ export class Ledger {
       usage.retried += settlement.retried ? 1 : 0;
       usage.calls += 1;
       usage.moneyMicros += moneyMicros;
+      return true;
     });
     this.options?.marks?.remove(callId);
+    return isEnded;
   }
 
   /** All runs, also those that left the record. */
@@ -513,9 +516,9 @@ export class Ledger {
     warned.splice(0, warned.length - 2 * MAX_RUNS_IN_LEDGER);
   }
 
-  async #soonerOrLater(apply: (record: LedgerRecord) => void): Promise<void> {
+  async #soonerOrLater<T>(apply: (record: LedgerRecord) => T): Promise<T> {
     try {
-      await this.#change(apply);
+      return await this.#change(apply);
     } catch (error) {
       this.#owed.push(apply);
       throw error;

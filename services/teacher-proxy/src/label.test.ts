@@ -282,23 +282,29 @@ describe('label', () => {
     expect(records).toMatchObject([{ state: 'unknown', keys: { length: 5 } }]);
   });
 
-  it('a lost answer whose record can not be written - holds nothing of the budget, and is named at the next work', async () => {
+  it('a lost answer whose record can not be written - is spent only once it is named, with no further work', async () => {
     const { label, ledger, calls } = setUp({ limits: { concurrency: 1 } });
     vi.spyOn(cache, 'putMany').mockRejectedValueOnce(new UnavailableError('no store'));
-    const update = vi.spyOn(calls, 'markUnknown').mockRejectedValueOnce(new UnavailableError('away'));
+    const spentBefore: number[] = [];
+    const markUnknown = calls.markUnknown.bind(calls);
+    vi.spyOn(calls, 'markUnknown').mockImplementation(async (...args) => {
+      const { open, runs } = await ledger.read();
+      spentBefore.push(runs['run']?.mixup?.unknown ?? 0);
+      // Until it is named it holds what it may have cost.
+      expect(Object.values(open)).toMatchObject([{ images: 5, state: 'dispatched' }]);
+      if (spentBefore.length < 3) throw new UnavailableError('away');
+      await markUnknown(...args);
+    });
     await expect(label(range(5))).rejects.toThrow('no store');
-    expect(update).toHaveBeenCalledTimes(1);
-    const { open, runs } = await ledger.read();
-    expect(open).toEqual({});
-    expect(runs['run']!.mixup).toMatchObject({ unknown: 5 });
-    const unknown = async () => {
-      const keys: string[] = [];
-      for await (const record of calls.list('fake')) if (record.state === 'unknown') keys.push(...record.keys);
-      return keys;
-    };
-    expect(await unknown()).toEqual([]);
-    await label(range(2, 100));
-    expect(await unknown()).toHaveLength(5);
+    const read = await waitFor('the call to have its end', async () => {
+      const record = await ledger.read();
+      return Object.keys(record.open).length === 0 && record;
+    });
+    expect(read.runs['run']!.mixup).toMatchObject({ unknown: 5 });
+    expect(spentBefore).toEqual([0, 0, 0]);
+    const unknown: string[] = [];
+    for await (const record of calls.list('fake')) if (record.state === 'unknown') unknown.push(...record.keys);
+    expect(unknown).toHaveLength(5);
   });
 
   it('a lost answer - is not asked again where the budget does not cover it', async () => {
@@ -545,6 +551,23 @@ describe('label', () => {
 });
 
 describe('recovery', () => {
+  it('two processes that recover a call, the second one when its answers came after all - the first one is right', async () => {
+    const { ledger, calls, labeller } = setUp();
+    const [hex, key] = [...labeller.distinctKeys(batch([1])).entries()][0]!;
+    await ledger.reserve({ callId: 'a', run: 'run', phase: 'mixup', unit: 'u', holder: 'dead', images: 1, budget: {} });
+    await calls.write({ teacher: 'fake', unit: 'u', callId: 'a', state: 'asked', keys: [hex] });
+    await ledger.dispatch('a');
+    const seenBySecond = await ledger.read();
+    const options = { ledger, calls, cache, isAbandoned: () => true, logger: silentLogger };
+    await recoverOpenCalls(options);
+    await cache.putMany([{ key, answer: { raw: Float32Array.of(1, 0, 0, 0), unit: 'u', callId: 'a' } }]);
+    vi.spyOn(ledger, 'read').mockResolvedValueOnce(seenBySecond);
+    const second = await recoverOpenCalls(options);
+    expect(second).toEqual({ released: 0, settled: 0, unknown: 0 });
+    expect((await ledger.read()).runs['run']!.mixup).toMatchObject({ settled: 0, unknown: 1 });
+    expect(await keysOf(state.list('calls/'))).toEqual(['calls/fake/u/a']);
+  });
+
   it('reserved calls that are marked as sent - are spent, the others are given back', async () => {
     await using folder = await temporaryFolder();
     // A folder's first marks: whatever was in hand before isn't known.

@@ -33,10 +33,12 @@ import { Session } from './session.js';
 import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
 import type { QueryOutcome, RawAnswer, Teacher } from './teacher.js';
 import { noCounts } from './usage.js';
-import type { UsageBook } from './usage.js';
+import type { QueryCounts, UsageBook } from './usage.js';
 
 /** How soon a budget that other processes hold open is looked at again. */
 const BUDGET_POLL_MS = 1000;
+/** How soon a lost call is entered again whose loss could not be written. */
+const LOSS_RETRY_MS = 1000;
 /** How soon the cache is looked into again for answers that another replica waits for. */
 const CLAIM_POLL_MS = 200;
 /** What being turned away says of the limits. A quota that is used up and a model that loads say nothing of the rate. */
@@ -90,8 +92,10 @@ export class Labeller {
   readonly #lead = new Lead();
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
-  /** Records of lost calls that could not be written. */
-  readonly #unmarked: (() => Promise<void>)[] = [];
+  /** Lost calls that could not be entered as such. */
+  readonly #unentered: (() => Promise<unknown>)[] = [];
+  #entering: Promise<void> | undefined;
+  readonly #closing = new AbortController();
   /** Images that another replica asked about when this one wanted to. */
   readonly #awaited = new WeakSet<Question>();
 
@@ -119,9 +123,9 @@ export class Labeller {
     const { usage, config } = this.options;
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
     const leave = this.budgets.enter(task.run, task.budget);
-    let counts = noCounts();
+    let counts: QueryCounts;
     try {
-      await this.#markLosses();
+      await this.#enterLosses();
       await this.#answerAll(session, () =>
         usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } }),
       );
@@ -518,29 +522,50 @@ export class Labeller {
     }
   }
 
-  /** The answers of a call are lost: which images that are, then that they are spent. */
+  /**
+   * The answers of a call are lost: which images that are, then that they are spent. Never the other way round: until
+   * then the call stays open, and holds what it may have cost, so that whoever recovers it can still name them.
+   */
   async #lose(call: Call, asked: readonly Question[], retried: boolean): Promise<void> {
     const keys = asked.map(({ hex }) => hex);
-    const mark = () => this.options.calls.markUnknown(call, keys);
-    let failure: { error: unknown } | undefined;
-    await mark().catch((error: unknown) => {
-      failure = { error };
-      this.#unmarked.push(mark);
-    });
-    // Also where the record can't be written: a call that stays open holds its part of the budget.
-    await this.options.ledger.settle(call.callId, {
-      settled: 0,
-      unknown: asked.length,
-      failed: 0,
-      retried,
-      charged: true,
-    });
-    if (failure) throw failure.error;
+    const enter = async () => {
+      await this.options.calls.markUnknown(call, keys);
+      const lost = { settled: 0, unknown: asked.length, failed: 0, retried, charged: true };
+      await this.options.ledger.settle(call.callId, lost);
+    };
+    try {
+      await enter();
+    } catch (error) {
+      this.#unentered.push(enter);
+      void this.#enterLater();
+      throw error;
+    }
   }
 
   /** Makes up for what {@link #lose} could not write while the store was away. */
-  async #markLosses(): Promise<void> {
-    for (const mark of this.#unmarked.splice(0)) await mark().catch(() => this.#unmarked.push(mark));
+  async #enterLosses(): Promise<void> {
+    for (const enter of this.#unentered.splice(0)) await enter().catch(() => this.#unentered.push(enter));
+  }
+
+  /** Goes on trying while no work comes that would. */
+  #enterLater(): Promise<void> {
+    const { clock } = this.options;
+    const untilEntered = async () => {
+      while (this.#unentered.length > 0) {
+        await clock.sleep(LOSS_RETRY_MS, this.#closing.signal);
+        await this.#enterLosses();
+      }
+    };
+    return (this.#entering ??= untilEntered()
+      // Closed: whoever recovers the calls enters them.
+      .catch(() => undefined)
+      .finally(() => (this.#entering = undefined)));
+  }
+
+  /** Stops trying to enter what is lost. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#entering;
   }
 
   async #waitBeforeRetry(session: Session, outcome: QueryOutcome, attempts: number): Promise<void> {

@@ -209,6 +209,7 @@ export class TeacherProxy {
     this.#closing.abort();
     for (const desk of [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)]) {
       const opened = await desk.catch(() => undefined);
+      await opened?.labeller.close();
       await opened?.limiter.close();
       await opened?.ledger.close().catch((error: unknown) => {
         this.options.logger.warn({ err: asBbdError(error) }, 'the ledger still shows this process: others take it out');

@@ -43,7 +43,9 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
     const settled = keys.length - lost.length;
     const unknown = call.images - settled;
     if (unknown > 0) await calls.markUnknown(name, lost);
-    await ledger.settle(callId, { settled, unknown, failed: 0, retried: false, charged: true });
+    const isMine = await ledger.settle(callId, { settled, unknown, failed: 0, retried: false, charged: true });
+    // Another process that recovered it at the same time may have come to know of fewer answers.
+    if (!isMine) continue;
     if (unknown === 0) await calls.remove(name);
     recovered.settled += settled;
     recovered.unknown += unknown;
