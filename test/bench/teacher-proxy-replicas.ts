@@ -30,7 +30,7 @@ interface Setting {
 }
 
 /** Labelled by each replica before anything is measured: a process that has just started compiles what it runs. */
-const WARM_UP_IMAGES = 100;
+const WARM_UP_IMAGES = 400;
 
 /** Labels images by several replicas at once, each a process, of a teacher in a process of its own. */
 export async function measureReplicas(setting: Setting): Promise<ReplicaFigures> {

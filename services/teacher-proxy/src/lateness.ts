@@ -2,7 +2,7 @@
 const MAX_USUAL_PART = 0.02;
 /** Lateness of this many mean deviations is an outlier, which is added in full: it is rare. */
 const OUTLIER_DEVIATIONS = 6;
-const FIRST_CALLS = 20;
+const FIRST_CALLS = 8;
 /** Over about how many calls the deviation is averaged. */
 const CALLS = 16;
 /** The quickest call is forgotten by and by: the teacher may have become slower. */
