@@ -48,11 +48,12 @@ export function answerKeys(requests: CanonicalRequests, count: number, cacheIden
   const head = Buffer.from(
     `${Buffer.byteLength(cacheIdentity)}:${cacheIdentity}${Buffer.byteLength(requests.header)}:${requests.header}`,
   );
-  const { bytes, bytesPerImage } = requests;
+  const { bytesPerImage } = requests;
+  const bytes = Buffer.from(requests.bytes.buffer, requests.bytes.byteOffset, requests.bytes.byteLength);
   const request = Buffer.alloc(head.length + bytesPerImage);
   head.copy(request);
   return Array.from({ length: count }, (_, image) => {
-    request.set(bytes.subarray(image * bytesPerImage, (image + 1) * bytesPerImage), head.length);
+    bytes.copy(request, head.length, image * bytesPerImage, (image + 1) * bytesPerImage);
     return hash('sha256', request, 'buffer');
   });
 }
@@ -259,8 +260,15 @@ export function decodeEntry(entry: Buffer): CachedAnswer | undefined {
   const text = entry.toString('utf8', HEAD_BYTES, bodyAt);
   const split = text.indexOf('\n');
   if (split < 0) return undefined;
-  // A copy: float32 needs an aligned start, and lmdb reuses its buffer.
-  const numbers = () => new Float32Array(new Uint8Array(entry.subarray(bodyAt)).buffer);
-  const raw = format === TEXT ? entry.toString('utf8', bodyAt) : numbers();
+  const raw = format === TEXT ? entry.toString('utf8', bodyAt) : readNumbers(entry, bodyAt);
   return { raw, unit: text.slice(0, split), callId: text.slice(split + 1) };
+}
+
+/** One by one: quicker than views on memory that isn't aligned, and a copy, as lmdb uses its buffer again. */
+function readNumbers(entry: Buffer, bodyAt: number): Float32Array {
+  const numbers = new Float32Array((entry.length - bodyAt) / Float32Array.BYTES_PER_ELEMENT);
+  for (let index = 0; index < numbers.length; index++) {
+    numbers[index] = entry.readFloatLE(bodyAt + index * Float32Array.BYTES_PER_ELEMENT);
+  }
+  return numbers;
 }
