@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LocalProcess } from '../../deploy/local/process.js';
 
@@ -22,9 +22,9 @@ export async function cpuSeconds(pid: number | undefined): Promise<number> {
 }
 
 async function childrenOf(pid: number | undefined): Promise<number[]> {
-  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
-  const lists = threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => ''));
-  return (await Promise.all(lists)).flatMap((list) => list.split(' ').filter(Boolean).map(Number));
+  // Of its main thread, which starts them all.
+  const list = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  return list.split(' ').filter(Boolean).map(Number);
 }
 
 /** Looks at memory and CPU time of processes and of those that they started, until it is stopped. */
