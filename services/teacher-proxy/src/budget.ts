@@ -294,6 +294,11 @@ export class Ledger {
     }, request.run);
   }
 
+  /** Whether to dispatch a reserved call costs next to nothing. */
+  get marksDispatch(): boolean {
+    return this.options?.marks !== undefined;
+  }
+
   /**
    * From here on the call counts as made. To be durable before the first byte leaves: where it is only marked, it is
    * after the end of this process, and after one of the machine every reserved call counts as made.

@@ -1,5 +1,5 @@
 import { CancelledError, FileMarks, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
-import type { ImageBatch } from '@bbdistill/common';
+import type { ImageBatch, ProcessMarks } from '@bbdistill/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hastyClock } from '../../../test/helpers/hasty-clock.js';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
@@ -96,9 +96,10 @@ interface SetUp {
   price?: Record<string, number | boolean>;
   /** Wraps the fake. */
   wrap?: (teacher: FakeTeacher) => Teacher;
+  marks?: ProcessMarks;
 }
 
-function setUp({ fake = {}, limits = {}, price = {}, wrap }: SetUp = {}) {
+function setUp({ fake = {}, limits = {}, price = {}, wrap, marks }: SetUp = {}) {
   const clock = hastyClock();
   const config = parseTeacherConfig('fake', {
     adapter: 'fake',
@@ -106,7 +107,7 @@ function setUp({ fake = {}, limits = {}, price = {}, wrap }: SetUp = {}) {
     price,
   });
   const teacher = new FakeTeacher({ classes: CLASSES, clock, ...fake });
-  const ledger = new Ledger(state, config.name, config.price);
+  const ledger = new Ledger(state, config.name, config.price, marks && { clock, leaseMs: 600_000, marks });
   const calls = new CallLog(state);
   const usage = new UsageBook(state);
   const holder = `holder-${++holders}`;
@@ -510,14 +511,16 @@ describe('label', () => {
     expect(seen).toEqual(['dispatched', 'recorded']);
   });
 
-  it('a call that is next - reserves while it waits, and is in the ledger as dispatched when it leaves', async () => {
+  it('a call that is next - reserves while it waits where it can be marked as dispatched when it leaves', async () => {
+    await using folder = await temporaryFolder();
+    const marks = FileMarks.open(folder.path)!;
     const seen: string[][] = [];
     const statesWhen = async (isWanted: (states: string[]) => boolean) =>
       waitFor('the states of open calls', async () => {
         const entry = await state.get('ledger/fake');
         const { open } = JSON.parse(new TextDecoder().decode(entry!.value)) as LedgerRecord;
-        const states = Object.values(open)
-          .map((call) => call.state)
+        const states = Object.entries(open)
+          .map(([callId, call]) => `${call.state}${marks.has(callId) ? ', marked' : ''}`)
           .sort();
         return isWanted(states) && states;
       });
@@ -533,10 +536,11 @@ describe('label', () => {
           return fake.query(images, signal);
         },
       });
-    const { label, ledger } = setUp({ wrap, limits: { concurrency: 1 } });
+    const { label, ledger } = setUp({ wrap, marks, limits: { concurrency: 1 } });
     await label(range(20));
-    expect(seen).toEqual([['dispatched', 'reserved'], ['dispatched']]);
+    expect(seen).toEqual([['dispatched', 'reserved'], ['reserved, marked']]);
     expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });
+    marks.close();
   });
 
   it('look-up - answers from the cache alone', async () => {

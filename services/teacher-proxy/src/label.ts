@@ -378,10 +378,10 @@ export class Labeller {
     let granted = ledger.seemsSpent(run, budget) ? await this.#reserve(session, reservation) : 0;
     for (;;) {
       await this.breaker.pass(session.signal);
-      // While the call is next in line, so that only the mark that it leaves is left to be written when its turn comes.
       let reserving: Promise<number> | undefined;
       const onNext = () => {
-        if (granted > 0) return;
+        // Where what is left to do then is no write but a mark. Else both are one write, when the turn comes.
+        if (granted > 0 || !ledger.marksDispatch) return;
         reserving = ledger.reserve(reservation);
         // Told where it is awaited.
         reserving.catch(() => undefined);
