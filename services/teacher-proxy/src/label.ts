@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   FailedPreconditionError,
   InvalidArgumentError,
@@ -37,6 +38,11 @@ import type { QueryCounts, UsageBook } from './usage.js';
 
 /** How soon a budget that other processes hold open is looked at again. */
 const BUDGET_POLL_MS = 1000;
+/**
+ * While calls are in flight, as many again have their record written and wait for their turn, or at least so many: those
+ * that have just ended are still being settled.
+ */
+const MIN_CALLS_AHEAD = 4;
 /** How soon a lost call is entered again whose loss could not be written. */
 const LOSS_RETRY_MS = 1000;
 /** How soon the cache is looked into again for answers that another replica waits for. */
@@ -279,9 +285,9 @@ export class Labeller {
     const imagesPerCall = this.#imagesPerCall(session.task.images);
     const batches: Question[][] = [];
     for (let at = 0; at < questions.length; at += imagesPerCall) batches.push(questions.slice(at, at + imagesPerCall));
-    // Twice as many as may be in flight: while some are, the next ones have their record written and wait for their turn.
     let claimLost: ClaimLostError | undefined;
-    const workers = Array.from({ length: Math.min(2 * concurrency, batches.length) }, async () => {
+    const atOnce = concurrency + Math.max(concurrency, MIN_CALLS_AHEAD);
+    const workers = Array.from({ length: Math.min(atOnce, batches.length) }, async () => {
       for (let batch = batches.shift(); batch && !session.stopped && !claimLost; batch = batches.shift()) {
         await this.#ask(session, holder, batch).catch((error: unknown) => {
           if (error instanceof ClaimLostError) claimLost = error;
@@ -356,6 +362,8 @@ export class Labeller {
     } finally {
       permit.release();
     }
+    // The next call in line leaves first: it takes no time of its own, and to store takes the disk's.
+    await setImmediate();
     await this.#settle(session, call, asked, outcome);
     return { asked, outcome };
   }
