@@ -70,7 +70,7 @@ if (isWanted('latency')) {
 }
 
 if (isWanted('cached')) {
-  const found = await cachedOverGrpc(`${folder.path}/cached`, new RandomStream(1, 'bench'), Math.round(60 * scale));
+  const found = await cachedOverGrpc(`${folder.path}/cached`, new RandomStream(1, 'bench'), Math.round(200 * scale));
   figures['cached'] = found;
   say(`cached, Label over gRPC in batches of 1000: ${Math.round(found)} images/s`);
 }
