@@ -135,7 +135,7 @@ describe('kill', () => {
       await cli.kill();
     }
     await using cli = begin();
-    expect(await cli.exitCode()).toBe(0);
+    expect(await cli.exitCode(), cli.child.errorOutput()).toBe(0);
     expectSoonAtWork(cli);
     expectPaidOnce(cli.report(), await teacher.meter(), labelKills * MOST_IN_FLIGHT);
     expect((await studentOf(place.out)).equals(reference.student)).toBe(true);
@@ -193,7 +193,7 @@ describe('kill', () => {
 
     await teacher.control({ hold: false });
     await using last = place.start('resume', id);
-    expect(await last.exitCode()).toBe(0);
+    expect(await last.exitCode(), last.child.errorOutput()).toBe(0);
     expectSoonAtWork(last);
     const meter = await teacher.meter();
     expectPaidOnce(last.report(), meter, 2 * MOST_IN_FLIGHT);
