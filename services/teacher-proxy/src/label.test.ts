@@ -513,7 +513,7 @@ describe('label', () => {
 
   it('a call that is next - reserves while it waits where it can be marked as dispatched when it leaves', async () => {
     await using folder = await temporaryFolder();
-    const marks = FileMarks.open(folder.path)!;
+    const marks = FileMarks.open(folder.path, 'boot')!;
     const seen: string[][] = [];
     const statesWhen = async (isWanted: (states: string[]) => boolean) =>
       waitFor('the states of open calls', async () => {

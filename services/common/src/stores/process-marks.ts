@@ -5,9 +5,9 @@
 export interface ProcessMarks {
   /** Whether the marks of all earlier processes are here; false after the machine itself went down. */
   readonly isWhole: boolean;
-  /** @throws DiskFullError, FolderNotWritableError */
+  /** @throws DiskFullError, FolderNotWritableError, BbdError `internal` once closed */
   add(name: string): void;
-  /** What isn't there is left alone. */
+  /** What isn't there is left alone. Throws nothing: a mark that stays says nothing once what it marks is over. */
   remove(name: string): void;
   has(name: string): boolean;
   close(): void;

@@ -1,4 +1,4 @@
-import { appendFile, readFile, stat } from 'node:fs/promises';
+import { appendFile, open as openFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../../../test/helpers/temporary-folder.js';
@@ -58,6 +58,19 @@ describe('marks in a file', () => {
     expect((await stat(join(folder.path, 'marks.log'))).size).toBeLessThan(70_000);
     expect(await readFile(join(folder.path, 'marks.log'), 'utf8')).toContain('+kept');
     expect(open(folder.path).has('kept')).toBe(true);
+  });
+
+  it('closed - takes no mark, and writes into no file that has its number now', async () => {
+    await using folder = await temporaryFolder();
+    const marks = open(folder.path);
+    marks.add('a');
+    marks.close();
+    const other = join(folder.path, 'other');
+    await using file = await openFile(other, 'w');
+    marks.remove('a');
+    expect(() => marks.add('b')).toThrow('is closed');
+    expect((await file.stat()).size).toBe(0);
+    marks.close();
   });
 
   it('a folder that is not there - a typed error that names it', () => {

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { BbdError } from '../../errors.js';
 import type { ProcessMarks } from '../process-marks.js';
 import { storageError } from './storage-errors.js';
 
@@ -25,7 +26,8 @@ export class FileMarks implements ProcessMarks {
   readonly isWhole: boolean;
   readonly #names = new Set<string>();
   readonly #path: string;
-  #file: number;
+  /** Absent once closed: the system gives its number to other files. */
+  #file: number | undefined;
   #bytes = 0;
 
   /** @returns undefined where the system doesn't tell one start of the machine from another */
@@ -55,10 +57,15 @@ export class FileMarks implements ProcessMarks {
   }
 
   remove(name: string): void {
-    if (!this.#names.delete(name)) return;
-    if (this.#bytes < MAX_FILE_BYTES) return this.#append(`-${name}\n`);
-    closeSync(this.#file);
-    this.#file = this.#begin();
+    if (!this.#names.delete(name) || this.#file === undefined) return;
+    try {
+      if (this.#bytes < MAX_FILE_BYTES) return this.#append(`-${name}\n`);
+      const before = this.#file;
+      this.#file = this.#begin();
+      closeSync(before);
+    } catch {
+      // A full disk: what it marks is over, and a mark of nothing means nothing.
+    }
   }
 
   has(name: string): boolean {
@@ -66,7 +73,8 @@ export class FileMarks implements ProcessMarks {
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   /** The file is complete before it has its name: a process may end between any two steps. */
@@ -84,6 +92,7 @@ export class FileMarks implements ProcessMarks {
   }
 
   #append(line: string): void {
+    if (this.#file === undefined) throw new BbdError('internal', `${this.#path} is closed: nothing can be marked in it`);
     try {
       this.#bytes += writeSync(this.#file, line);
     } catch (error) {
