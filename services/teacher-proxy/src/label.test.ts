@@ -90,16 +90,30 @@ function openCallsOnly(concurrency: number): Limiter {
   };
 }
 
+type Query = (fake: FakeTeacher, images: ImageBatch, signal: AbortSignal) => Promise<QueryOutcome>;
+
+/** The fake, but for its calls. */
+function asking(fake: FakeTeacher, query: Query): Teacher {
+  return {
+    cacheIdentity: fake.cacheIdentity,
+    answer: fake.answer,
+    describe: () => fake.describe(),
+    canonicalRequests: (images) => fake.canonicalRequests(images),
+    query: (images, signal) => query(fake, images, signal),
+    close: () => fake.close(),
+  };
+}
+
 interface SetUp {
   fake?: FakeTeacherOptions;
   limits?: Record<string, number>;
   price?: Record<string, number | boolean>;
-  /** Wraps the fake. */
-  wrap?: (teacher: FakeTeacher) => Teacher;
+  /** What is done with a call, in place of the fake's own answer. */
+  query?: Query;
   marks?: ProcessMarks;
 }
 
-function setUp({ fake = {}, limits = {}, price = {}, wrap, marks }: SetUp = {}) {
+function setUp({ fake = {}, limits = {}, price = {}, query, marks }: SetUp = {}) {
   const clock = hastyClock();
   const config = parseTeacherConfig('fake', {
     adapter: 'fake',
@@ -113,7 +127,7 @@ function setUp({ fake = {}, limits = {}, price = {}, wrap, marks }: SetUp = {}) 
   const holder = `holder-${++holders}`;
   const labeller = new Labeller({
     config,
-    teacher: wrap ? wrap(teacher) : teacher,
+    teacher: query ? asking(teacher, query) : teacher,
     cache,
     ledger,
     calls,
@@ -377,22 +391,14 @@ describe('label', () => {
   });
 
   it('NaN for one image - leaves its row unanswered and out of the cache', async () => {
-    const wrap = (fake: FakeTeacher): Teacher =>
-      Object.assign(Object.create(fake) as Teacher, {
-        cacheIdentity: fake.cacheIdentity,
-        answer: fake.answer,
-        describe: () => fake.describe(),
-        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
-        close: () => fake.close(),
-        query: async (images: ImageBatch, signal: AbortSignal) => {
-          const outcome = await fake.query(images, signal);
-          if (outcome.kind === 'answered' && fake.asked.calls === 1) {
-            outcome.answers[0] = { ok: true, raw: new Float32Array(CLASSES).fill(Number.NaN) };
-          }
-          return outcome;
-        },
-      });
-    const { label, teacher, lines } = setUp({ wrap, limits: { concurrency: 1 } });
+    const query: Query = async (fake, images, signal) => {
+      const outcome = await fake.query(images, signal);
+      if (outcome.kind === 'answered' && fake.asked.calls === 1) {
+        outcome.answers[0] = { ok: true, raw: new Float32Array(CLASSES).fill(Number.NaN) };
+      }
+      return outcome;
+    };
+    const { label, teacher, lines } = setUp({ query, limits: { concurrency: 1 } });
     const { counts, answers } = await label(range(20));
     expect(counts).toMatchObject({ asked: 20, settled: 20, billed: 20 });
     expect(Array.from(answers.answered)).toEqual([0, ...Array<number>(19).fill(1)]);
@@ -440,18 +446,12 @@ describe('label', () => {
   it('abort - settles the calls under way and starts no other', async () => {
     let answer: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (answer = resolve));
-    const wrap = (fake: FakeTeacher): Teacher =>
-      Object.assign(Object.create(fake) as Teacher, {
-        cacheIdentity: fake.cacheIdentity,
-        answer: fake.answer,
-        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
-        query: async (images: ImageBatch, signal: AbortSignal) => {
-          const outcome = await fake.query(images, signal);
-          await held;
-          return outcome;
-        },
-      });
-    const { label, teacher, ledger } = setUp({ wrap });
+    const query: Query = async (fake, images, signal) => {
+      const outcome = await fake.query(images, signal);
+      await held;
+      return outcome;
+    };
+    const { label, teacher, ledger } = setUp({ query });
     const stop = new AbortController();
     const labelling = label(range(100), {}, stop.signal);
     labelling.catch(() => undefined);
@@ -497,17 +497,11 @@ describe('label', () => {
       seen.push(...Object.values(open).map((call) => call.state));
       seen.push(...(await keysOf(state.list('calls/'))).map(() => 'recorded'));
     };
-    const wrap = (fake: FakeTeacher): Teacher =>
-      Object.assign(Object.create(fake) as Teacher, {
-        cacheIdentity: fake.cacheIdentity,
-        answer: fake.answer,
-        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
-        query: async (images: ImageBatch, signal: AbortSignal) => {
-          await readState();
-          return fake.query(images, signal);
-        },
-      });
-    await setUp({ wrap }).label(range(10));
+    const query: Query = async (fake, images, signal) => {
+      await readState();
+      return fake.query(images, signal);
+    };
+    await setUp({ query }).label(range(10));
     expect(seen).toEqual(['dispatched', 'recorded']);
   });
 
@@ -524,19 +518,13 @@ describe('label', () => {
           .sort();
         return isWanted(states) && states;
       });
-    const wrap = (fake: FakeTeacher): Teacher =>
-      Object.assign(Object.create(fake) as Teacher, {
-        cacheIdentity: fake.cacheIdentity,
-        answer: fake.answer,
-        canonicalRequests: (images: ImageBatch) => fake.canonicalRequests(images),
-        query: async (images: ImageBatch, signal: AbortSignal) => {
-          const isLast = seen.length === 1;
-          // The first call ends once the second one has reserved, the second one when nothing but itself is open.
-          seen.push(await statesWhen((states) => states.length === (isLast ? 1 : 2)));
-          return fake.query(images, signal);
-        },
-      });
-    const { label, ledger } = setUp({ wrap, marks, limits: { concurrency: 1 } });
+    const query: Query = async (fake, images, signal) => {
+      const isLast = seen.length === 1;
+      // The first call ends once the second one has reserved, the second one when nothing but itself is open.
+      seen.push(await statesWhen((states) => states.length === (isLast ? 1 : 2)));
+      return fake.query(images, signal);
+    };
+    const { label, ledger } = setUp({ query, marks, limits: { concurrency: 1 } });
     await label(range(20));
     expect(seen).toEqual([['dispatched', 'reserved'], ['reserved, marked']]);
     expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });

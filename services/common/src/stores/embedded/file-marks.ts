@@ -92,7 +92,8 @@ export class FileMarks implements ProcessMarks {
   }
 
   #append(line: string): void {
-    if (this.#file === undefined) throw new BbdError('internal', `${this.#path} is closed: nothing can be marked in it`);
+    if (this.#file === undefined)
+      throw new BbdError('internal', `${this.#path} is closed: nothing can be marked in it`);
     try {
       this.#bytes += writeSync(this.#file, line);
     } catch (error) {
