@@ -38,7 +38,7 @@ function imagesOf(numbers: readonly number[]): ImageBatch {
 
 /** Lets everything through: what is tried here is what comes back, not when. */
 const unlimited: Limiter = {
-  acquire: async () => ({ waitMs: () => 0, sent: () => true, release: () => undefined }),
+  acquire: async () => ({ waitMs: () => 0, sent: () => true, answered: () => undefined, release: () => undefined }),
   throttled: () => undefined,
   state: () => ({ waiting: 0, inFlight: 0, waitsFor: '', heldOffForMs: 0, rate: 1, openCalls: 1 }),
   close: async () => undefined,

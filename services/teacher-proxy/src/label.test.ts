@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { CancelledError, FileMarks, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import type { ImageBatch, ProcessMarks } from '@bbdistill/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -77,6 +78,7 @@ function openCallsOnly(concurrency: number): Limiter {
       return {
         waitMs: () => 0,
         sent: () => true,
+        answered: () => undefined,
         release() {
           const next = waiting.shift();
           if (next) next();
@@ -529,6 +531,23 @@ describe('label', () => {
     expect(seen).toEqual([['dispatched', 'reserved'], ['reserved, marked']]);
     expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });
     marks.close();
+  });
+
+  it('answers that are not stored yet - are at most those of one call more than may be open', async () => {
+    let store: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (store = resolve));
+    const { label, teacher } = setUp({ limits: { imagesPerCall: 1, concurrency: 2 } });
+    const putMany = cache.putMany.bind(cache);
+    const put = vi.spyOn(cache, 'putMany').mockImplementation(async (entries) => {
+      await held;
+      return putMany(entries);
+    });
+    const labelled = label(range(20));
+    await vi.waitFor(() => expect(put).toHaveBeenCalledTimes(3));
+    for (let turn = 0; turn < 100; turn++) await setImmediate();
+    expect(teacher.asked.calls).toBe(3);
+    store();
+    expect((await labelled).counts.settled).toBe(20);
   });
 
   it('look-up - answers from the cache alone', async () => {

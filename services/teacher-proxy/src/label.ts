@@ -96,6 +96,11 @@ export class Labeller {
   readonly budgets: OpenBudgets;
   readonly breaker: CircuitBreaker;
   readonly #lead = new Lead();
+  /**
+   * A call that has given up its place is being stored: one at a time. What a process can lose when it is killed are the
+   * calls that have a place, and this one.
+   */
+  #isStoring = false;
   /** Grows when others took this process for dead: it goes on as another holder. */
   #generation = 0;
   /** Lost calls that could not be entered as such. */
@@ -351,20 +356,35 @@ export class Labeller {
     const { permit, granted } = turn;
     const asked = wanted.slice(0, granted);
     let outcome: QueryOutcome;
+    let holdsPlace = true;
+    const freePlace = () => {
+      if (holdsPlace) permit.release();
+      holdsPlace = false;
+    };
     try {
       const query = () => queryWithin(config, teacher, session.batchOf(asked), clock);
       outcome = permit.sent()
         ? await measuredCall(config.name, asked.length, clock, this.limitUse, query)
         : STOOD_STILL;
+      permit.answered();
       // Before the place of the call is free: the next call in line must not start in vain.
       this.breaker.note(outcome === STOOD_STILL ? undefined : outcome);
       this.#judge(session, outcome);
+      if (this.#isStoring) await this.#settle(session, call, asked, outcome);
+      else {
+        this.#isStoring = true;
+        try {
+          freePlace();
+          // The next call in line leaves first: it takes no time of its own, and to store takes the disk's.
+          await setImmediate();
+          await this.#settle(session, call, asked, outcome);
+        } finally {
+          this.#isStoring = false;
+        }
+      }
     } finally {
-      permit.release();
+      freePlace();
     }
-    // The next call in line leaves first: it takes no time of its own, and to store takes the disk's.
-    await setImmediate();
-    await this.#settle(session, call, asked, outcome);
     return { asked, outcome };
   }
 

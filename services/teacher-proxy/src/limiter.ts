@@ -57,7 +57,9 @@ export interface Permit {
    * @returns false where this process was stopped for so long that others may use the slots: nothing must be sent
    */
   sent(): boolean;
-  /** The call has ended; to be called exactly once. */
+  /** The teacher has answered, or never will: how late the call was is told from this moment. */
+  answered(): void;
+  /** The place of the call is free; to be called exactly once. */
   release(): void;
 }
 
@@ -238,6 +240,7 @@ export class SharedLimiter implements Limiter {
 
   #permit(turn: Turn, startAtMs: number): Permit {
     let sentAtMs: number | undefined;
+    let hasAnswered = false;
     let released = false;
     const epoch = this.#epoch;
     const rests: { readyAtMs: number; amount: number; rule: LimitRule }[] = [];
@@ -266,18 +269,21 @@ export class SharedLimiter implements Limiter {
         }
         return true;
       },
+      answered: () => {
+        if (hasAnswered || sentAtMs === undefined) return;
+        hasAnswered = true;
+        const lateness = this.#lateness.note(this.#nowMs() - sentAtMs);
+        for (const rest of rests) rest.readyAtMs += allowanceMs(lateness, rest.rule.windowMs);
+      },
       release: () => {
         if (released) return;
         released = true;
+        permit.answered();
         if (this.#ahead === permit) this.#ahead = undefined;
         this.#inFlight--;
         for (const purse of this.#purses) {
           if (epoch !== this.#epoch) continue;
           if (sentAtMs === undefined || purse.rule.windowMs === 0) purse.inUse -= purse.needOf(turn);
-        }
-        if (sentAtMs !== undefined) {
-          const lateness = this.#lateness.note(this.#nowMs() - sentAtMs);
-          for (const rest of rests) rest.readyAtMs += allowanceMs(lateness, rest.rule.windowMs);
         }
         this.#lastUseMs = this.#nowMs();
         this.#pump();

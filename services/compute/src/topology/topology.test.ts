@@ -76,18 +76,20 @@ function jsonOf(model: tf.LayersModel): string {
   return JSON.stringify({ modelTopology: model.toJSON(null, false), format: 'layers-model', weightsManifest: [] });
 }
 
-/** By our names, with moving statistics that aren't those of fresh weights. */
+/** By our names: the same ones each time (fresh ones of tfjs differ), the statistics of a batch norm positive. */
 function weightsOf(model: tf.LayersModel): WeightTensor[] {
   const random = new RandomStream(3, 'weights');
   return model.layers.flatMap((layer) => {
     const fresh = layer.getWeights();
     layer.setWeights(
-      fresh.map((tensor) =>
-        tf.tensor(
-          tensor.dataSync().map((value) => value + random.between(-0.2, 0.2)),
+      fresh.map((tensor) => {
+        const isPerChannel = tensor.rank === 1;
+        const [low, high] = isPerChannel ? [0.2, 1.2] : [-0.5, 0.5];
+        return tf.tensor(
+          Float32Array.from({ length: tensor.size }, () => random.between(low, high)),
           tensor.shape,
-        ),
-      ),
+        );
+      }),
     );
     return layer.weights.map((weight, at) => {
       const name = `${layer.name}/${weight.originalName.split('/').at(-1)!}`;
