@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CancelledError, ManualClock, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
@@ -7,6 +8,7 @@ import type { Permit } from './limiter.js';
 import { parseTeacherConfig } from './registry.js';
 
 const forever = new AbortController().signal;
+setMaxListeners(0, forever);
 const limitsOf = (limits: Record<string, number>) =>
   parseTeacherConfig('t', { adapter: 'fake', limits: { imagesPerCall: 20, concurrency: 100, ...limits } }).limits;
 
@@ -87,6 +89,7 @@ class World {
     } = {},
   ): AbortController {
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal);
     const { images = 20, workers = 20, latencyMs = () => 5, run = 'run', phase = 'mixup' } = options;
     const { dispatchMs = 0, leadMs = 0 } = options;
     let left = options.calls ?? Infinity;
@@ -368,6 +371,19 @@ describe('limiter - replicas', () => {
     }
     await world.pass(600);
     for (const who of ['a', 'b', 'c', 'd']) expect(world.imagesBetween(0, 640, who), who).toBeGreaterThanOrEqual(3);
+  });
+
+  it('a replica that has nothing more to do - hands on each slot as soon as it is ready, and the other one takes it', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    world.work(world.limiter(), 'a', { calls: 25 });
+    world.work(world.limiter(), 'b');
+    await world.pass(10_000);
+    const endedAtMs = world.calls.findLast(({ who }) => who === 'a')!.atMs;
+    expect(endedAtMs).toBeLessThan(8_000);
+    // Half of the limit is its own. The other half comes one slot after the other, and quickens its pace at once.
+    expect(world.imagesBetween(endedAtMs + 1, endedAtMs + 1000, 'b')).toBeGreaterThan(100);
+    expect(world.imagesBetween(endedAtMs + 1000, endedAtMs + 2000, 'b')).toBeGreaterThan(180);
+    expect(world.fullest(1000)).toBe(200);
   });
 
   it('a replica that dies - takes its slots with it until they have rested, then others have them', async () => {

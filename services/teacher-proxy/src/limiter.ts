@@ -29,7 +29,9 @@ export const CLOCK_SKEW_MS = 1_000;
 const TENURE_MS = 2_000;
 /** A call whose turn is further away isn't told that it is next: what it holds while it waits, others can't use. */
 const NEXT_WITHIN_MS = 5_000;
-/** Unused for so long, slots are given to others who wait, and so long again to nobody in particular. */
+/** Slots that rest no more go to others who wait where no call has left here for so long: no next one is near. */
+const HAND_ON_MS = 200;
+/** Unused for so long, slots are given back though nobody waits for them. */
 const IDLE_MS = 1_000;
 /** Slots of longer windows are leased in parts of the limit: what is leased when a process dies rests a whole window. */
 const LONG_WINDOW_MS = 120_000;
@@ -147,7 +149,8 @@ export class SharedLimiter implements Limiter {
   #lastBeatMs = -Infinity;
   #tenureFromMs = -Infinity;
   #lastUseMs = -Infinity;
-  #nextPacedMs = -Infinity;
+  /** The moment that the last call was planned for, and what it needed of each purse: the next one keeps a distance. */
+  #lastPlanned: { atMs: number; needs: number[] } | undefined;
   /** A call that was told its turn ahead and hasn't left yet: one at a time. */
   #ahead: Permit | undefined;
   #heldOff = { untilMs: -Infinity, reason: '', knownId: 0 };
@@ -327,32 +330,42 @@ export class SharedLimiter implements Limiter {
         this.#wakeAt(Math.min(readyAtMs, this.#lastBeatMs + SLOT_BEAT_MS));
         return;
       }
-      if (this.#nextPacedMs - leadMs > nowMs) {
+      const pacedMs = this.#pacedMs();
+      if (pacedMs - leadMs > nowMs) {
         this.#waitsFor = 'its turn: calls are spaced evenly';
-        if (this.#nextPacedMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
-        return this.#wakeAt(this.#nextPacedMs - leadMs);
+        if (pacedMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
+        return this.#wakeAt(pacedMs - leadMs);
       }
       this.#grant(next, nowMs);
     }
+  }
+
+  /** The slots' even pace: no call leaves before this moment. Nearer where slots came in since the last one left. */
+  #pacedMs(): number {
+    const last = this.#lastPlanned;
+    if (!last || this.#mayBurst) return -Infinity;
+    const spacingMs = this.#purses.map(({ rule: { windowMs }, held }, index) =>
+      windowMs > 0 && windowMs <= LONG_WINDOW_MS && held > 0 ? (windowMs * last.needs[index]!) / held : 0,
+    );
+    return last.atMs + Math.max(0, ...spacingMs);
   }
 
   #grant(waiter: Waiter, nowMs: number): void {
     this.#queue.shift();
     this.#inFlight++;
     this.#lastUseMs = nowMs;
-    let spacingMs = 0;
-    let plannedMs = Math.max(nowMs, this.#nextPacedMs);
+    const pacedMs = this.#pacedMs();
+    let plannedMs = Math.max(nowMs, pacedMs);
     for (const purse of this.#purses) {
       const need = purse.needOf(waiter);
       while (purse.availableAt(plannedMs) < need) plannedMs = purse.nextReadyMs(plannedMs);
       purse.inUse += need;
-      if (!this.#mayBurst && purse.rule.windowMs > 0 && purse.rule.windowMs <= LONG_WINDOW_MS) {
-        spacingMs = Math.max(spacingMs, (purse.rule.windowMs * need) / purse.held);
-      }
     }
+    const needs = this.#purses.map((purse) => purse.needOf(waiter));
+    this.#lastPlanned = { atMs: plannedMs, needs };
     // Counted from the planned moment where that is near, so that late timers don't add up.
-    const isNear = plannedMs - this.#nextPacedMs < spacingMs / 2;
-    this.#nextPacedMs = (isNear ? this.#nextPacedMs : plannedMs) + spacingMs;
+    const isNear = plannedMs - pacedMs < (this.#pacedMs() - plannedMs) / 2;
+    if (isNear) this.#lastPlanned.atMs = pacedMs;
     const permit = this.#permit(waiter, plannedMs);
     if (plannedMs > nowMs) this.#ahead = permit;
     waiter.grant(permit);
@@ -375,17 +388,18 @@ export class SharedLimiter implements Limiter {
     const record = this.#record;
     const me = record?.holders[this.options.holder];
     if (!me) return;
-    const idleMs = nowMs - this.#lastUseMs;
-    if (this.#inFlight === 0 && idleMs >= IDLE_MS) {
-      // The last slots leave when they have rested.
-      if (this.#purses.some((purse) => purse.held > 0 && purse.available(nowMs) > 0) || me.waiting.length > 0)
-        void this.#sync();
-      else if (this.#purses.every((purse) => purse.held === 0)) void this.#sync();
-      else this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs()), this.#lastBeatMs + SLOT_BEAT_MS));
-      return;
+    const idleUntilMs = this.#lastUseMs + patienceMs(record, this.options.holder);
+    if (nowMs < idleUntilMs) {
+      this.#keepAlive(nowMs);
+      return this.#wakeAt(idleUntilMs);
+    }
+    const isLeaving = this.#inFlight === 0 && this.#purses.every((purse) => purse.held === 0);
+    if (isLeaving || me.waiting.length > 0 || this.#purses.some((purse) => purse.available(nowMs) > 0)) {
+      return void this.#sync();
     }
     this.#keepAlive(nowMs);
-    if (this.#inFlight === 0) this.#wakeAt(this.#lastUseMs + IDLE_MS);
+    // The last slots leave when they have rested.
+    this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs())));
   }
 
   #keepAlive(nowMs: number): void {
@@ -407,7 +421,7 @@ export class SharedLimiter implements Limiter {
   #giveable(record: SlotRecord, purse: Purse, nowMs: number): number {
     const { holder } = this.options;
     const available = Math.max(0, purse.available(nowMs));
-    if (this.#queue.size === 0 && nowMs - this.#lastUseMs >= IDLE_MS) return available;
+    if (this.#queue.size === 0 && nowMs - this.#lastUseMs >= patienceMs(record, holder)) return available;
     return Math.min(available, surplus(record, purse.rule, holder, this.#hasServed(nowMs)));
   }
 
@@ -710,6 +724,12 @@ function tellNext(waiter: Waiter): void {
   const { onNext } = waiter;
   waiter.onNext = undefined;
   onNext?.();
+}
+
+/** For how long slots are kept that no call here waits for. */
+function patienceMs(record: SlotRecord, holder: string): number {
+  const isWanted = Object.entries(record.holders).some(([id, { waiting }]) => id !== holder && waiting.length > 0);
+  return isWanted ? HAND_ON_MS : IDLE_MS;
 }
 
 const CANCELLED = 'cancelled while waiting for the limit of the teacher';
