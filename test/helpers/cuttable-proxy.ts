@@ -15,14 +15,14 @@ export async function startCuttableProxy(): Promise<CuttableProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let to = { host: '127.0.0.1', port: 0 };
   let isCut = false;
-  const server = createServer({ pauseOnConnect: true }, (near) => {
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (near) => {
     if (isCut) {
       // Accepted by the system, answered by nobody.
       near.on('error', () => undefined);
       pairs.add([near, near]);
       return;
     }
-    const far = connect(to);
+    const far = connect({ ...to, noDelay: true });
     const pair = [near, far] as const;
     pairs.add(pair);
     for (const [one, other] of [

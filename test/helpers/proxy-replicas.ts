@@ -19,9 +19,9 @@ export class Relay implements AsyncDisposable {
   constructor(private readonly toPort: number) {}
 
   async start(): Promise<void> {
-    const server = (this.#server = createServer((from) => {
+    const server = (this.#server = createServer({ noDelay: true }, (from) => {
       if (this.#isCut) return void from.destroy();
-      const to = createConnection(this.toPort, '127.0.0.1');
+      const to = createConnection({ port: this.toPort, host: '127.0.0.1', noDelay: true });
       for (const [one, other] of [
         [from, to],
         [to, from],
