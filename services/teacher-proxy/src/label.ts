@@ -370,17 +370,22 @@ export class Labeller {
       // Before the place of the call is free: the next call in line must not start in vain.
       this.breaker.note(outcome === STOOD_STILL ? undefined : outcome);
       this.#judge(session, outcome);
-      if (this.#isStoring) await this.#settle(session, call, asked, outcome);
-      else {
-        this.#isStoring = true;
-        try {
+      const mustBeKept = outcome.kind === 'answered';
+      let isFirst = mustBeKept && !this.#isStoring;
+      if (isFirst) this.#isStoring = true;
+      const onStored = () => {
+        freePlace();
+        if (isFirst) this.#isStoring = isFirst = false;
+      };
+      try {
+        if (isFirst || !mustBeKept) {
           freePlace();
           // The next call in line leaves first: it takes no time of its own, and to store takes the disk's.
           await setImmediate();
-          await this.#settle(session, call, asked, outcome);
-        } finally {
-          this.#isStoring = false;
         }
+        await this.#settle(session, call, asked, outcome, onStored);
+      } finally {
+        onStored();
       }
     } finally {
       freePlace();
@@ -493,8 +498,17 @@ export class Labeller {
     session.stopIfUnusable();
   }
 
-  /** Stores, then settles: an answer is durable before its query counts as answered. */
-  async #settle(session: Session, call: Call, asked: Question[], outcome: QueryOutcome): Promise<void> {
+  /**
+   * Stores, then settles: an answer is durable before its query counts as answered.
+   * @param onStored told as soon as the end of this process would lose none of the answers
+   */
+  async #settle(
+    session: Session,
+    call: Call,
+    asked: Question[],
+    outcome: QueryOutcome,
+    onStored: () => void,
+  ): Promise<void> {
     const { ledger, calls, cache, config } = this.options;
     const { billsFailures } = config.price;
     const images = asked.length;
@@ -509,6 +523,7 @@ export class Labeller {
           await this.#lose(call, asked, false).catch(() => undefined);
           throw error;
         }
+        onStored();
         await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
         await calls.remove(call, call.revision);
         for (const apply of standings) apply();
