@@ -5,7 +5,7 @@ import { measuredJob, observeWaitingJobs } from './job-metrics.js';
 import type { JobContext, JobProgress } from './job-context.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
-import type { StateEntry, StateStore } from './stores/state-store.js';
+import type { StateStore } from './stores/state-store.js';
 import { isStoreOutage } from './stores/stores.js';
 import type { Stores } from './stores/stores.js';
 import type { Delivery } from './stores/work-queue.js';
@@ -93,8 +93,9 @@ export class JobClient {
       attempts: 0,
       queuedAtMs: this.clock.nowMs(),
     };
-    for (;;) {
-      const entry = await this.stores.state.get(keyOf(id));
+    // Most work is asked for once.
+    for (let isNew = true; ; isNew = false) {
+      const entry = isNew ? undefined : await this.stores.state.get(keyOf(id));
       if (signal?.aborted) throw new CancelledError(`stopped before the ${kind} job was queued`);
       try {
         if (!entry) {
@@ -129,6 +130,10 @@ export class JobClient {
     signal: AbortSignal,
   ): AsyncIterable<JobRecord<Request, Result>> {
     await this.get(id);
+    yield* this.#follow(id, signal);
+  }
+
+  async *#follow<Request, Result>(id: string, signal: AbortSignal): AsyncIterable<JobRecord<Request, Result>> {
     for await (const change of this.stores.state.watchKey(keyOf(id), signal)) {
       if (change.type === 'delete') return;
       const record = decodeJson<JobRecord<Request, Result>>(change.entry.value);
@@ -139,18 +144,21 @@ export class JobClient {
 
   /**
    * Waits for a job's end.
+   * @param job its id, or what `submit` returned
    * @returns its result
    * @throws BbdError with the job's failure; CancelledError where the job or the wait was cancelled
    */
   async result<Result>(
-    id: string,
+    job: string | JobRecord<unknown, Result>,
     signal: AbortSignal,
     onChange?: (record: JobRecord<unknown, Result>) => void | Promise<void>,
   ): Promise<Result> {
+    const id = typeof job === 'string' ? job : job.id;
+    const records = typeof job === 'string' ? this.watch<unknown, Result>(id, signal) : this.#from(job, signal);
     const over = new AbortController();
     void this.#bringBack(id, AbortSignal.any([signal, over.signal]));
     try {
-      for await (const record of this.watch<unknown, Result>(id, signal)) {
+      for await (const record of records) {
         await onChange?.(record);
         if (record.state === 'succeeded') return record.result as Result;
         if (record.state === 'failed') throw jobError(record);
@@ -160,6 +168,15 @@ export class JobClient {
     } finally {
       over.abort();
     }
+  }
+
+  /** As `watch`, of a record that was read or written just now. */
+  async *#from<Result>(
+    record: JobRecord<unknown, Result>,
+    signal: AbortSignal,
+  ): AsyncIterable<JobRecord<unknown, Result>> {
+    if (isEnded(record.state)) yield record;
+    else yield* this.#follow<unknown, Result>(record.id, signal);
   }
 
   /** Queues a job anew whose worker is silent for so long that its message must be lost as well. */
@@ -182,7 +199,7 @@ export class JobClient {
 
   /** Asks for a stop. A queued job ends at once, a running one when its worker sees the wish. */
   async cancel(id: string): Promise<JobRecord> {
-    return changeRecord(this.stores.state, id, (record) => {
+    return new KeptRecord(this.stores.state, id).change((record) => {
       if (isEnded(record.state)) return undefined;
       if (record.state === 'queued') {
         return { ...record, cancelRequested: true, state: 'cancelled', endedAtMs: this.clock.nowMs() };
@@ -245,43 +262,46 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   const nowMs = () => options.clock.nowMs();
   const heldBy = `${options.stores.soleSession ?? ''}/${randomUUID()}`;
   let heldByOtherMs = 0;
-  const started = await changeRecord(state, id, (record) => {
-    heldByOtherMs = holdLeftMs(record, options);
-    if (isEnded(record.state) || heldByOtherMs > 0) return undefined;
-    if (record.cancelRequested) return ended(record, 'cancelled', nowMs());
-    const furthest = Math.max(record.furthest ?? 0, record.progress?.done ?? 0);
-    // Whoever is killed over and over, but gets further each time, is no poison.
-    const vainAttempts = furthest > (record.furthest ?? 0) ? 0 : (record.vainAttempts ?? record.attempts);
-    if (vainAttempts >= MAX_JOB_ATTEMPTS) {
-      const failure = {
-        code: 'JOB_POISONED',
-        message:
-          `${vainAttempts} workers in a row died on this ${kind} job (${id}) without getting further: ` +
-          'look at their logs, then resume the run',
-        retryable: false,
+  const kept = new KeptRecord(state, id);
+  const started = await kept
+    .change((record) => {
+      heldByOtherMs = holdLeftMs(record, options);
+      if (isEnded(record.state) || heldByOtherMs > 0) return undefined;
+      if (record.cancelRequested) return ended(record, 'cancelled', nowMs());
+      const furthest = Math.max(record.furthest ?? 0, record.progress?.done ?? 0);
+      // Whoever is killed over and over, but gets further each time, is no poison.
+      const vainAttempts = furthest > (record.furthest ?? 0) ? 0 : (record.vainAttempts ?? record.attempts);
+      if (vainAttempts >= MAX_JOB_ATTEMPTS) {
+        const failure = {
+          code: 'JOB_POISONED',
+          message:
+            `${vainAttempts} workers in a row died on this ${kind} job (${id}) without getting further: ` +
+            'look at their logs, then resume the run',
+          retryable: false,
+        };
+        return { ...ended(record, 'failed', nowMs()), failure };
+      }
+      return {
+        ...record,
+        state: 'running',
+        attempts: record.attempts + 1,
+        vainAttempts: vainAttempts + 1,
+        furthest,
+        startedAtMs: nowMs(),
+        heldUntilMs: nowMs() + queue.ackWaitMs,
+        heldBy,
       };
-      return { ...ended(record, 'failed', nowMs()), failure };
-    }
-    return {
-      ...record,
-      state: 'running',
-      attempts: record.attempts + 1,
-      vainAttempts: vainAttempts + 1,
-      furthest,
-      startedAtMs: nowMs(),
-      heldUntilMs: nowMs() + queue.ackWaitMs,
-      heldBy,
-    };
-  }).catch((error: unknown) => {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  });
+    })
+    .catch((error: unknown) => {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    });
   if (!started || isEnded(started.state)) return delivery.ack();
   if (heldByOtherMs > 0) return delivery.nak(heldByOtherMs);
 
   // A worker that was frozen and lost its hold, or whose job was submitted anew, changes nothing any more.
   const changeMine = (change: (record: JobRecord) => JobRecord) =>
-    changeRecord(state, id, (record) => (record.heldBy === heldBy ? change(record) : undefined));
+    kept.change((record) => (record.heldBy === heldBy ? change(record) : undefined));
   // Nor does it acknowledge: the message is what brings the job back should the other worker die.
   const acknowledge = async (left: JobRecord) => {
     if (isEnded(left.state)) await delivery.ack();
@@ -310,14 +330,15 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     const result = await measuredJob(delivery, context, options.clock, (measured) =>
       handler(started.request, measured),
     );
-    await reporter.settled();
-    await acknowledge(await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), result })));
+    const last = await reporter.settled();
+    await acknowledge(await changeMine((record) => ({ ...ended(record, 'succeeded', nowMs()), ...last, result })));
   } catch (thrown) {
-    await reporter.settled();
+    const last = await reporter.settled();
     if (options.signal.aborted) {
       // The service stops, the job doesn't: whoever comes next goes on with it.
       await changeMine((record) => ({
         ...letGo(record),
+        ...last,
         state: 'queued',
         attempts: record.attempts - 1,
         vainAttempts: Math.max(0, (record.vainAttempts ?? 1) - 1),
@@ -330,8 +351,8 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
     const { code, message, retryable } = asBbdError(thrown);
     const left = await changeMine((record) =>
       record.cancelRequested
-        ? ended(record, 'cancelled', nowMs())
-        : { ...ended(record, 'failed', nowMs()), failure: { code, message, retryable } },
+        ? { ...ended(record, 'cancelled', nowMs()), ...last }
+        : { ...ended(record, 'failed', nowMs()), ...last, failure: { code, message, retryable } },
     );
     await acknowledge(left);
   } finally {
@@ -401,7 +422,7 @@ async function watchForCancel(
   }
 }
 
-/** Writes the newest progress, one write at a time and not more often than PROGRESS_INTERVAL_MS. */
+/** Writes progress, one write at a time and not more often than PROGRESS_INTERVAL_MS. */
 class ProgressReporter {
   #latest: JobProgress | undefined;
   #lastWriteMs = -Infinity;
@@ -419,11 +440,12 @@ class ProgressReporter {
     this.#write();
   }
 
-  /** The last progress is written and no write is under way. */
-  async settled(): Promise<void> {
+  /** No write is under way. @returns the progress that was not written yet: whoever writes next takes it along */
+  async settled(): Promise<{ progress?: JobProgress }> {
     await this.#writing;
-    if (this.#latest) this.#write();
-    await this.#writing;
+    const progress = this.#latest;
+    this.#latest = undefined;
+    return progress ? { progress } : {};
   }
 
   #write(): void {
@@ -440,23 +462,43 @@ class ProgressReporter {
   }
 }
 
-/** Compare-and-set until it holds; `undefined` from the change leaves the record as it is. */
-async function changeRecord(
-  state: StateStore,
-  id: string,
-  change: (record: JobRecord) => JobRecord | undefined,
-): Promise<JobRecord> {
-  for (;;) {
-    const entry: StateEntry | undefined = await state.get(keyOf(id));
-    if (!entry) throw new NotFoundError(`there is no job ${id}`, { code: 'JOB_NOT_FOUND' });
-    const record = decodeJson<JobRecord>(entry.value);
-    const changed = change(record);
-    if (!changed) return record;
-    try {
-      await state.update(keyOf(id), encodeJson(changed), entry.revision);
-      return changed;
-    } catch (error) {
-      if (!(error instanceof RevisionMismatchError)) throw error;
+/** A job's record in the hands of one who changes it more than once. */
+class KeptRecord {
+  /** As it was written here last; others may have written since. */
+  #written: { record: JobRecord; revision: number } | undefined;
+
+  constructor(
+    private readonly state: StateStore,
+    private readonly id: string,
+  ) {}
+
+  /** Compare-and-set until it holds; `undefined` from the change leaves the record as it is. */
+  async change(change: (record: JobRecord) => JobRecord | undefined): Promise<JobRecord> {
+    // A worker is nearly always the last who changed its job, and needn't read what it wrote.
+    for (let known = this.#written; ; known = undefined) {
+      const { record, revision } = known ?? (await this.#read());
+      const changed = change(record);
+      if (!changed) {
+        // Only what was read now tells that there is nothing to change.
+        if (known) continue;
+        return record;
+      }
+      this.#written = undefined;
+      try {
+        this.#written = {
+          record: changed,
+          revision: await this.state.update(keyOf(this.id), encodeJson(changed), revision),
+        };
+        return changed;
+      } catch (error) {
+        if (!(error instanceof RevisionMismatchError)) throw error;
+      }
     }
+  }
+
+  async #read(): Promise<{ record: JobRecord; revision: number }> {
+    const entry = await this.state.get(keyOf(this.id));
+    if (!entry) throw new NotFoundError(`there is no job ${this.id}`, { code: 'JOB_NOT_FOUND' });
+    return { record: decodeJson(entry.value), revision: entry.revision };
   }
 }

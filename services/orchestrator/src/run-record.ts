@@ -15,6 +15,7 @@ import type {
   JobFailure,
   JobProgress,
   JobState,
+  StateEntry,
   StateStore,
   TraceCarrier,
 } from '@bbdistill/common';
@@ -126,9 +127,12 @@ export interface ActiveRun extends ActiveMark {
   revision: number;
 }
 
+/** Runs of which this process knows what it wrote. */
+const MAX_KNOWN_RUNS = 1_024;
+
 /** The run records and their event streams. */
 export class RunStore {
-  /** Of runs under way what this process wrote last; others may have written since. */
+  /** Of runs under way what this process wrote last, the newest at the end; others may have written since. */
   readonly #written = new Map<string, { record: RunRecord; revision: number }>();
 
   constructor(
@@ -140,14 +144,15 @@ export class RunStore {
   async create(record: RunRecord): Promise<void> {
     // First the mark: a run that is there without it would never be driven.
     await this.activate(record.id, record.createdAtMs);
-    await this.state.create(keyOf(record.id), encodeJson(record));
+    const revision = await this.state.create(keyOf(record.id), encodeJson(record));
+    this.#remember(record, revision);
   }
 
   /** Makes sure that a driver looks at the run, even if one is just about to take its mark away. */
   async activate(runId: string, nowMs: number): Promise<void> {
     const mark = encodeJson({ atMs: nowMs } satisfies ActiveMark);
-    for (;;) {
-      const entry = await this.state.get(activeKeyOf(runId));
+    // Most runs have none yet.
+    for (let entry: StateEntry | undefined; ; entry = await this.state.get(activeKeyOf(runId))) {
       try {
         if (entry) await this.state.update(entry.key, mark, entry.revision);
         else await this.state.create(activeKeyOf(runId), mark);
@@ -242,12 +247,21 @@ export class RunStore {
       this.#written.delete(runId);
       try {
         const revision = await this.state.update(keyOf(runId), encodeJson(changed), expected, signal);
-        if (!isOver(changed.state)) this.#written.set(runId, { record: changed, revision });
+        this.#remember(changed, revision);
         return changed;
       } catch (error) {
         if (!(error instanceof RevisionMismatchError)) throw error;
         known = undefined;
       }
+    }
+  }
+
+  #remember(record: RunRecord, revision: number): void {
+    if (isOver(record.state)) return;
+    this.#written.set(record.id, { record, revision });
+    for (const oldest of this.#written.keys()) {
+      if (this.#written.size <= MAX_KNOWN_RUNS) break;
+      this.#written.delete(oldest);
     }
   }
 

@@ -113,8 +113,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
     },
 
     async *WatchRun({ runId, fromSequence }, { signal }) {
-      await runs.get(runId);
-      for await (const event of eventsUntilOver(runs, runId, Math.max(1, fromSequence), signal))
+      for await (const event of eventsUntilOver(runs, driver, runId, Math.max(1, fromSequence), signal))
         yield eventToWire(event);
     },
 
@@ -193,9 +192,15 @@ export function distillationService(options: DistillationServiceOptions): Servic
 }
 
 /** Events as they come; ends with the event that says the run is over. A run that is over ends with its last event. */
-async function* eventsUntilOver(runs: RunStore, runId: string, fromSequence: number, signal: AbortSignal) {
+async function* eventsUntilOver(
+  runs: RunStore,
+  driver: RunDriver,
+  runId: string,
+  fromSequence: number,
+  signal: AbortSignal,
+) {
   const last = await runs.events.lastSequence(runId);
-  const record = await runs.get(runId);
+  const record = driver.recordOf(runId) ?? (await runs.get(runId));
   const follow = !isOver(record.state);
   await runs.completeEvents(record);
   for await (const event of runs.events.read(runId, { fromSequence, follow, signal })) {

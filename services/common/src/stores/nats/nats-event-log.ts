@@ -20,13 +20,13 @@ interface Last {
   streamSequence: number;
 }
 
-/** Streams of which this process knows what it appended last. */
+/** Streams of which this process knows where they ended. */
 const MAX_KNOWN_STREAMS = 1_024;
 
 /** All runs' events in one JetStream stream, a subject a run. */
 export class NatsEventLog implements EventLog {
-  /** By subject what this process appended last, the newest at the end; others may have appended since. */
-  readonly #appended = new Map<string, Last>();
+  /** By subject what this process appended or saw last, the newest at the end; others may have appended since. */
+  readonly #known = new Map<string, Last>();
 
   private constructor(
     private readonly link: NatsLink,
@@ -53,8 +53,8 @@ export class NatsEventLog implements EventLog {
   async append(stream: string, value: Uint8Array, expectedLastSequence: number): Promise<number> {
     const subject = this.#subjectOf(stream);
     const data = value.slice();
-    const known = this.#appended.get(subject);
-    this.#appended.delete(subject);
+    const known = this.#known.get(subject);
+    this.#known.delete(subject);
     // Whoever appends to a stream is nearly always the last who did, and needn't ask where it ends.
     if (known?.sequence === expectedLastSequence && (await this.#publish(stream, data, known)))
       return known.sequence + 1;
@@ -72,11 +72,7 @@ export class NatsEventLog implements EventLog {
         headers: { [SEQUENCE_HEADER]: String(sequence) },
         expect: { stream: this.streamName, lastSubjectSequence: last.streamSequence },
       });
-      this.#appended.set(subject, { sequence, streamSequence });
-      for (const oldest of this.#appended.keys()) {
-        if (this.#appended.size <= MAX_KNOWN_STREAMS) break;
-        this.#appended.delete(oldest);
-      }
+      this.#remember(subject, { sequence, streamSequence });
       return true;
     } catch (thrown) {
       if (isWrongLastSequence(thrown)) return false;
@@ -85,17 +81,21 @@ export class NatsEventLog implements EventLog {
   }
 
   async lastSequence(stream: string): Promise<number> {
-    return (await this.#last(this.#subjectOf(stream))).sequence;
+    const subject = this.#subjectOf(stream);
+    const last = await this.#last(subject);
+    this.#remember(subject, last);
+    return last.sequence;
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncIterable<LoggedEvent> {
     const subject = this.#subjectOf(stream);
     const signal = options.signal ?? new AbortController().signal;
     const from = options.fromSequence ?? 1;
-    const { sequence: lastSequence, streamSequence } = await this.#last(subject);
-    const last = options.follow ? undefined : lastSequence;
+    const isFromFirst = from <= 1;
+    const end = options.follow && isFromFirst ? undefined : await this.#last(subject);
+    const last = options.follow ? undefined : end?.sequence;
     if (last !== undefined && last < Math.max(from, 1)) return;
-    const start = from > 1 ? await this.#startOf(subject, from, streamSequence) : 1;
+    const start = isFromFirst ? 1 : await this.#startOf(subject, from, end?.streamSequence ?? 0);
     using loop = this.loops.start(`read ${stream}`);
     for await (const message of tail(this.link, this.streamName, subject, start, signal, loop.beat)) {
       const sequence = Number(message.headers?.get(SEQUENCE_HEADER));
@@ -105,7 +105,7 @@ export class NatsEventLog implements EventLog {
   }
 
   async deleteStream(stream: string): Promise<void> {
-    this.#appended.delete(this.#subjectOf(stream));
+    this.#known.delete(this.#subjectOf(stream));
     await this.link.purge(this.streamName, this.#subjectOf(stream));
   }
 
@@ -128,6 +128,15 @@ export class NatsEventLog implements EventLog {
       else low = next.seq + 1;
     }
     return low;
+  }
+
+  #remember(subject: string, last: Last): void {
+    this.#known.delete(subject);
+    this.#known.set(subject, last);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_KNOWN_STREAMS) break;
+      this.#known.delete(oldest);
+    }
   }
 
   async #last(subject: string): Promise<Last> {
