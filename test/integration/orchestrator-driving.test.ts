@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { ManualClock, decodeJson, encodeJson, systemClock } from '@bbdistill/common';
+import { describe, expect, it, vi } from 'vitest';
+import { ManualClock, UnavailableError, decodeJson, encodeJson, systemClock } from '@bbdistill/common';
 import type { Stores } from '@bbdistill/common';
 import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
 import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
@@ -43,7 +43,8 @@ describe('driving a run', () => {
     await using fixture = await temporaryStores();
     const { runs, record } = await aRun(fixture.stores);
     const frozen = await DrivenRun.begin(runs, systemClock, record, 'began');
-    const stage = await frozen.stage('train', progress);
+    const stage = frozen.stage('train', progress);
+    await stage.begun;
     const driver = await takeOver(runs, 2);
     const before = await runs.get(record.id);
     const sequence = await runs.events.lastSequence(record.id);
@@ -77,7 +78,7 @@ describe('driving a run', () => {
     expect([await expiresInMs(), driven.leaseUntilMs - clock.monotonicMs()]).toEqual([LEASE_MS, LEASE_MS]);
     await clock.advance(1_000);
     expect(await expiresInMs()).toBe(LEASE_MS - 1_000);
-    await driven.stage('train', progress);
+    await driven.stage('train', progress).begun;
     expect([await expiresInMs(), driven.leaseUntilMs - clock.monotonicMs()]).toEqual([LEASE_MS, LEASE_MS]);
     driven.giveUp();
     await clock.advance(1_000);
@@ -92,9 +93,8 @@ describe('driving a run', () => {
     await using fixture = await temporaryStores();
     const { runs, record } = await aRun(fixture.stores);
     const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
-    const stage = await driven.stage('train', progress);
+    const stage = driven.stage('train', progress);
     stage.progress(progress, 'queued');
-    stage.progress({ ...progress, done: 3 }, 'queued');
     stage.progress({ ...progress, done: 3 }, 'running');
     await waitFor('the running state', async () => (await runs.get(record.id)).stages[0]?.state === 'running');
     await stage.done(false);
@@ -103,7 +103,51 @@ describe('driving a run', () => {
       const body = decodeJson<RunEventBody>(value);
       if ('stage' in body) told.push(`${body.stage.state} ${body.stage.progress?.done}`);
     }
-    expect(told).toEqual(['queued 0', 'queued 3', 'running 3', 'succeeded 10']);
+    expect(told).toEqual(['queued 0', 'running 3', 'succeeded 10']);
+  });
+
+  it('writes - what comes at the same moment is one write of the record, and all of it is told', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const updates = vi.spyOn(fixture.stores.state, 'update');
+    const label = driven.stage('label', progress);
+    await label.begun;
+    updates.mockClear();
+    const train = [label.done(false), driven.stage('train', progress).begun, driven.addJobs(['a', 'b'])];
+    await Promise.all([...train, driven.end('succeeded', {})]);
+    expect(updates).toHaveBeenCalledTimes(1);
+
+    const { stages, jobs, usedJobs, endSequence } = await runs.get(record.id);
+    expect(stages.map(({ name, state }) => `${name} ${state}`)).toEqual(['label succeeded', 'train queued']);
+    expect({ jobs, usedJobs }).toEqual({ jobs: [], usedJobs: ['a', 'b'] });
+    const told: string[] = [];
+    for await (const { value } of runs.events.read(record.id)) {
+      const body = decodeJson<RunEventBody>(value);
+      told.push('stage' in body ? `${body.stage.name} ${body.stage.state}` : Object.values(body).join());
+    }
+    expect(told).toEqual(['began', 'label queued', 'label succeeded', 'train queued', 'succeeded']);
+    expect(endSequence).toBe(told.length);
+  });
+
+  it('writes - one that fails fails its caller, those with it are made by themselves', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const append = vi.spyOn(fixture.stores.events, 'append');
+    append.mockRejectedValueOnce(new UnavailableError('the store is away'));
+    const [first, ...others] = await Promise.allSettled([
+      driven.note('lost'),
+      driven.note('told'),
+      driven.addJobs(['a']),
+    ]);
+    expect(first).toMatchObject({ status: 'rejected', reason: { message: 'the store is away' } });
+    expect(others.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect((await runs.get(record.id)).jobs).toContain('a');
+    const told: string[] = [];
+    for await (const { value } of runs.events.read(record.id))
+      told.push(...Object.values(decodeJson<Record<string, string>>(value)));
+    expect(told).toEqual(['began', 'told']);
   });
 
   it('interrupting - a run that was left in the middle waits to be resumed, its jobs are stopped', async () => {

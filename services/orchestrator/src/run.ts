@@ -70,7 +70,7 @@ export async function driveRun(
   signal: AbortSignal,
 ): Promise<RunOutcome> {
   const graph = new StageGraph(signal);
-  const stages = new Stages(spec, run, surroundings, graph.signal);
+  const stages = new Stages(spec, run, surroundings, graph);
   const { datasets } = surroundings;
   const real = await datasets.get(spec.images);
   const test = spec.test === '' ? undefined : await datasets.get(spec.test);
@@ -157,19 +157,27 @@ class StageGraph {
   }
 
   async finished(): Promise<void> {
-    await Promise.allSettled(this.#nodes);
+    // What works may have more to finish than there was at first.
+    for (let known = -1; known < this.#nodes.length;) {
+      known = this.#nodes.length;
+      await Promise.allSettled(this.#nodes);
+    }
     if (this.#failure) throw this.#failure.thrown;
   }
 }
 
 /** The stages, each one or more queued jobs. */
 class Stages {
+  private readonly signal: AbortSignal;
+
   constructor(
     private readonly spec: CheckedSpec,
     private readonly run: DrivenRun,
     private readonly surroundings: RunSurroundings,
-    private readonly signal: AbortSignal,
-  ) {}
+    private readonly graph: StageGraph,
+  ) {
+    this.signal = graph.signal;
+  }
 
   mix(images: ImageShard__Output[]): Promise<MixResult__Output> {
     const { synthesis, seed } = this.spec;
@@ -329,19 +337,21 @@ class Stages {
   ): Promise<T> {
     if (this.signal.aborted) throw new CancelledError('the run was stopped');
     const worker = workerOf(kind);
-    const stage = await this.run.stage(stageName, progress, worker);
+    const stage = this.run.stage(stageName, progress, worker);
     const stopListening = worker && this.#listen(worker, stage);
     const rounds: { reused: boolean; cancel(): Promise<void> }[] = [];
     const submit = async <Request, Result>(requests: readonly Request[], options?: SubmitOptions<Result>) => {
       const { jobs } = this.surroundings;
       const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, jobs, this.signal);
       rounds.push(queued);
-      await this.run.addJobs(queued.ids);
+      await Promise.all([stage.begun, this.run.addJobs(queued.ids)]);
       return queued.results(options);
     };
     try {
       const result = await work(submit);
-      await stage.done(rounds.every(({ reused }) => reused));
+      const reused = rounds.every((round) => round.reused);
+      // The end of this stage and the beginning of those that waited for it are one write.
+      void this.graph.node(() => stage.done(reused));
       return result;
     } catch (thrown) {
       if (this.signal.reason instanceof HandoverError) throw thrown;
@@ -481,10 +491,10 @@ class StageJobs<Request, Result> {
 
   async #result(index: number, request: Request, signal: AbortSignal): Promise<Result> {
     for (;;) {
-      const { id, state } = await this.jobs.submit(this.kind, request, signal);
-      if (state !== 'succeeded') this.reused = false;
+      const submitted = await this.jobs.submit<Request, Result>(this.kind, request, signal);
+      if (submitted.state !== 'succeeded') this.reused = false;
       try {
-        return await this.jobs.result<Result>(id, signal, (record) => {
+        return await this.jobs.result<Result>(submitted, signal, (record) => {
           if (record.state !== 'queued') this.#running = true;
           this.#show(index, record.progress, record.state === 'succeeded');
         });

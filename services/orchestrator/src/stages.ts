@@ -1,4 +1,4 @@
-import { PROGRESS_INTERVAL_MS, canonicalJson, encodeJson } from '@bbdistill/common';
+import { PROGRESS_INTERVAL_MS, encodeJson } from '@bbdistill/common';
 import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
 import { FencedError, endEvents } from './run-record.js';
 import { countEnd } from './run-telemetry.js';
@@ -15,7 +15,9 @@ export const LEASE_MS = 6_000;
 export class DrivenRun {
   #record: RunRecord;
   #lastSequence: number;
-  #writing: Promise<unknown> = Promise.resolve();
+  /** What isn't being written yet, in the order of the calls. */
+  #waiting: Write[] = [];
+  #isWriting = false;
   #leaseUntilMs = -Infinity;
   #renews = true;
 
@@ -48,9 +50,9 @@ export class DrivenRun {
   }
 
   /** Shows a stage from now on; ends with `done` or `failed`. */
-  async stage(name: string, progress: JobProgress, worker?: Worker): Promise<Stage> {
+  stage(name: string, progress: JobProgress, worker?: Worker): Stage {
     const former = this.#record.stages.find((other) => other.name === name);
-    const stage = new Stage(this, this.clock, {
+    return new Stage(this, this.clock, {
       name,
       state: 'queued',
       progress,
@@ -58,8 +60,6 @@ export class DrivenRun {
       ...timesAfter(former, this.clock.nowMs()),
       ...(worker && { worker }),
     });
-    await this.putStage(stage.record);
-    return stage;
   }
 
   async putStage(stage: StageRecord): Promise<void> {
@@ -108,13 +108,13 @@ export class DrivenRun {
   async end(state: RunState, changes: Partial<RunRecord>, failure?: JobFailure): Promise<void> {
     const events = endEvents(state, failure);
     await this.#write(
-      (record) => ({
+      (record, lastSequence) => ({
         ...record,
         ...changes,
         ...(failure && { failure }),
         state,
         jobs: [],
-        endSequence: this.#lastSequence + events.length,
+        endSequence: lastSequence + events.length,
         endedAtMs: this.clock.nowMs(),
         lease: { holder: '', epoch: this.epoch, expiresAtMs: 0 },
       }),
@@ -123,33 +123,74 @@ export class DrivenRun {
     countEnd(state);
   }
 
-  /** One write at a time, so that events come in the order of the calls. */
-  #write(
-    change: (record: RunRecord) => RunRecord,
-    events: readonly RunEventBody[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const next = this.#writing.then(async () => {
-      let leaseUntilMs = this.#leaseUntilMs;
-      this.#record = await this.store.change(
-        this.#record.id,
-        (record) => {
-          if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
-          if (!this.#renews) return change(record);
+  /** One write at a time, so that events come in the order of the calls. What came meanwhile is the next one. */
+  #write(change: Write['change'], events: readonly RunEventBody[], signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ change, events, signal, resolve, reject });
+      if (!this.#isWriting) void this.#writeAll();
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    // Stages that begin at the same moment are one write.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const together = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#commit(together);
+      } catch (thrown) {
+        // A failed write fails its caller; the ones after it fail by themselves.
+        together.shift()?.reject(thrown);
+        this.#waiting.unshift(...together);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  /** Takes each write from the list once it is told in full. */
+  async #commit(together: Write[]): Promise<void> {
+    let leaseUntilMs = this.#leaseUntilMs;
+    // Only a renewal may be given up, and nobody can give up a part of a write.
+    const [signal] = together.every((write) => write.signal) ? together.map((write) => write.signal) : [];
+    this.#record = await this.store.change(
+      this.#record.id,
+      (record) => {
+        if (record.lease?.epoch !== this.epoch) throw new FencedError(record.id, this.epoch, record.lease);
+        let changed = record;
+        if (this.#renews) {
           leaseUntilMs = this.clock.monotonicMs() + LEASE_MS;
-          return change({ ...record, lease: { ...record.lease, expiresAtMs: this.clock.nowMs() + LEASE_MS } });
-        },
-        signal,
-      );
-      if (this.#renews) this.#leaseUntilMs = leaseUntilMs;
-      for (const event of events) {
+          changed = { ...record, lease: { ...record.lease, expiresAtMs: this.clock.nowMs() + LEASE_MS } };
+        }
+        let sequence = this.#lastSequence;
+        for (const { change, events } of together) {
+          changed = change(changed, sequence);
+          sequence += events.length;
+        }
+        return changed;
+      },
+      signal,
+    );
+    if (this.#renews) this.#leaseUntilMs = leaseUntilMs;
+    for (let first = together[0]; first; first = together[0]) {
+      for (const event of first.events) {
         this.#lastSequence = await this.store.events.append(this.#record.id, encodeJson(event), this.#lastSequence);
       }
-    });
-    // A failed write fails its caller; the ones after it fail by themselves.
-    this.#writing = next.catch(() => undefined);
-    return next;
+      together.shift();
+      first.resolve();
+    }
   }
+}
+
+/** A change of the record, and what is told of it. */
+interface Write {
+  /** @param lastSequence of the last event before those of this change */
+  change: (record: RunRecord, lastSequence: number) => RunRecord;
+  events: readonly RunEventBody[];
+  signal: AbortSignal | undefined;
+  resolve: () => void;
+  reject: (thrown: unknown) => void;
 }
 
 /** A stage whose driver died in the middle goes on; one that ended begins anew. */
@@ -169,14 +210,16 @@ export class Stage {
   #lastWriteMs = -Infinity;
   #busy: Promise<void> | undefined;
   #ended = false;
+  /** Once it is told that the stage is there. */
+  readonly begun: Promise<void>;
 
-  /** @param record as it is written already */
   constructor(
     private readonly run: DrivenRun,
     private readonly clock: Clock,
     public record: StageRecord,
   ) {
     this.#written = record;
+    this.begun = this.#put();
   }
 
   /** Cheap: what is new is written at most twice a second, another state at once. */
@@ -202,29 +245,42 @@ export class Stage {
 
   #write(): void {
     if (this.#ended || this.#busy) return;
-    if (canonicalJson(this.record) === canonicalJson(this.#written)) return;
     const urgent = this.record.state !== this.#written.state || this.record.waitingFor !== this.#written.waitingFor;
-    if (!urgent && this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
+    if (!urgent) {
+      if (this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
+      if (isSameProgress(this.record.progress, this.#written.progress)) return;
+    }
     this.#lastWriteMs = this.clock.monotonicMs();
     this.#written = this.record;
+    void this.#put();
+  }
+
+  #put(): Promise<void> {
+    const writing = this.run.putStage(this.record);
     // Progress is for show; a run that was taken over notices at its next real write.
-    this.#busy = this.run
-      .putStage(this.record)
+    this.#busy = writing
       .catch(() => undefined)
       .finally(() => {
         this.#busy = undefined;
         // The state may have changed meanwhile, and nothing more may come for long.
         this.#write();
       });
+    return writing;
   }
 
   async #end(change: Partial<StageRecord>): Promise<void> {
     this.#ended = true;
-    await this.#busy;
     const { progress } = this.record;
     const full = change.state === 'succeeded' && progress ? { progress: { ...progress, done: progress.total } } : {};
     const { waitingFor: _waitingFor, ...rest } = this.record;
     this.record = { ...rest, ...full, ...change, endedAtMs: this.clock.nowMs() };
     await this.run.putStage(this.record);
   }
+}
+
+function isSameProgress(one: JobProgress | undefined, other: JobProgress | undefined): boolean {
+  return (
+    one === other ||
+    (one?.unit === other?.unit && one?.done === other?.done && one?.total === other?.total && one?.loss === other?.loss)
+  );
 }
