@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.js';
 import { CancelledError, ConfigError, InvalidArgumentError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../logger.js';
 import { STORES_UNAVAILABLE } from '../stores.js';
+import { FairTurns } from './fair-turns.js';
 import { ConnectionRenewedError, isPassing, isWrongLastSequence, natsError } from './nats-errors.js';
 
 /** How this process shows who it is. Secrets stay in files. */
@@ -63,6 +64,8 @@ const HEADER_BYTES = 4_096;
 export class NatsLink {
   readonly #renewals = new Set<() => void>();
   readonly #closing = new AbortController();
+  /** Of everything that comes from NATS. */
+  readonly turns = new FairTurns();
   #connected = true;
 
   private constructor(
@@ -132,7 +135,7 @@ export class NatsLink {
    * @param what names it in errors: "store a record"
    */
   async retrying<T>(what: string, request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return retrying(
+    const answer = await retrying(
       this.options,
       what,
       () => {
@@ -141,6 +144,9 @@ export class NatsLink {
       },
       () => this.isClosed,
     );
+    const turn = this.turns.pass();
+    if (turn) await turn;
+    return answer;
   }
 
   /**

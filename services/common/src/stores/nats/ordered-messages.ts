@@ -145,6 +145,8 @@ async function* deliver(
       const taken = queue;
       queue = [];
       for (const message of taken) {
+        const turn = link.turns.pass();
+        if (turn) await turn;
         if (signal.aborted) return;
         if (message.headers?.code === 100) {
           const stalled = message.headers.get('Nats-Consumer-Stalled');
