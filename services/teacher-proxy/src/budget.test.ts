@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
 import { waitFor } from '../../../test/helpers/wait-for.js';
-import { BudgetExhaustedError, ClaimLostError, Ledger, spentBy } from './budget.js';
-import type { Budget, LedgerOptions, Spent } from './budget.js';
+import { BudgetExhaustedError, Ledger } from './budget.js';
+import { ClaimLostError } from './claim-lost.js';
+import { spentBy } from './ledger-record.js';
+import type { LedgerOptions } from './budget.js';
+import type { Budget, Spent } from './ledger-record.js';
 
 const price = { perImageMicros: 100, perCallMicros: 10, currency: 'USD', billsFailures: false };
 const settled = (images: number) => ({ settled: images, unknown: 0, failed: 0, retried: false, charged: true });

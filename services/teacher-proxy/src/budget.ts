@@ -1,117 +1,22 @@
-import {
-  BbdError,
-  ConflictError,
-  KeyExistsError,
-  RevisionMismatchError,
-  asBbdError,
-  decodeJson,
-  encodeJson,
-} from '@bbdistill/common';
+import { BbdError, KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
 import type { Clock, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
+import { ClaimLostError } from './claim-lost.js';
+import { costOf, priceOf, spentBy, usageOf } from './ledger-record.js';
+import type {
+  Budget,
+  LedgerRecord,
+  MonthUsage,
+  OpenCall,
+  PhaseUsage,
+  ReserveRequest,
+  RunUsage,
+  Settlement,
+  Spent,
+} from './ledger-record.js';
 import type { Price, TeacherBudget } from './registry.js';
-
-/** What a query was made for; evaluation has its own line in every report. */
-export const PHASES = ['seeds', 'mixup', 'cvae', 'evaluation'] as const;
-export type Phase = (typeof PHASES)[number];
-
-/** A run's ceiling at one teacher; absent fields don't limit. */
-export interface Budget {
-  /** Images that may be billed to the run, evaluation included. */
-  images?: number;
-  moneyMicros?: number;
-}
-
-/** Integers, all phases of all runs; they only grow. */
-export interface PhaseUsage {
-  /** Images that the teacher answered, or charged for. */
-  settled: number;
-  /** Images that left for the teacher and never came back: spent for ever. */
-  unknown: number;
-  /** Images that the teacher failed on without charging, every attempt counted. */
-  failed: number;
-  /** Calls that were made once more. */
-  retried: number;
-  calls: number;
-  moneyMicros: number;
-}
-
-/** A call that holds a part of the budget. */
-export interface OpenCall {
-  run: string;
-  phase: Phase;
-  unit: string;
-  images: number;
-  moneyMicros: number;
-  /** Images of the month's free tier that it may use. */
-  free?: number;
-  /** From `dispatched` on, the request may have reached the teacher. */
-  state: 'reserved' | 'dispatched';
-  /** The process that makes the call. */
-  holder: string;
-}
-
-export type RunUsage = Partial<Record<Phase, PhaseUsage>>;
-
-/** What all runs together have spent in a month. */
-export interface MonthUsage {
-  images: number;
-  moneyMicros: number;
-  /** Images that the free tier paid for. */
-  free: number;
-}
-
-export interface LedgerRecord {
-  schema: 1;
-  /** Runs of late, the longest unused ones first; others are in records of their own. */
-  runs: Record<string, RunUsage>;
-  open: Record<string, OpenCall>;
-  /** Processes that make calls or claim images, with a number that grows with each sign of life. */
-  holders?: Record<string, number>;
-  /** By `2026-11`, UTC. */
-  months?: Record<string, MonthUsage>;
-  total?: { images: number; moneyMicros: number };
-  /** Runs (and `*` for the teacher's own ceilings) that were warned of their budget's end. */
-  warned?: string[];
-}
-
-/** What a run has spent or may be spending. */
-export interface Spent {
-  images: number;
-  moneyMicros: number;
-  openImages: number;
-}
-
-export interface ReserveRequest {
-  callId: string;
-  run: string;
-  phase: Phase;
-  unit: string;
-  holder: string;
-  /** Wanted; less is granted where the budget ends within the call. */
-  images: number;
-  budget: Budget;
-  /** The call goes out as soon as this is durable: reserved and dispatched in one step. */
-  dispatched?: boolean;
-}
-
-export interface Settlement {
-  settled: number;
-  unknown: number;
-  failed: number;
-  /** The images of this call are asked once more. */
-  retried: boolean;
-  /** False for calls that the teacher doesn't charge, e.g. one that it turned away. */
-  charged: boolean;
-}
-
-/** Others took this process for dead: its open calls are settled, its claims free. What wasn't sent has to start anew. */
-export class ClaimLostError extends ConflictError {
-  constructor(holder: string, teacher: string) {
-    super(`${holder} stood still for so long that others took over its work at teacher "${teacher}"`, {
-      code: 'CLAIM_LOST',
-    });
-  }
-}
+import { OwnChunks } from './own-chunks.js';
+import { Shares, chunkWith, leftOf, noUsage, settleIn, sharesOf } from './share.js';
+import type { ChunkGrant, ChunkUsage, ShareRecord } from './share.js';
 
 /** The run's budget can't cover the next image. What was answered is kept; a larger budget goes on from here. */
 export class BudgetExhaustedError extends BbdError {
@@ -137,11 +42,6 @@ export class BudgetExhaustedError extends BbdError {
   }
 }
 
-/** Millionths of the currency for one call. */
-export function priceOf(price: Price, images: number): number {
-  return images * price.perImageMicros + (images > 0 ? price.perCallMicros : 0);
-}
-
 export interface LedgerOptions {
   clock: Clock;
   /** A process that shows no life for so long is taken for dead. Longer than a call may take. */
@@ -152,6 +52,11 @@ export interface LedgerOptions {
   marks?: ProcessMarks;
   /** The operator's ceilings over all runs. */
   budget?: TeacherBudget;
+  /**
+   * Other processes spend from the same record: where they come in each other's way, each takes chunks of the budget and
+   * spends them in a record of its own.
+   */
+  hasPeers?: boolean;
   /** Told once when a run (or the teacher, `*`) has spent the part of its budget from which a warning is due. */
   onWarning?: (run: string, spent: Spent, budget: Budget) => void;
 }
@@ -163,7 +68,8 @@ const DEFAULT_WARN_AT = 0.8;
 const CLAIM_MARGIN_MS = 2_000;
 const BEATS_PER_LEASE = 4;
 const MAX_CONFLICT_BACKOFF_MS = 16;
-
+/** Of what is left of a budget, the part that all processes together have in chunks at most. */
+const CHUNK_PART = 0.5;
 interface Loaded {
   value: LedgerRecord;
   bytes: Uint8Array;
@@ -199,13 +105,28 @@ export class Ledger {
   #entering: string[] = [];
   /** What happened and could not be written. */
   #owed: ((record: LedgerRecord) => unknown)[] = [];
+  /** Records of chunks: those of this process, and those of others whose calls are being recovered. */
+  readonly #shares: Shares;
+  /** Absent where each call is set aside in the record that all share. */
+  readonly #chunks: OwnChunks | undefined;
 
   constructor(
     private readonly state: StateStore,
     readonly teacher: string,
     private readonly price: Price,
     private readonly options?: LedgerOptions,
-  ) {}
+  ) {
+    this.#shares = new Shares(state, teacher);
+    if (!options?.hasPeers) return;
+    this.#chunks = new OwnChunks({
+      teacher,
+      price,
+      clock: options.clock,
+      shares: this.#shares,
+      grant: (request, chunkId, calls) => this.#grantChunk(request, chunkId, calls),
+      giveBack: (chunkId, used) => this.#change((record) => this.#giveBack(record, chunkId, used)),
+    });
+  }
 
   /** Shows others that the holder lives, until as many `leave`s. To be called before it claims or reserves anything. */
   async join(holder: string): Promise<void> {
@@ -239,15 +160,18 @@ export class Ledger {
 
   /** Takes a holder out whose calls have been brought to their end; what it claimed is free. */
   async bury(holder: string): Promise<void> {
-    await this.#change((record) => {
+    const isBuried = await this.#change((record) => {
       const isOpen = Object.values(record.open).some((call) => call.holder === holder);
       if (record.holders && !isOpen) delete record.holders[holder];
+      return !isOpen;
     });
+    if (isBuried && this.#chunks) await this.#shares.remove(holder);
   }
 
   /** Stops showing life. */
   async close(): Promise<void> {
     this.#beating?.abort();
+    await this.#chunks?.close();
     for (const holder of [...this.#joined.keys()]) {
       this.#joined.delete(holder);
       await this.bury(holder);
@@ -260,19 +184,14 @@ export class Ledger {
    * @throws BudgetExhaustedError where nothing is left and nothing is open
    */
   async reserve(request: ReserveRequest): Promise<number> {
+    const granted = await this.#chunks?.reserve(request);
+    if (granted) return granted;
     return this.#change((record) => {
       if (record.open[request.callId]) return record.open[request.callId]!.images;
       const { run, phase, unit, holder, budget } = request;
-      const spent = spentBy(record, run);
-      const freeLeft = this.#freeLeft(record);
-      const ceilings = this.#ceilings(record);
-      const affordable = Math.min(
-        this.#affordable(budget, spent, freeLeft),
-        ...ceilings.map((ceiling) => this.#affordable(ceiling.budget, ceiling.spent, freeLeft)),
-      );
+      const { images: affordable, spent, reached, freeLeft } = this.#left(record, run, budget);
       const images = Math.min(request.images, affordable);
       if (images <= 0) {
-        const reached = ceilings.find((ceiling) => this.#affordable(ceiling.budget, ceiling.spent, freeLeft) <= 0);
         if ((reached?.spent ?? spent).openImages > 0) return 0;
         throw new BudgetExhaustedError(run, this.teacher, spent, budget, reached?.name);
       }
@@ -308,6 +227,16 @@ export class Ledger {
     const { marks } = this.options ?? {};
     const holder = this.#lastSeen?.open[callId]?.holder;
     if (marks && holder !== undefined && this.isAlive(holder)) return marks.add(callId);
+    const sharer = this.#shares.holderOf(callId);
+    if (sharer !== undefined) {
+      // In this order: who is alive after the first write had no call taken out of its hands before the second one.
+      if (!this.isAlive(sharer)) await this.#change((record) => this.#showLife(record, sharer));
+      return this.#shares.of(sharer).change((record) => {
+        const call = chunkWith(record, callId)?.open[callId];
+        if (!call || record.sealed) throw new ClaimLostError(sharer, this.teacher);
+        call.state = 'dispatched';
+      });
+    }
     await this.#change((record) => {
       const call = record.open[callId];
       if (!call) throw new ClaimLostError(`the process that makes call ${callId}`, this.teacher);
@@ -324,21 +253,36 @@ export class Ledger {
 
   /** Gives back what a call that was never dispatched held. */
   async release(callId: string): Promise<void> {
-    await this.#change((record) => {
-      const call = record.open[callId];
+    const remove = (open: Record<string, OpenCall>) => {
+      const call = open[callId];
       if (call && this.mayHaveLeft(callId, call)) {
         throw new BbdError('internal', `call ${callId} was dispatched: it can be settled, not released`);
       }
-      delete record.open[callId];
+      delete open[callId];
+    };
+    const sharer = this.#shares.holderOf(callId);
+    if (sharer === undefined) return this.#change((record) => remove(record.open));
+    await this.#shares.of(sharer).change((record) => {
+      this.#seal(record, sharer);
+      remove(chunkWith(record, callId)?.open ?? {});
     });
+    this.#shares.forget(callId);
   }
 
   /** Takes back a call of which its own sender knows that it was never sent; done later where the store is away. */
   async withdraw(callId: string): Promise<void> {
-    await this.#soonerOrLater((record) => {
-      delete record.open[callId];
-    });
+    const sharer = this.#shares.holderOf(callId);
+    if (sharer === undefined) {
+      await this.#soonerOrLater((record) => {
+        delete record.open[callId];
+      });
+    } else {
+      await this.#shares.of(sharer).soonerOrLater((record) => {
+        if (!record.sealed) delete chunkWith(record, callId)?.open[callId];
+      });
+    }
     this.options?.marks?.remove(callId);
+    this.#shares.forget(callId);
   }
 
   /**
@@ -347,31 +291,26 @@ export class Ledger {
    * @returns whether it was this settlement that ended the call
    */
   async settle(callId: string, settlement: Settlement): Promise<boolean> {
-    const isEnded = await this.#soonerOrLater((record) => {
-      const call = record.open[callId];
-      if (!call) return false;
-      delete record.open[callId];
-      const usage = usageOf(record, call.run, call.phase);
-      const charged = settlement.settled + settlement.unknown;
-      const free = Math.min(charged, call.free ?? 0);
-      const moneyMicros =
-        (settlement.charged ? priceOf({ ...this.price, perImageMicros: 0 }, 1) : 0) +
-        (charged - free) * this.price.perImageMicros;
-      const month = this.#month(record);
-      month.images += charged;
-      month.moneyMicros += moneyMicros;
-      month.free += free;
-      const total = (record.total ??= { images: 0, moneyMicros: 0 });
-      total.images += charged;
-      total.moneyMicros += moneyMicros;
-      usage.settled += settlement.settled;
-      usage.unknown += settlement.unknown;
-      usage.failed += settlement.failed;
-      usage.retried += settlement.retried ? 1 : 0;
-      usage.calls += 1;
-      usage.moneyMicros += moneyMicros;
-      return true;
-    });
+    const sharer = this.#shares.holderOf(callId);
+    const isEnded =
+      sharer === undefined
+        ? await this.#soonerOrLater((record) => {
+            const call = record.open[callId];
+            if (!call) return false;
+            delete record.open[callId];
+            const cost = costOf(settlement, call, this.price);
+            const { settled, unknown, failed } = settlement;
+            const retried = settlement.retried ? 1 : 0;
+            this.#spend(record, call, { settled, unknown, failed, retried, calls: 1, ...cost });
+            return true;
+          })
+        : await this.#shares.of(sharer).soonerOrLater((record) => {
+            if (record.sealed && this.#isOwn(sharer)) return false;
+            this.#seal(record, sharer);
+            const chunk = chunkWith(record, callId);
+            return chunk !== undefined && settleIn(chunk, callId, settlement, this.price);
+          });
+    this.#shares.forget(callId);
     this.options?.marks?.remove(callId);
     return isEnded;
   }
@@ -394,13 +333,58 @@ export class Ledger {
   seemsSpent(run: string, budget: Budget): boolean {
     const record = this.#lastSeen;
     if (!record) return true;
+    if (this.#chunks?.haveRoom(run)) return false;
     const freeLeft = this.#freeLeft(record);
     const all = [{ budget, spent: spentBy(record, run) }, ...this.#ceilings(record)];
     return all.some((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
   }
 
+  /** With what the chunks of all processes are made up of in place of the chunks. */
   async read(): Promise<LedgerRecord> {
-    return this.#change((record) => structuredClone(record));
+    const shared = await this.#change((record) => structuredClone(record));
+    if (!Object.values(shared.open).some(({ isChunk }) => isChunk)) return shared;
+    const shares = new Map<string, ShareRecord>();
+    const prefix = sharesOf(this.teacher);
+    for await (const { key, value } of this.state.list(prefix)) {
+      shares.set(key.slice(prefix.length), decodeJson<ShareRecord>(value));
+    }
+    // Read again: a chunk that was given back meanwhile has its usage in there.
+    return this.#withShares(await this.#change((record) => structuredClone(record)), shares);
+  }
+
+  /** Processes that make calls or claim images, with a number that grows with each sign of life. */
+  async holders(): Promise<Record<string, number>> {
+    return this.#change((record) => ({ ...record.holders }));
+  }
+
+  /**
+   * Gives a chunk back whose holder is gone, once its calls have been brought to their end.
+   * @throws BbdError `internal` where calls of it are open
+   */
+  async endChunk(chunkId: string): Promise<void> {
+    const { holder } = this.#lastSeen?.open[chunkId] ?? {};
+    if (holder === undefined) return;
+    const used = await this.#shares.of(holder).change((record) => {
+      // Written in any case: a process that stood still must not begin to spend it.
+      this.#seal(record, holder);
+      const chunk = record.chunks[chunkId];
+      if (chunk && Object.keys(chunk.open).length > 0) {
+        throw new BbdError('internal', `chunk ${chunkId} has open calls: they have to be settled or released first`);
+      }
+      return { ...(chunk?.used ?? noUsage()) };
+    });
+    await this.#change((record) => this.#giveBack(record, chunkId, used));
+  }
+
+  /** Takes out what processes have left behind that are in the ledger no more. */
+  async sweep(): Promise<void> {
+    const prefix = sharesOf(this.teacher);
+    const found: string[] = [];
+    for await (const { key } of this.state.list(prefix)) found.push(key.slice(prefix.length));
+    if (found.length === 0) return;
+    // Read after the list: whoever has a share is in the ledger before.
+    const holders = await this.holders();
+    for (const holder of found) if (holders[holder] === undefined) await this.#shares.remove(holder);
   }
 
   /** Resolves when this process changes the ledger next. */
@@ -461,6 +445,19 @@ export class Ledger {
     return images;
   }
 
+  /** What the run's budget and the teacher's ceilings leave, and which ceiling of the teacher is reached. */
+  #left(record: LedgerRecord, run: string, budget: Budget) {
+    const spent = spentBy(record, run);
+    const freeLeft = this.#freeLeft(record);
+    const all = [{ name: undefined, budget, spent }, ...this.#ceilings(record)];
+    const images = Math.min(...all.map((each) => this.#affordable(each.budget, each.spent, freeLeft)));
+    const reached = this.#ceilings(record).find((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
+    const moneyMicros = Math.min(
+      ...all.map(({ budget: of, spent: by }) => (of.moneyMicros ?? Infinity) - by.moneyMicros),
+    );
+    return { images, moneyMicros, freeLeft, spent, reached };
+  }
+
   #month(record: LedgerRecord): MonthUsage {
     const months = (record.months ??= {});
     const name = this.options ? new Date(this.options.clock.nowMs()).toISOString().slice(0, 7) : 'any';
@@ -519,6 +516,72 @@ export class Ledger {
     check(run, spentBy(record, run), budget);
     for (const ceiling of this.#ceilings(record)) check('*', ceiling.spent, ceiling.budget);
     warned.splice(0, warned.length - 2 * MAX_RUNS_IN_LEDGER);
+  }
+
+  /** Enters what a call or a chunk has cost into all counters. */
+  #spend(record: LedgerRecord, { run, phase }: Pick<OpenCall, 'run' | 'phase'>, { free, ...used }: ChunkUsage): void {
+    const usage = usageOf(record, run, phase);
+    for (const [counter, amount] of Object.entries(used) as [keyof PhaseUsage, number][]) usage[counter] += amount;
+    const billed = used.settled + used.unknown;
+    const month = this.#month(record);
+    month.images += billed;
+    month.moneyMicros += used.moneyMicros;
+    month.free += free;
+    const total = (record.total ??= { images: 0, moneyMicros: 0 });
+    total.images += billed;
+    total.moneyMicros += used.moneyMicros;
+  }
+
+  #giveBack(record: LedgerRecord, chunkId: string, used: ChunkUsage): void {
+    const chunk = record.open[chunkId];
+    if (!chunk) return;
+    delete record.open[chunkId];
+    if (Object.values(used).some((amount) => amount > 0)) this.#spend(record, chunk, used);
+  }
+
+  #isOwn(holder: string): boolean {
+    return this.#joined.has(holder) || this.#chunks?.has(holder) === true;
+  }
+
+  /** From now on the record is changed by those who recover its calls. */
+  #seal(record: ShareRecord, holder: string): void {
+    if (!this.#isOwn(holder)) record.sealed = true;
+  }
+
+  /** @returns a part of the budget for so many calls like this one; undefined where too little is left of it */
+  #grantChunk(request: ReserveRequest, chunkId: string, wantedCalls: number): Promise<ChunkGrant | undefined> {
+    const { run, phase, unit, holder, budget } = request;
+    return this.#change((record) => {
+      const left = this.#left(record, run, budget);
+      const peers = Math.max(1, Object.keys(record.holders ?? {}).length);
+      const calls = Math.min(wantedCalls, Math.floor((left.images * CHUNK_PART) / peers / request.images));
+      const images = calls * request.images;
+      const free = Math.min(images, left.freeLeft);
+      const { perImageMicros, perCallMicros } = this.price;
+      const moneyMicros = (images - free) * perImageMicros + calls * perCallMicros;
+      if (calls < 2 || moneyMicros > (left.moneyMicros * CHUNK_PART) / peers) return undefined;
+      this.#enter(record, holder);
+      record.runs[run] ??= {};
+      const grant = { images, moneyMicros, free };
+      record.open[chunkId] = { run, phase, unit, ...grant, state: 'reserved', holder, isChunk: true };
+      this.#warn(record, run, budget);
+      return grant;
+    }, run);
+  }
+
+  #withShares(shared: LedgerRecord, shares: ReadonlyMap<string, ShareRecord>): LedgerRecord {
+    for (const [chunkId, entry] of Object.entries(shared.open)) {
+      const chunk = entry.isChunk && shares.get(entry.holder)?.chunks[chunkId];
+      if (!chunk) continue;
+      Object.assign(entry, leftOf(chunk));
+      const { free, ...used } = chunk.used;
+      if (free > 0 || Object.values(used).some((amount) => amount > 0)) this.#spend(shared, chunk, chunk.used);
+      for (const [callId, call] of Object.entries(chunk.open)) {
+        shared.open[callId] = call;
+        if (!this.#isOwn(call.holder)) this.#shares.note(callId, call.holder);
+      }
+    }
+    return shared;
   }
 
   async #soonerOrLater<T>(apply: (record: LedgerRecord) => T): Promise<T> {
@@ -604,6 +667,7 @@ export class Ledger {
         this.#record = undefined;
         if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) {
           this.#isContended = true;
+          this.#chunks?.noteConflict();
           continue;
         }
         // Fails closed: a store that can't be reached grants nothing.
@@ -671,26 +735,3 @@ export class Ledger {
 
 const keyOf = (teacher: string) => `ledger/${teacher}`;
 const archiveOf = (teacher: string, run: string) => `ledger-runs/${teacher}/${run}`;
-
-export function spentBy(record: LedgerRecord, run: string): Spent {
-  const spent: Spent = { images: 0, moneyMicros: 0, openImages: 0 };
-  for (const usage of Object.values(record.runs[run] ?? {})) {
-    spent.images += usage.settled + usage.unknown;
-    spent.moneyMicros += usage.moneyMicros;
-  }
-  for (const call of Object.values(record.open)) {
-    if (call.run !== run) continue;
-    spent.images += call.images;
-    spent.moneyMicros += call.moneyMicros;
-    spent.openImages += call.images;
-  }
-  return spent;
-}
-
-function usageOf(record: LedgerRecord, run: string, phase: Phase): PhaseUsage {
-  const phases = record.runs[run] ?? {};
-  // The run used last is the last one: the first ones are archived first.
-  delete record.runs[run];
-  record.runs[run] = phases;
-  return (phases[phase] ??= { settled: 0, unknown: 0, failed: 0, retried: 0, calls: 0, moneyMicros: 0 });
-}

@@ -9,8 +9,9 @@ import type { TemporaryFolder } from '../../../test/helpers/temporary-folder.js'
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { FakeTeacher } from './adapters/fake.js';
 import type { FakeTeacherOptions } from './adapters/fake.js';
-import { Ledger, spentBy } from './budget.js';
-import type { LedgerRecord } from './budget.js';
+import { Ledger } from './budget.js';
+import { spentBy } from './ledger-record.js';
+import type { LedgerRecord } from './ledger-record.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
 import { Coalescer } from './coalescer.js';

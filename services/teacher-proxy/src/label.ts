@@ -9,8 +9,9 @@ import {
 } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
 import { CircuitBreaker } from './breaker.js';
-import { ClaimLostError } from './budget.js';
-import type { Ledger, ReserveRequest } from './budget.js';
+import { ClaimLostError } from './claim-lost.js';
+import type { Ledger } from './budget.js';
+import type { ReserveRequest } from './ledger-record.js';
 import { answerKeys } from './cache.js';
 import type { AnswerCache, AnswerKey } from './cache.js';
 import type { CallLog } from './calls.js';

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { CancelledError, ManualClock, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
-import type { Phase } from './budget.js';
+import type { Phase } from './ledger-record.js';
 import { SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
 import type { Permit } from './limiter.js';
 import { parseTeacherConfig } from './registry.js';

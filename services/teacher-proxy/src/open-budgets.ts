@@ -1,6 +1,7 @@
 import type { Observation } from '@bbdistill/common';
-import { spentBy } from './budget.js';
-import type { Budget, Ledger } from './budget.js';
+import { spentBy } from './ledger-record.js';
+import type { Ledger } from './budget.js';
+import type { Budget } from './ledger-record.js';
 
 const MICROS = 1_000_000;
 

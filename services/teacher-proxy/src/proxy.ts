@@ -171,7 +171,7 @@ export class TeacherProxy {
       });
       if (!this.options.soleUser) continue;
       const ledger = this.#ledgerOf(config);
-      for (const holder of Object.keys((await ledger.read()).holders ?? {})) await ledger.bury(holder);
+      for (const holder of Object.keys(await ledger.holders())) await ledger.bury(holder);
     }
   }
 
@@ -220,11 +220,12 @@ export class TeacherProxy {
   }
 
   #ledgerOf(config: TeacherConfig): Ledger {
-    const { state, clock, random, marks, logger } = this.options;
+    const { state, clock, random, marks, soleUser, logger } = this.options;
     return new Ledger(state, config.name, config.price, {
       clock,
       leaseMs: config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
       random,
+      hasPeers: !soleUser,
       ...(marks && { marks }),
       ...(config.budget && { budget: config.budget }),
       onWarning: (run, spent, budget) =>
@@ -241,7 +242,7 @@ export class TeacherProxy {
     for (;;) {
       await clock.sleep(Math.min(MAX_LOOK_INTERVAL_MS, leaseMs / 4), signal);
       try {
-        const { holders = {} } = await ledger.read();
+        const holders = await ledger.holders();
         const nowMs = clock.monotonicMs();
         for (const holder of [...seen.keys()]) if (holders[holder] === undefined) seen.delete(holder);
         for (const [holder, beat] of Object.entries(holders)) {
@@ -309,7 +310,7 @@ export class TeacherProxy {
       logger,
     });
     const ledger = this.#ledgerOf(config);
-    const living = async () => new Set(Object.keys((await ledger.read()).holders ?? {}));
+    const living = async () => new Set(Object.keys(await ledger.holders()));
     const labeller = new Labeller({
       config,
       teacher,

@@ -1,5 +1,6 @@
 import type { Logger } from '@bbdistill/common';
-import type { Ledger, OpenCall } from './budget.js';
+import type { Ledger } from './budget.js';
+import type { OpenCall } from './ledger-record.js';
 import type { AnswerCache } from './cache.js';
 import type { CallLog, CallRecord } from './calls.js';
 
@@ -27,7 +28,7 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
   const recovered: Recovered = { released: 0, settled: 0, unknown: 0 };
   const { open } = await ledger.read();
   for (const [callId, call] of Object.entries(open)) {
-    if (!isAbandoned(call)) continue;
+    if (call.isChunk || !isAbandoned(call)) continue;
     const name = { teacher: ledger.teacher, unit: call.unit, callId };
     if (!ledger.mayHaveLeft(callId, call)) {
       await ledger.release(callId);
@@ -50,7 +51,11 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
     recovered.settled += settled;
     recovered.unknown += unknown;
   }
+  for (const [chunkId, chunk] of Object.entries(open)) {
+    if (chunk.isChunk && isAbandoned(chunk)) await ledger.endChunk(chunkId);
+  }
   await removeLeftovers(options);
+  await ledger.sweep();
   if (recovered.released + recovered.settled + recovered.unknown > 0) {
     logger.warn({ teacher: ledger.teacher, ...recovered }, 'recovered the calls of a process that died');
   }

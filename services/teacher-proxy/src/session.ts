@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CancelledError, FailedPreconditionError, UnavailableError, pixelsPerImage } from '@bbdistill/common';
 import type { AnswerBatch, AnswerProvenance, ImageBatch } from '@bbdistill/common';
-import type { Budget, Phase } from './budget.js';
+import type { Budget, Phase } from './ledger-record.js';
 import type { AnswerKey } from './cache.js';
 import { describeForm, normaliseAnswer } from './normalise.js';
 import type { AnswerFault, Normalised } from './normalise.js';

@@ -1,4 +1,4 @@
-import type { Phase } from './budget.js';
+import type { Phase } from './ledger-record.js';
 
 /** What a call needs, and for whom. */
 export interface Turn {

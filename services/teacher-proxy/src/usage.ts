@@ -1,7 +1,8 @@
 import { KeyExistsError, RevisionMismatchError, decodeJson, encodeJson } from '@bbdistill/common';
 import type { StateStore } from '@bbdistill/common';
-import { PHASES } from './budget.js';
-import type { Ledger, Phase, PhaseUsage } from './budget.js';
+import { PHASES } from './ledger-record.js';
+import type { Ledger } from './budget.js';
+import type { Phase, PhaseUsage } from './ledger-record.js';
 
 /**
  * Counts of images, except `retried` (calls).

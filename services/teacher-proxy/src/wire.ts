@@ -1,6 +1,6 @@
 import { InvalidArgumentError, MAX_IMAGES_PER_SHARD } from '@bbdistill/common';
 import type { ImageShape, RequestReadOf, ResponseReadOf } from '@bbdistill/common';
-import type { Budget, Phase } from './budget.js';
+import type { Budget, Phase } from './ledger-record.js';
 import type { TeacherConfig } from './registry.js';
 import type { TeacherFacts } from './teacher.js';
 import type { QueryCounts, UsageLine } from './usage.js';

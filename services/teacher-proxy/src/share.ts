@@ -1,0 +1,255 @@
+import { KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
+import { costOf, priceOf } from './ledger-record.js';
+import type { OpenCall, Phase, PhaseUsage, ReserveRequest, Settlement } from './ledger-record.js';
+import type { Price } from './registry.js';
+
+/** What of a chunk is spent for good. */
+export type ChunkUsage = PhaseUsage & { free: number };
+
+/** What a chunk may be spent for. */
+export interface ChunkGrant {
+  images: number;
+  moneyMicros: number;
+  /** Images of the month's free tier among them. */
+  free: number;
+}
+
+/** A part of a run's budget that one process spends call by call, in a record that only it writes. */
+export interface Chunk extends ChunkGrant {
+  run: string;
+  phase: Phase;
+  open: Record<string, OpenCall>;
+  used: ChunkUsage;
+}
+
+/** The chunks of one process. */
+export interface ShareRecord {
+  schema: 1;
+  chunks: Record<string, Chunk>;
+  /** Others took the process for dead: they bring its calls to an end, and it writes no more. */
+  sealed?: true;
+}
+
+export const sharesOf = (teacher: string) => `ledger-shares/${teacher}/`;
+
+export const noUsage = (): ChunkUsage => ({
+  settled: 0,
+  unknown: 0,
+  failed: 0,
+  retried: 0,
+  calls: 0,
+  moneyMicros: 0,
+  free: 0,
+});
+
+/** What no call holds and nothing is spent of. */
+export function leftOf({ images, moneyMicros, free, used, open }: Chunk): ChunkGrant {
+  const left = {
+    images: images - used.settled - used.unknown,
+    moneyMicros: moneyMicros - used.moneyMicros,
+    free: free - used.free,
+  };
+  for (const call of Object.values(open)) {
+    left.images -= call.images;
+    left.moneyMicros -= call.moneyMicros;
+    left.free -= call.free ?? 0;
+  }
+  return left;
+}
+
+/** Sets a part of the chunk aside for a call. @returns the images granted: 0 where the chunk can't pay for one */
+export function carve(chunk: Chunk, request: ReserveRequest, price: Price): number {
+  const left = leftOf(chunk);
+  let images = Math.min(request.images, left.images);
+  const forImages = left.moneyMicros - price.perCallMicros;
+  if (forImages < 0) return 0;
+  if (price.perImageMicros > 0) images = Math.min(images, left.free + Math.floor(forImages / price.perImageMicros));
+  if (images <= 0) return 0;
+  const free = Math.min(images, left.free);
+  const { run, phase, unit, holder, callId, dispatched } = request;
+  chunk.open[callId] = {
+    run,
+    phase,
+    unit,
+    images,
+    moneyMicros: priceOf(price, images) - free * price.perImageMicros,
+    ...(free > 0 && { free }),
+    state: dispatched ? 'dispatched' : 'reserved',
+    holder,
+  };
+  return images;
+}
+
+/** Ends a call of the chunk. @returns false where it had ended before */
+export function settleIn(chunk: Chunk, callId: string, settlement: Settlement, price: Price): boolean {
+  const call = chunk.open[callId];
+  if (!call) return false;
+  delete chunk.open[callId];
+  const { used } = chunk;
+  const { free, moneyMicros } = costOf(settlement, call, price);
+  used.settled += settlement.settled;
+  used.unknown += settlement.unknown;
+  used.failed += settlement.failed;
+  used.retried += settlement.retried ? 1 : 0;
+  used.calls += 1;
+  used.moneyMicros += moneyMicros;
+  used.free += free;
+  return true;
+}
+
+/** The chunk of an open call. */
+export function chunkWith(record: ShareRecord, callId: string): Chunk | undefined {
+  return Object.values(record.chunks).find(({ open }) => open[callId]);
+}
+
+interface Change {
+  apply: (record: ShareRecord) => unknown;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Changes the record of one process by compare-and-set; what waits while another write is under way is written together.
+ * Only that process writes it, until others take it for dead.
+ */
+export class ShareWriter {
+  #known: { record: ShareRecord; bytes: Uint8Array; revision: number | undefined } | undefined;
+  #waiting: Change[] = [];
+  #writing = false;
+  /** What happened and could not be written. */
+  #owed: Change['apply'][] = [];
+
+  constructor(
+    private readonly state: StateStore,
+    private readonly key: string,
+  ) {}
+
+  /** As this process read or wrote it last. */
+  get record(): ShareRecord | undefined {
+    return this.#known?.record;
+  }
+
+  change<T>(apply: (record: ShareRecord) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ apply, resolve: resolve as (value: unknown) => void, reject });
+      if (!this.#writing) void this.#writeAll();
+    });
+  }
+
+  /** Where the store is away this fails, and is made up for by the next write. */
+  async soonerOrLater<T>(apply: (record: ShareRecord) => T): Promise<T> {
+    try {
+      return await this.change(apply);
+    } catch (error) {
+      this.#owed.push(apply);
+      throw error;
+    }
+  }
+
+  /** Takes the record out. */
+  async remove(): Promise<void> {
+    this.#known = undefined;
+    const found = await this.state.get(this.key);
+    if (found) await this.state.delete(this.key, found.revision);
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    // Changes of the same turn of the event loop go into the same write.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        const results = await this.#write(batch);
+        batch.forEach(({ resolve, reject }, index) => {
+          const result = results[index]!;
+          if ('error' in result) reject(result.error);
+          else resolve(result.value);
+        });
+      } catch (error) {
+        // Whether the last write was carried out isn't known: the record tells when it can be read again.
+        this.#known = undefined;
+        const cause = asBbdError(error);
+        for (const { reject } of batch) reject(cause);
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #write(batch: readonly Change[]): Promise<({ value: unknown } | { error: unknown })[]> {
+    for (;;) {
+      const { bytes, revision } = (this.#known ??= await this.#load());
+      const record = decodeJson<ShareRecord>(bytes);
+      const owed = this.#owed.length;
+      for (const apply of this.#owed) apply(record);
+      const results = batch.map(({ apply }) => {
+        try {
+          return { value: apply(record) };
+        } catch (error) {
+          return { error };
+        }
+      });
+      const after = encodeJson(record);
+      if (Buffer.compare(bytes, after) === 0) {
+        this.#owed.splice(0, owed);
+        return results;
+      }
+      try {
+        const written =
+          revision === undefined
+            ? await this.state.create(this.key, after)
+            : await this.state.update(this.key, after, revision);
+        this.#known = { record, bytes: after, revision: written };
+        this.#owed.splice(0, owed);
+        return results;
+      } catch (error) {
+        this.#known = undefined;
+        if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
+      }
+    }
+  }
+
+  async #load(): Promise<{ record: ShareRecord; bytes: Uint8Array; revision: number | undefined }> {
+    const entry = await this.state.get(this.key);
+    const bytes = entry?.value ?? encodeJson({ schema: 1, chunks: {} } satisfies ShareRecord);
+    return { record: decodeJson<ShareRecord>(bytes), bytes, revision: entry?.revision };
+  }
+}
+
+/** The records of chunks of a teacher that this process has to do with. */
+export class Shares {
+  readonly #writers = new Map<string, ShareWriter>();
+  /** Of calls that are set aside in a chunk. */
+  readonly #holders = new Map<string, string>();
+
+  constructor(
+    private readonly state: StateStore,
+    private readonly teacher: string,
+  ) {}
+
+  of(holder: string): ShareWriter {
+    let writer = this.#writers.get(holder);
+    if (!writer) this.#writers.set(holder, (writer = new ShareWriter(this.state, sharesOf(this.teacher) + holder)));
+    return writer;
+  }
+
+  /** Whose chunk the call is set aside in, as far as this process knows. */
+  holderOf(callId: string): string | undefined {
+    return this.#holders.get(callId);
+  }
+
+  note(callId: string, holder: string): void {
+    this.#holders.set(callId, holder);
+  }
+
+  forget(callId: string): void {
+    this.#holders.delete(callId);
+  }
+
+  async remove(holder: string): Promise<void> {
+    await this.of(holder).remove();
+    this.#writers.delete(holder);
+  }
+}
