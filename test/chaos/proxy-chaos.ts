@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RandomStream, openNatsStores, systemClock } from '@bbdistill/common';
-import { parseTeacherConfig } from '@bbdistill/teacher-proxy';
+import type { StateStore } from '@bbdistill/common';
+import { Ledger, parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import type { MeteredTeacher } from '../helpers/metered-teacher.js';
 import { startNatsServer } from '../helpers/nats-server.js';
@@ -19,6 +20,8 @@ export interface ProxyLoad {
   imagesPerSecond: number;
   latencyMs: number;
   timeoutMs: number;
+  /** Calls that all replicas together have open; default 16. */
+  concurrency?: number;
   /** How long a worker waits where a larger part of the images than of the faults is over; default 0. */
   aheadPauseMs?: number;
 }
@@ -51,12 +54,16 @@ export interface ProxyChaosResult extends Books {
   /** Shards that ended for want of budget. */
   exhausted: number;
   turnedAway: number;
+  /** Replicas that spent from chunks of the budget at once, at most, as seen at the faults. */
+  chunkHolders: number;
   seconds: number;
 }
 
 const NAMESPACE = 'chaos';
 const TEACHER = 'metered';
 const FAILED_PART = 0.1;
+/** For a ledger that is only read. */
+const NO_PRICE = parseTeacherConfig(TEACHER, { adapter: 'fake' }).price;
 const RECOVERY_TIMEOUT_MS = 120_000;
 const PACE_POLL_MS = 200;
 const KINDS = ['kill', 'freeze', 'cut'] as const;
@@ -67,6 +74,7 @@ interface Standing {
   left: number;
   answered: number;
   exhausted: number;
+  chunkHolders: number;
 }
 
 /** Replicas on one NATS and one teacher that fails a tenth of its calls, and what is done to them. */
@@ -89,12 +97,12 @@ export class ProxyChaos implements AsyncDisposable {
     const { load, folder } = options;
     const nats = await startNatsServer();
     const teacher = await startMeteredTeacher({ latencyMs: load.latencyMs, failPart: FAILED_PART });
-    const { imagesPerCall, imagesPerSecond, timeoutMs } = load;
+    const { imagesPerCall, imagesPerSecond, timeoutMs, concurrency = 16 } = load;
     const config = {
       adapter: 'open-inference-http',
       url: teacher.url,
       model: teacher.model,
-      limits: { imagesPerCall, concurrency: 16, imagesPerSecond, timeoutMs },
+      limits: { imagesPerCall, concurrency, imagesPerSecond, timeoutMs },
       price: { perImage: 0.001 },
     };
     const replicas = await Promise.all(
@@ -120,19 +128,20 @@ export class ProxyChaos implements AsyncDisposable {
     const { imagesPerShard } = this.options.load;
     const shards: number[] = [];
     for (let at = 0; at < work.images; at += imagesPerShard) shards.push(work.start + at);
-    const standing: Standing = { faults: 0, shards, left: shards.length, answered: 0, exhausted: 0 };
+    const standing: Standing = { faults: 0, shards, left: shards.length, answered: 0, exhausted: 0, chunkHolders: 0 };
     const workers = this.replicas.flatMap((replica) =>
       Array.from({ length: this.options.load.shardsPerReplica }, () => this.#labelAll(replica, work, standing)),
     );
     const [faults] = await Promise.all([this.#strike(work, standing), ...workers]);
     const books = await this.#closeBooks(work);
-    const { answered, exhausted } = standing;
+    const { answered, exhausted, chunkHolders } = standing;
     return {
       faults,
       faultsLeft: work.faults - Object.values(faults).reduce((sum, count) => sum + count, 0),
       answered,
       exhausted,
       turnedAway: (await this.teacher.summary()).turnedAway.length,
+      chunkHolders,
       ...books,
       seconds: Math.round((performance.now() - beganMs) / 1000),
     };
@@ -185,6 +194,7 @@ export class ProxyChaos implements AsyncDisposable {
       const isUnderWay = async () => (await this.teacher.summary()).openImages > 0 || isOver();
       await waitFor('calls under way', isUnderWay, RECOVERY_TIMEOUT_MS);
       if (isOver()) break;
+      standing.chunkHolders = Math.max(standing.chunkHolders, await this.#chunkHolders());
       const index = this.#random.integer(this.replicas.length);
       const kind = KINDS[fault % KINDS.length]!;
       const beganMs = performance.now();
@@ -220,12 +230,21 @@ export class ProxyChaos implements AsyncDisposable {
   }
 
   async #closeBooks(work: ProxyWork): Promise<Books> {
+    const config = parseTeacherConfig(TEACHER, this.config);
+    const faultTimesMs = this.#faultTimesMs;
+    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faultTimesMs }));
+  }
+
+  async #chunkHolders(): Promise<number> {
+    const { open } = await this.#withState((state) => new Ledger(state, TEACHER, NO_PRICE).read());
+    return new Set(Object.values(open).flatMap(({ isChunk, holder }) => (isChunk ? [holder] : []))).size;
+  }
+
+  async #withState<T>(use: (state: StateStore) => Promise<T>): Promise<T> {
     const servers = [`nats://127.0.0.1:${this.nats.port}`];
     const stores = await openNatsStores({ servers, replicas: 1, clock: systemClock, namespace: NAMESPACE });
     try {
-      const config = parseTeacherConfig(TEACHER, this.config);
-      const faultTimesMs = this.#faultTimesMs;
-      return await closeBooks({ state: stores.state, config, meter: this.teacher, work, faultTimesMs });
+      return await use(stores.state);
     } finally {
       await stores.close();
     }

@@ -1,4 +1,5 @@
 // The long form of the teacher-proxy's chaos test: npm run chaos:proxy -- [--faults 200] [--images 20000] [--seed 1]
+// With --crowded many small calls are open at once, so that the replicas spend from chunks of the budget.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { complaints } from './proxy-books.js';
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     images: { type: 'string', default: '20000' },
     seed: { type: 'string', default: '1' },
     rate: { type: 'string', default: '20' },
+    crowded: { type: 'boolean', default: false },
   },
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -22,14 +24,13 @@ await using chaos = await ProxyChaos.start({
   awayMs: [1_000, 20_000],
   // Small shards, so that a replica that labels again shows it soon; calls that last, so that some are open at any moment.
   load: {
-    imagesPerShard: 2,
     imagesPerCall: 2,
-    shardsPerReplica: 5,
-    imagesPerSecond: Number(values.rate),
-    latencyMs: 1_000,
     timeoutMs: 4_000,
     // The run has to last until the last fault.
     aheadPauseMs: 10_000,
+    ...(values.crowded
+      ? { imagesPerShard: 20, shardsPerReplica: 4, imagesPerSecond: 2_000, latencyMs: 200, concurrency: 64 }
+      : { imagesPerShard: 2, shardsPerReplica: 5, imagesPerSecond: Number(values.rate), latencyMs: 1_000 }),
   },
   say: (line) => say(`${new Date().toISOString()} ${line}`),
 });

@@ -30,6 +30,31 @@ describeWithNats('teacher-proxy replicas', () => {
     expect(result.billed).toBe(result.settled + result.unknown);
   });
 
+  it('killed, frozen and cut off while they spend from chunks of the budget - the books are right as well', async () => {
+    await using folder = await temporaryFolder();
+    const work = { run: 'chaos', start: 0, images: 6_000, faults: 3, budgetImages: 12_000 };
+    await using chaos = await ProxyChaos.start({
+      folder: folder.path,
+      replicas: 3,
+      seed: 2,
+      awayMs: [500, 1_500],
+      load: {
+        imagesPerShard: 40,
+        imagesPerCall: 1,
+        shardsPerReplica: 4,
+        imagesPerSecond: 2_000,
+        latencyMs: 50,
+        timeoutMs: 2_000,
+        concurrency: 48,
+        aheadPauseMs: 2_000,
+      },
+    });
+    const result = await chaos.run(work);
+    expect(complaints(result, work)).toEqual([]);
+    expect(result).toMatchObject({ answered: work.images, distinct: work.images });
+    expect(result.chunkHolders).toBeGreaterThan(0);
+  });
+
   it('the same images at the same time on two replicas - cost one query each; a budget below the need is never passed', async () => {
     await using folder = await temporaryFolder();
     await using nats = await startNatsServer();

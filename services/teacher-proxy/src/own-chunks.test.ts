@@ -105,6 +105,29 @@ describe('chunks', () => {
     expect(await state.get('ledger-shares/teacher/me')).toBeUndefined();
   });
 
+  it('a call whose chunk others were quicker to use up - takes another one, and each call keeps its part', async () => {
+    const ledger = openLedger();
+    await contend(ledger, 'me');
+    const reserve = requests(ledger, 'me', { images: 100_000 });
+    let goOn: () => void = () => undefined;
+    const standstill = new Promise<void>((resolve) => (goOn = resolve));
+    let isWriting = false;
+    state.beforeWrite = (key) => {
+      if (!key.startsWith('ledger-shares/')) return undefined;
+      isWriting = true;
+      return standstill;
+    };
+    const opener = reserve('opener');
+    await waitFor('the chunk to be written', () => isWriting);
+    const callIds = Array.from({ length: 40 }, (_, call) => `c${call}`);
+    const others = callIds.map((callId) => reserve(callId));
+    goOn();
+    await Promise.all([opener, ...others]);
+    const ended = await Promise.all(['opener', ...callIds].map((callId) => ledger.settle(callId, settled(5))));
+    expect(ended.every(Boolean)).toBe(true);
+    expect((await givenBack()).runs['run']!.mixup).toMatchObject({ settled: 205, calls: 41 });
+  });
+
   it('a budget that ends - is spent to the last image by two processes, and never passed', async () => {
     const budget = { images: 500 };
     const ledgers = [openLedger(), openLedger()];
@@ -205,11 +228,11 @@ describe('chunks', () => {
     state.beforeWrite = (key) => (key.startsWith('ledger-shares/') && isOwn ? standstill : undefined);
     const reserving = requests(frozen, 'me', { images: 1000 })('1');
     reserving.catch(() => undefined);
-    await waitFor('the chunk to be granted', async () => (await shared()).open['1.chunk']);
+    await waitFor('the chunk to be granted', async () => (await shared()).open['1.chunk-1']);
     isOwn = false;
     const ledger = openLedger();
     await ledger.read();
-    await ledger.endChunk('1.chunk');
+    await ledger.endChunk('1.chunk-1');
     wake();
     await expect(reserving).rejects.toBeInstanceOf(ClaimLostError);
     expect((await shared()).open).toEqual({});
@@ -235,7 +258,7 @@ describe('chunks', () => {
     });
     isAway = false;
     await reserve('2');
-    expect(Object.keys((await shared()).open)).not.toContain('1.chunk');
+    expect(Object.keys((await shared()).open)).not.toContain('1.chunk-1');
     await ledger.settle('2', settled(5));
     expect((await givenBack()).runs['run']!.mixup!.settled).toBe(10);
   });

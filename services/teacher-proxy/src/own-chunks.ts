@@ -49,6 +49,7 @@ export class OwnChunks {
   readonly #chunks = new Map<string, OwnChunk>();
   /** One at a time for each run and phase. */
   readonly #opening = new Map<string, Promise<boolean>>();
+  #opened = 0;
   #looking: AbortController | undefined;
   /** 1: no chunks. */
   #callsPerChunk = 1;
@@ -137,7 +138,8 @@ export class OwnChunks {
   async #openNew(request: ReserveRequest): Promise<boolean> {
     const { grant, shares, teacher, clock } = this.options;
     const { callId, run, phase, holder } = request;
-    const chunkId = `${callId}.chunk`;
+    // A call may have to open several: others can be quicker to use one up.
+    const chunkId = `${callId}.chunk-${++this.#opened}`;
     const granted = await grant(request, chunkId, this.#callsPerChunk);
     if (!granted) return false;
     const nowMs = clock.monotonicMs();
