@@ -119,13 +119,13 @@ describe('chunks', () => {
     };
     const opener = reserve('opener');
     await waitFor('the chunk to be written', () => isWriting);
-    const callIds = Array.from({ length: 40 }, (_, call) => `c${call}`);
+    const callIds = Array.from({ length: 32 }, (_, call) => `c${call}`);
     const others = callIds.map((callId) => reserve(callId));
     goOn();
     await Promise.all([opener, ...others]);
     const ended = await Promise.all(['opener', ...callIds].map((callId) => ledger.settle(callId, settled(5))));
     expect(ended.every(Boolean)).toBe(true);
-    expect((await givenBack()).runs['run']!.mixup).toMatchObject({ settled: 205, calls: 41 });
+    expect((await givenBack()).runs['run']!.mixup).toMatchObject({ settled: 165, calls: 33 });
   });
 
   it('a budget that ends - is spent to the last image by two processes, and never passed', async () => {
