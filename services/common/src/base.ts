@@ -11,6 +11,6 @@ export * from './safetensors.js';
 export * from './shards.js';
 export { standBack } from './stand-back.js';
 export * from './stores/blob-store.js';
-export { THREAD_LINGER_MS } from './task-threads.js';
+export { THREAD_LINGER_MS } from './task-channel.js';
 export type { TaskIsolation } from './task-transport.js';
 export * from './worker-task.js';

@@ -72,7 +72,7 @@ export * from './stores/state-store.js';
 export * from './stores/store-settings.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
-export { THREAD_LINGER_MS } from './task-threads.js';
+export { THREAD_LINGER_MS } from './task-channel.js';
 export type { TaskIsolation } from './task-transport.js';
 export * from './telemetry-settings.js';
 export * from './telemetry.js';

@@ -1,13 +1,18 @@
 import type { TransferListItem } from 'node:worker_threads';
 
+/**
+ * How long a thread stays when it has done its work. Node 20 aborts the whole process where a thread goes while V8 is
+ * still compiling what it ran in the background; besides, the next task finds its modules loaded.
+ */
+export const THREAD_LINGER_MS = 1_000;
+
 export interface TaskOptions {
   /** Buffers of the input that go over to a thread; to a process everything is copied. */
   transfer?: readonly TransferListItem[];
-  /**
-   * How long a process waits for another task of its script before it ends. Default 0: one process a task. Threads wait
-   * of their own accord.
-   */
+  /** How long a process waits for another task of its script before it ends. Default 0: one process a task. */
   processLingerMs?: number;
+  /** How long a thread waits for another task of its script. Default {@link THREAD_LINGER_MS}, and never less. */
+  threadLingerMs?: number;
   /** What is in a process's environment beside what is in this one's. */
   processEnv?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
-import { TASK_MARK } from './task-channel.js';
+import { TASK_MARK, THREAD_LINGER_MS } from './task-channel.js';
 import type { FromTask, TaskHost, TaskOptions, TaskPort, ToTask } from './task-channel.js';
 
 /** A thread does one task after the other. */
@@ -18,11 +18,6 @@ interface FreeThread {
   leave: () => void;
 }
 
-/**
- * How long a thread stays when it has done its work. Node 20 aborts the whole process where a thread goes while V8 is
- * still compiling what it ran in the background; besides, the next task finds its modules loaded.
- */
-export const THREAD_LINGER_MS = 1_000;
 /** A thread that keeps more in memory than this takes no other task. */
 const MAX_KEPT_BYTES = 96 * 2 ** 20;
 
@@ -30,7 +25,11 @@ const MAX_KEPT_BYTES = 96 * 2 ** 20;
 const free = new Map<string, FreeThread[]>();
 
 /** Does the task in a thread of its own, which may have done others before. */
-export function startThread(script: URL, input: unknown, { transfer = [] }: TaskOptions = {}): TaskHost {
+export function startThread(
+  script: URL,
+  input: unknown,
+  { transfer = [], threadLingerMs = THREAD_LINGER_MS }: TaskOptions = {},
+): TaskHost {
   const thread = takeFree(script) ?? { worker: new Worker(script, { workerData: TASK_MARK }), task: 0 };
   const { worker } = thread;
   const task = ++thread.task;
@@ -44,7 +43,7 @@ export function startThread(script: URL, input: unknown, { transfer = [] }: Task
   let isReleased = false;
   const leave = () => {
     for (const [name, listener] of listeners) worker.off(name, listener);
-    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn);
+    if (mayGoOn !== undefined) letWait(script, thread, mayGoOn, threadLingerMs);
   };
   on('message', (sent: FromTask) => {
     if (sent.task !== task || !('mayGoOn' in sent)) return;
@@ -80,7 +79,7 @@ function takeFree(script: URL): Thread | undefined {
   return found?.thread;
 }
 
-function letWait(script: URL, thread: Thread, mayGoOn: boolean): void {
+function letWait(script: URL, thread: Thread, mayGoOn: boolean, lingerMs: number): void {
   const { worker } = thread;
   const others = free.get(script.href) ?? [];
   free.set(script.href, others);
@@ -90,10 +89,13 @@ function letWait(script: URL, thread: Thread, mayGoOn: boolean): void {
     if (others.includes(waiting)) others.splice(others.indexOf(waiting), 1);
   };
   const waiting: FreeThread = { thread, leave };
-  const goesAt = setTimeout(() => {
-    leave();
-    void worker.terminate();
-  }, THREAD_LINGER_MS).unref();
+  const goesAt = setTimeout(
+    () => {
+      leave();
+      void worker.terminate();
+    },
+    mayGoOn ? Math.max(lingerMs, THREAD_LINGER_MS) : THREAD_LINGER_MS,
+  ).unref();
   if (mayGoOn) others.push(waiting);
   // What it left running may yet fail: that is nobody's task.
   worker.on('error', leave).on('exit', leave);

@@ -2,10 +2,11 @@ import { execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { constants, getPriority } from 'node:os';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { BbdError, CancelledError } from './errors.js';
 import { standBack } from './stand-back.js';
+import { THREAD_LINGER_MS } from './task-channel.js';
 import type { TaskIsolation } from './task-transport.js';
 import { runWorkerTask, serveWorkerTask } from './worker-task.js';
 
@@ -147,6 +148,22 @@ describe('threads of worker tasks', () => {
     await waitFor('a thread to be given again', async () => last === (last = await run({ do: 'thread' })));
     const both = await Promise.all([run({ do: 'thread' }), run({ do: 'thread' })]);
     expect(new Set(both).size).toBe(2);
+  });
+
+  it('threads - one that is told to wait for more is there when others have gone', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const patient = () => runWorkerTask<object, number>({ ...options, input: { do: 'thread' } });
+      const options = { script, signal: never, threadLingerMs: 10 * THREAD_LINGER_MS };
+      let last: number | undefined;
+      await waitFor('a thread to be given again', async () => last === (last = await patient()));
+      vi.advanceTimersByTime(9 * THREAD_LINGER_MS);
+      // Whichever is free is taken, one beside it as well.
+      const several = () => Promise.all(Array.from({ length: 4 }, patient));
+      await waitFor('that thread to be given again', async () => (await several()).includes(last!));
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each([{ do: 'fail-here' }, { do: 'hoard', bytes: 100 * 2 ** 20 }])(
