@@ -10,6 +10,8 @@ const LINGER_MS = 10_000;
 const DRAW_ENV = { MALLOC_ARENA_MAX: '2' };
 
 let drawing: Promise<unknown> = Promise.resolve();
+/** Reports that are drawn or wait to be. */
+let wanted = 0;
 
 /**
  * A run's report as files, see `renderReport`.
@@ -32,12 +34,21 @@ export async function drawSamples(
   return (await drawBeside({ samples: { title, samples, classNames } }, signal)) as Uint8Array;
 }
 
+/** Starts the process that draws, so that a report which is wanted soon needn't wait for it. */
+export function prepareToDraw(): void {
+  if (wanted > 0) return;
+  const { signal } = new AbortController();
+  // Who draws then meets what fails now.
+  drawBeside('nothing', signal).catch(() => undefined);
+}
+
 /**
  * Draws in a process of its own, one report at a time: it takes half a second of a core, for which callers of the API
  * must not wait, and more memory than all else here, which is given back when the process goes.
  */
 async function drawBeside(input: DrawInput, signal: AbortSignal): Promise<RenderedFile[] | Uint8Array> {
-  const drawn = drawing.then(() => drawNow(input, signal));
+  wanted++;
+  const drawn = drawing.then(() => drawNow(input, signal)).finally(() => wanted--);
   drawing = drawn.catch(() => undefined);
   return drawn;
 }

@@ -5,7 +5,7 @@ import type { ImageShape } from '@bbdistill/common';
 import { confusionFigure, mostConfused } from './confusion-figure.js';
 import { curvesFigure, niceTicks } from './curves-figure.js';
 import { PRINT_PALETTE, escape, fitText, svg, text, textWidth } from './drawing.js';
-import { drawReport } from './draw-beside.js';
+import { drawReport, prepareToDraw } from './draw-beside.js';
 import type { AnsweredImages, ReportInput } from './input.js';
 import { pngDataUri, rasterise } from './png.js';
 import { encodeReport, renderReport } from './render.js';
@@ -117,6 +117,16 @@ describe('report files', () => {
       new Map([...files].map(([path, bytes]) => [path, new Uint8Array(bytes)])),
     );
     expect(drawn[1].map(({ path }) => path)).toEqual([...files.keys()]);
+  });
+
+  it('drawn beside, by a process that was made ready, are the same to the byte', async () => {
+    const files = await rendered(exampleInput());
+    prepareToDraw();
+    prepareToDraw();
+    const drawn = await drawReport(exampleInput());
+    expect(new Map(drawn.map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
+      new Map([...files].map(([path, bytes]) => [path, new Uint8Array(bytes)])),
+    );
   });
 
   it('drawn beside, one out of its schema is refused, and the next one is drawn', async () => {
