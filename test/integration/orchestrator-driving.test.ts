@@ -1,9 +1,18 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ManualClock, UnavailableError, decodeJson, encodeJson, systemClock } from '@bbdistill/common';
-import type { Stores } from '@bbdistill/common';
+import {
+  JobClient,
+  ManualClock,
+  UnavailableError,
+  decodeJson,
+  encodeJson,
+  runJobWorker,
+  systemClock,
+} from '@bbdistill/common';
+import type { JobContext, Stores } from '@bbdistill/common';
 import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
 import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
 import type { RunEventBody, RunRecord } from '../../services/orchestrator/src/run-record.js';
+import { StageJobs } from '../../services/orchestrator/src/run.js';
 import { DrivenRun, LEASE_MS } from '../../services/orchestrator/src/stages.js';
 import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
 import { temporaryStores } from '../helpers/embedded.js';
@@ -148,6 +157,50 @@ describe('driving a run', () => {
     for await (const { value } of runs.events.read(record.id))
       told.push(...Object.values(decodeJson<Record<string, string>>(value)));
     expect(told).toEqual(['began', 'told']);
+  });
+
+  it('jobs - the next one is queued when so much of the one before is done, and not before', async () => {
+    await using fixture = await temporaryStores();
+    const { runs, record } = await aRun(fixture.stores);
+    const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const stage = driven.stage('label', progress);
+    const client = new JobClient(fixture.stores, systemClock);
+    const stop = new AbortController();
+    const queued = new StageJobs<number, number>('label', [1, 2, 3], stage, progress, client, stop.signal);
+    const inHand = new Map<number, { context: JobContext; end: (result: number) => void }>();
+    const handlers = {
+      label: (request: number, context: JobContext) =>
+        new Promise<number>((end) => inHand.set(request, { context, end })),
+    };
+    const { stores } = fixture;
+    const options = { clock: systemClock, handlers, concurrency: 8, signal: stop.signal };
+    const working = runJobWorker({ stores, ...options, onError: (error) => expect.unreachable(error.message) });
+    const results = queued.results({ ahead: 1, nextAt: 0.85 });
+    const job = (number: number) => waitFor(`job ${number}`, () => inHand.get(number));
+    const shows = (number: number, done: number) =>
+      waitFor(`${done} of job ${number}`, async () => {
+        const { progress: shown } = await client.get(queued.ids[number - 1]!);
+        return shown?.done === done;
+      });
+
+    const first = await job(1);
+    first.context.progress({ unit: 'images', done: 84, total: 100 });
+    await shows(1, 84);
+    expect(inHand.size).toBe(1);
+    await expect(client.get(queued.ids[1]!)).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
+    await waitFor('the next progress to be written', async () => {
+      first.context.progress({ unit: 'images', done: 85, total: 100 });
+      return (await client.get(queued.ids[0]!)).progress?.done === 85;
+    });
+    const second = await job(2);
+    first.end(10);
+    await waitFor('the end of the first job', async () => (await client.get(queued.ids[0]!)).state === 'succeeded');
+    expect([...inHand.keys()]).toEqual([1, 2]);
+    second.end(20);
+    (await job(3)).end(30);
+    expect(await results).toEqual([10, 20, 30]);
+    stop.abort();
+    await working;
   });
 
   it('interrupting - a run that was left in the middle waits to be resumed, its jobs are stopped', async () => {

@@ -39,6 +39,8 @@ export interface RunSurroundings {
   slicer: ShardSlicer;
   /** What keeps the workers from working. */
   waits: WorkerWaits;
+  /** Told when a run comes near its end, whose report is to be drawn soon. */
+  onNearEnd: () => void;
   clock: Clock;
 }
 
@@ -98,8 +100,9 @@ export async function driveRun(
     const [mixShards, drawnShards] = [(await mix).shards, await drawn];
     return stages.trainInParts('train', [
       ...real.shards.map((images, i) => ({ images, labelled: answers.wait('seeds', i) })),
-      ...mixShards.map((images, i) => ({ images, labelled: answers.wait('mixup', i) })),
+      // Few beside the mixed ones, and asked about side by side with them: the last answers are to mixed images.
       ...drawnShards.map((images, i) => ({ images, labelled: answers.wait('cvae', i) })),
+      ...mixShards.map((images, i) => ({ images, labelled: answers.wait('mixup', i) })),
     ]);
   });
   const testAnswers = graph.node(async () => {
@@ -115,9 +118,11 @@ export async function driveRun(
     const [trained, answers] = [await standardKd, await testAnswers];
     return test && trained ? stages.evaluate('evaluate-standard-kd', trained, test, answers) : undefined;
   });
-  const exported = graph.node(async () =>
-    stages.export(await student, [...(await seeds), ...(await mixed), ...(await generated)]),
-  );
+  const exported = graph.node(async () => {
+    const trained = await student;
+    surroundings.onNearEnd();
+    return stages.export(trained, [...(await seeds), ...(await mixed), ...(await generated)]);
+  });
   await graph.finished();
   return {
     real,
@@ -233,6 +238,7 @@ class Stages {
       let trained: TrainResult__Output | undefined;
       for (const { shards: count, ...steps } of parts) {
         const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
+        if (steps.endStep === steps.totalSteps) this.surroundings.onNearEnd();
         const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
         [trained] = await submit<TrainRequest__Output, TrainResult__Output>([{ ...this.#trainRequest(data), part }]);
       }
@@ -290,7 +296,7 @@ class Stages {
     const results = await this.#inStage(stageName, 'label', progress, (submit) =>
       submit<LabelRequest__Output, LabelResult__Output>(requests, {
         // Shards that are worked on side by side are answered together: the training would wait for all of them.
-        ahead: this.spec.overlap ? MAX_SHARDS_AHEAD_OF_TRAINING : MAX_JOBS_AHEAD,
+        ...(this.spec.overlap && { ahead: MAX_SHARDS_AHEAD_OF_TRAINING, nextAt: NEXT_SHARD_AT }),
         onResult: (index, { answers }) => onAnswered(index, { images: shards[index]!, answers }),
       }),
     );
@@ -381,10 +387,14 @@ export const MAX_JOBS_AHEAD = 8;
 
 /** Of an overlapped run. A shard keeps as many calls in flight as the teacher takes; two at once would end together. */
 export const MAX_SHARDS_AHEAD_OF_TRAINING = 1;
+/** So much of a shard is answered when the next one is queued: a limited teacher's slots lapse while nobody asks. */
+export const NEXT_SHARD_AT = 0.85;
 
 interface SubmitOptions<Result> {
   /** Jobs queued or running at once. Default {@link MAX_JOBS_AHEAD}. */
   ahead?: number;
+  /** How much of a job is done when the next one may be queued beside it. Default 1. */
+  nextAt?: number;
   onResult?: (index: number, result: Result) => void;
 }
 
@@ -440,7 +450,7 @@ class AnswersToCome {
 }
 
 /** The jobs of one stage, whose progress adds up to the stage's. */
-class StageJobs<Request, Result> {
+export class StageJobs<Request, Result> {
   readonly ids: string[];
   /** Everything was there already. */
   reused = true;
@@ -459,27 +469,37 @@ class StageJobs<Request, Result> {
     this.#parts = requests.map(() => undefined);
   }
 
-  async results({ ahead = MAX_JOBS_AHEAD, onResult }: SubmitOptions<Result> = {}): Promise<Result[]> {
+  async results({ ahead = MAX_JOBS_AHEAD, nextAt = 1, onResult }: SubmitOptions<Result> = {}): Promise<Result[]> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.signal, stop.signal]);
     const results: Result[] = [];
+    let failure: { thrown: unknown } | undefined;
     let next = 0;
     const lane = async () => {
-      while (next < this.requests.length && !signal.aborted) {
+      for (let goesOn = true; goesOn && next < this.requests.length && !signal.aborted;) {
         const index = next++;
-        const result = await this.#result(index, this.requests[index]!, signal);
+        const onProgress = ({ done, total }: JobProgress) => {
+          if (!goesOn || done >= total || done < nextAt * total) return;
+          // What is left of this job and the next one are worked on side by side.
+          goesOn = false;
+          begin();
+        };
+        const result = await this.#result(index, this.requests[index]!, signal, onProgress);
         results[index] = result;
         onResult?.(index, result);
       }
     };
-    const lanes = Array.from({ length: Math.min(ahead, this.requests.length) }, lane);
-    try {
-      await Promise.all(lanes);
-    } catch (thrown) {
-      stop.abort();
-      await Promise.allSettled(lanes);
-      throw thrown;
-    }
+    const lanes: Promise<void>[] = [];
+    const begin = () => {
+      const begun = lane().catch((thrown: unknown) => {
+        failure ??= { thrown };
+        stop.abort();
+      });
+      lanes.push(begun);
+    };
+    for (let count = 0; count < Math.min(ahead, this.requests.length); count++) begin();
+    for (const each of lanes) await each;
+    if (failure) throw failure.thrown;
     if (signal.aborted) throw new CancelledError('the run was stopped');
     return results;
   }
@@ -489,13 +509,19 @@ class StageJobs<Request, Result> {
     for (const id of this.ids) await this.jobs.cancel(id).catch(() => undefined);
   }
 
-  async #result(index: number, request: Request, signal: AbortSignal): Promise<Result> {
+  async #result(
+    index: number,
+    request: Request,
+    signal: AbortSignal,
+    onProgress: (progress: JobProgress) => void,
+  ): Promise<Result> {
     for (;;) {
       const submitted = await this.jobs.submit<Request, Result>(this.kind, request, signal);
       if (submitted.state !== 'succeeded') this.reused = false;
       try {
         return await this.jobs.result<Result>(submitted, signal, (record) => {
           if (record.state !== 'queued') this.#running = true;
+          if (record.state === 'running' && record.progress) onProgress(record.progress);
           this.#show(index, record.progress, record.state === 'succeeded');
         });
       } catch (error) {

@@ -12,6 +12,7 @@ import {
   collectOnAndOn,
 } from './garbage.js';
 import { RecentReports } from './recent-reports.js';
+import { prepareToDraw } from './report/index.js';
 import { RunStore } from './run-record.js';
 import { Scaler, WorkerWaits, demandOf } from './scaler/index.js';
 import type { ScalerOptions } from './scaler/index.js';
@@ -61,7 +62,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   });
   const reports = new RecentReports(stores.blobs);
   const waits = new WorkerWaits();
-  const surroundings = { jobs, teacher, datasets, slicer: blobSlicer(stores.blobs), waits, clock };
+  const slicer = blobSlicer(stores.blobs);
+  const surroundings = { jobs, teacher, datasets, slicer, waits, clock, onNearEnd: prepareToDraw };
   const driver = new RunDriver({
     runs,
     surroundings,
