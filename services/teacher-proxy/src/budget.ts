@@ -520,6 +520,8 @@ export class Ledger {
 
   /** Enters what a call or a chunk has cost into all counters. */
   #spend(record: LedgerRecord, { run, phase }: Pick<OpenCall, 'run' | 'phase'>, { free, ...used }: ChunkUsage): void {
+    // A chunk that no call was made from leaves no trace.
+    if (used.calls === 0) return;
     const usage = usageOf(record, run, phase);
     for (const [counter, amount] of Object.entries(used) as [keyof PhaseUsage, number][]) usage[counter] += amount;
     const billed = used.settled + used.unknown;
@@ -536,7 +538,7 @@ export class Ledger {
     const chunk = record.open[chunkId];
     if (!chunk) return;
     delete record.open[chunkId];
-    if (Object.values(used).some((amount) => amount > 0)) this.#spend(record, chunk, used);
+    this.#spend(record, chunk, used);
   }
 
   #isOwn(holder: string): boolean {
@@ -569,18 +571,20 @@ export class Ledger {
     }, run);
   }
 
+  /** Puts calls and usage in the place of chunks. */
   #withShares(shared: LedgerRecord, shares: ReadonlyMap<string, ShareRecord>): LedgerRecord {
+    const holders = new Map<string, string>();
     for (const [chunkId, entry] of Object.entries(shared.open)) {
       const chunk = entry.isChunk && shares.get(entry.holder)?.chunks[chunkId];
       if (!chunk) continue;
       Object.assign(entry, leftOf(chunk));
-      const { free, ...used } = chunk.used;
-      if (free > 0 || Object.values(used).some((amount) => amount > 0)) this.#spend(shared, chunk, chunk.used);
+      this.#spend(shared, chunk, chunk.used);
       for (const [callId, call] of Object.entries(chunk.open)) {
         shared.open[callId] = call;
-        if (!this.#isOwn(call.holder)) this.#shares.note(callId, call.holder);
+        holders.set(callId, call.holder);
       }
     }
+    this.#shares.noteOthers(holders);
     return shared;
   }
 

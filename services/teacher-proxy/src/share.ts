@@ -221,8 +221,10 @@ export class ShareWriter {
 /** The records of chunks of a teacher that this process has to do with. */
 export class Shares {
   readonly #writers = new Map<string, ShareWriter>();
-  /** Of calls that are set aside in a chunk. */
-  readonly #holders = new Map<string, string>();
+  /** Of this process's calls that are set aside in a chunk. */
+  readonly #own = new Map<string, string>();
+  /** Of other processes' calls, as they were read last. */
+  #others: ReadonlyMap<string, string> = new Map();
 
   constructor(
     private readonly state: StateStore,
@@ -237,15 +239,19 @@ export class Shares {
 
   /** Whose chunk the call is set aside in, as far as this process knows. */
   holderOf(callId: string): string | undefined {
-    return this.#holders.get(callId);
+    return this.#own.get(callId) ?? this.#others.get(callId);
   }
 
   note(callId: string, holder: string): void {
-    this.#holders.set(callId, holder);
+    this.#own.set(callId, holder);
+  }
+
+  noteOthers(holders: ReadonlyMap<string, string>): void {
+    this.#others = holders;
   }
 
   forget(callId: string): void {
-    this.#holders.delete(callId);
+    this.#own.delete(callId);
   }
 
   async remove(holder: string): Promise<void> {
