@@ -63,9 +63,10 @@ function labellerOn(stores: Stores, cache: AnswerCache, teacher: FakeTeacher, na
   const ledger = new Ledger(stores.state, name, config.price, {
     clock: systemClock,
     leaseMs: 35_000,
+    hasPeers: stores.soleSession === undefined,
     ...(stores.marks && { marks: stores.marks }),
   });
-  const living = async () => new Set(Object.keys((await ledger.read()).holders ?? {}));
+  const living = async () => new Set(Object.keys(await ledger.holders()));
   const limiter = new SharedLimiter({
     teacher: name,
     limits: config.limits,
