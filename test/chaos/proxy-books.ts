@@ -38,16 +38,16 @@ interface BooksOptions {
   meter: MeteredTeacher;
   work: ProxyWork;
   faultTimesMs: readonly number[];
+  /** What left just before a fault comes in so much after it. */
+  wayMs: number;
 }
 
-/** What left just before a fault comes in just after it. */
-const WAY_MS = 150;
 /** What the teacher has answered just before a fault isn't stored and settled yet. */
 const STORE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
-export async function closeBooks({ state, config, meter, work, faultTimesMs }: BooksOptions): Promise<Books> {
+export async function closeBooks({ state, config, meter, work, faultTimesMs, wayMs }: BooksOptions): Promise<Books> {
   const ledger = new Ledger(state, config.name, config.price);
   const record = await waitFor(
     'all calls to have an end',
@@ -82,7 +82,7 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs }: B
   books.unknownDistinct = unknownOf.size;
   const { calls } = await meter.meter();
   const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall, storeMs: number) =>
-    faultTimesMs.some((atMs) => openedAtMs <= atMs + WAY_MS && closedAtMs >= atMs - storeMs);
+    faultTimesMs.some((atMs) => openedAtMs <= atMs + wayMs && closedAtMs >= atMs - storeMs);
   const afterFaultMs = ({ closedAtMs = Infinity }: MeteredCall) =>
     faultTimesMs
       .map((atMs) => Math.round(closedAtMs - atMs))

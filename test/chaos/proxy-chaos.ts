@@ -22,6 +22,8 @@ export interface ProxyLoad {
   timeoutMs: number;
   /** Calls that all replicas together have open; default 16. */
   concurrency?: number;
+  /** How long a call may be on its way to the teacher, longer where the processors have no time left; default 150. */
+  wayMs?: number;
   /** How long a worker waits where a larger part of the images than of the faults is over; default 0. */
   aheadPauseMs?: number;
 }
@@ -232,7 +234,8 @@ export class ProxyChaos implements AsyncDisposable {
   async #closeBooks(work: ProxyWork): Promise<Books> {
     const config = parseTeacherConfig(TEACHER, this.config);
     const faultTimesMs = this.#faultTimesMs;
-    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faultTimesMs }));
+    const { wayMs = 150 } = this.options.load;
+    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faultTimesMs, wayMs }));
   }
 
   async #chunkHolders(): Promise<number> {

@@ -29,7 +29,14 @@ await using chaos = await ProxyChaos.start({
     // The run has to last until the last fault.
     aheadPauseMs: 10_000,
     ...(values.crowded
-      ? { imagesPerShard: 20, shardsPerReplica: 4, imagesPerSecond: 2_000, latencyMs: 200, concurrency: 64 }
+      ? {
+          imagesPerShard: 20,
+          shardsPerReplica: 4,
+          imagesPerSecond: 2_000,
+          latencyMs: 200,
+          concurrency: 64,
+          wayMs: 1_000,
+        }
       : { imagesPerShard: 2, shardsPerReplica: 5, imagesPerSecond: Number(values.rate), latencyMs: 1_000 }),
   },
   say: (line) => say(`${new Date().toISOString()} ${line}`),
