@@ -165,7 +165,7 @@ export class Ledger {
       if (record.holders && !isOpen) delete record.holders[holder];
       return !isOpen;
     });
-    if (isBuried && this.#chunks) await this.#shares.remove(holder);
+    if (isBuried && this.#chunks) await this.#removeShare(holder);
   }
 
   /** Stops showing life. */
@@ -384,7 +384,7 @@ export class Ledger {
     if (found.length === 0) return;
     // Read after the list: whoever has a share is in the ledger before.
     const holders = await this.holders();
-    for (const holder of found) if (holders[holder] === undefined) await this.#shares.remove(holder);
+    for (const holder of found) if (holders[holder] === undefined) await this.#removeShare(holder);
   }
 
   /** Resolves when this process changes the ledger next. */
@@ -532,6 +532,12 @@ export class Ledger {
     const total = (record.total ??= { images: 0, moneyMicros: 0 });
     total.images += billed;
     total.moneyMicros += used.moneyMicros;
+  }
+
+  /** By what stands there at that moment: the process may have come back since it was found gone. */
+  async #removeShare(holder: string): Promise<void> {
+    await this.#shares.remove(holder, () => this.#change(({ open }) => ({ ...open })));
+    if (!this.#isOwn(holder)) this.#shares.forgetHolder(holder);
   }
 
   #giveBack(record: LedgerRecord, chunkId: string, used: ChunkUsage): void {

@@ -11,7 +11,7 @@ import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common'
 import { CircuitBreaker } from './breaker.js';
 import { ClaimLostError } from './claim-lost.js';
 import type { Ledger } from './budget.js';
-import type { ReserveRequest } from './ledger-record.js';
+import type { ReserveRequest, Settlement } from './ledger-record.js';
 import { answerKeys } from './cache.js';
 import type { AnswerCache, AnswerKey } from './cache.js';
 import type { CallLog } from './calls.js';
@@ -513,7 +513,11 @@ export class Labeller {
     const { ledger, calls, cache, config } = this.options;
     const { billsFailures } = config.price;
     const images = asked.length;
-    const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
+    const end = async (settlement: Partial<Settlement>) => {
+      const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
+      // Else others bring it to its end, who need its record for that.
+      if (await ledger.settle(call.callId, { ...nothing, ...settlement })) await calls.remove(call, call.revision);
+    };
     switch (outcome.kind) {
       case 'answered': {
         const { entries, failed, standings } = sortAnswers(session, call, asked, outcome.answers, billsFailures);
@@ -525,8 +529,7 @@ export class Labeller {
           throw error;
         }
         onStored();
-        await ledger.settle(call.callId, { ...nothing, settled: images - failed, failed, charged: true });
-        await calls.remove(call, call.revision);
+        await end({ settled: images - failed, failed, charged: true });
         for (const apply of standings) apply();
         return;
       }
@@ -548,21 +551,18 @@ export class Labeller {
       case 'failed':
       case 'refused': {
         if (outcome.kind === 'refused' && outcome.sent === false) {
-          await ledger.settle(call.callId, nothing);
-          await calls.remove(call);
+          await end({});
           return;
         }
         const counted = billsFailures ? { settled: images } : { failed: images };
         const retried = outcome.kind === 'failed';
-        await ledger.settle(call.callId, { ...nothing, ...counted, retried, charged: billsFailures });
-        await calls.remove(call, call.revision);
+        await end({ ...counted, retried, charged: billsFailures });
         if (outcome.kind === 'failed') session.fail(asked, billsFailures, outcome.message);
         return;
       }
       case 'throttled':
       case 'unreachable':
-        await ledger.settle(call.callId, { ...nothing, retried: true });
-        await calls.remove(call, call.revision);
+        await end({ retried: true });
     }
   }
 

@@ -238,6 +238,40 @@ describe('chunks', () => {
     expect((await shared()).open).toEqual({});
   });
 
+  it.each([
+    ['whose calls are open', false],
+    ['whose calls are settled', true],
+  ])(
+    'a process that comes back while others take out what it left - keeps a new chunk %s',
+    async (_what, isSettled) => {
+      const ledger = openLedger();
+      await contend(ledger, 'me');
+      const reserve = requests(ledger, 'me', { images: 1000 });
+      await reserve('1');
+      await ledger.settle('1', settled(5));
+      await givenBack();
+      // Gone, but for its empty record, which others find.
+      await new Ledger(state, 'teacher', PRICE).bury('me');
+      const other = openLedger();
+      const get = state.get.bind(state);
+      let isBack = false;
+      state.get = async (key) => {
+        if (key === 'ledger-shares/teacher/me' && !isBack) {
+          isBack = true;
+          await expect(reserve('refused')).rejects.toBeInstanceOf(ClaimLostError);
+          await ledger.join('me');
+          await reserve('2');
+          if (isSettled) await ledger.settle('2', settled(5));
+        }
+        return get(key);
+      };
+      await other.sweep();
+      expect(isBack).toBe(true);
+      if (!isSettled) expect(await ledger.settle('2', settled(5))).toBe(true);
+      expect((await givenBack()).runs['run']!.mixup!.settled).toBe(10);
+    },
+  );
+
   it('a chunk that may have been given back - is spent no more, and counts once', async () => {
     const ledger = openLedger();
     await contend(ledger, 'me');

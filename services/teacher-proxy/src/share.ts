@@ -147,11 +147,15 @@ export class ShareWriter {
     }
   }
 
-  /** Takes the record out. */
-  async remove(): Promise<void> {
-    this.#known = undefined;
+  /** Takes the record out if, as it stands, none of its chunks is needed any more. */
+  async removeIf(isDone: (record: ShareRecord) => Promise<boolean>): Promise<void> {
     const found = await this.state.get(this.key);
-    if (found) await this.state.delete(this.key, found.revision);
+    if (!found || !(await isDone(decodeJson<ShareRecord>(found.value)))) return;
+    this.#known = undefined;
+    await this.state.delete(this.key, found.revision).catch((error: unknown) => {
+      // Written meanwhile: its process goes on.
+      if (!(error instanceof RevisionMismatchError)) throw error;
+    });
   }
 
   async #writeAll(): Promise<void> {
@@ -254,8 +258,18 @@ export class Shares {
     this.#own.delete(callId);
   }
 
-  async remove(holder: string): Promise<void> {
-    await this.of(holder).remove();
+  /** Takes out what the holder has, unless one of its chunks is open: by what `openOf` reads after the record itself. */
+  async remove(holder: string, openOf: () => Promise<Record<string, OpenCall>>): Promise<void> {
+    await this.of(holder).removeIf(async ({ chunks }) => {
+      const ids = Object.keys(chunks);
+      if (ids.length === 0) return true;
+      const open = await openOf();
+      return ids.every((chunkId) => !open[chunkId]);
+    });
+  }
+
+  /** Forgets a process that is gone. */
+  forgetHolder(holder: string): void {
     this.#writers.delete(holder);
   }
 }
