@@ -5,6 +5,7 @@ import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import { Replica, labelShard } from '../helpers/proxy-replicas.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
+import { waitFor } from '../helpers/wait-for.js';
 
 describeWithNats('teacher-proxy replicas', () => {
   it('killed, frozen and cut off - every image is answered, and what was paid twice was open at a fault', async () => {
@@ -54,6 +55,33 @@ describeWithNats('teacher-proxy replicas', () => {
     expect(complaints(result, work)).toEqual([]);
     expect(result).toMatchObject({ answered: work.images, distinct: work.images });
     expect(result.chunkHolders).toBeGreaterThan(0);
+  });
+
+  it('killed and started again in its folder - takes up its images at once, long before its lease has ended', async () => {
+    await using folder = await temporaryFolder();
+    await using nats = await startNatsServer();
+    await using teacher = await startMeteredTeacher({ latencyMs: 5 });
+    await using replica = await Replica.start('a', {
+      natsPort: nats.port,
+      namespace: 'again',
+      folder: folder.path,
+      teacher: {
+        adapter: 'open-inference-http',
+        url: teacher.url,
+        model: teacher.model,
+        limits: { imagesPerCall: 20, concurrency: 2, timeoutMs: 600_000 },
+      },
+    });
+    await teacher.control({ hold: true });
+    const shard = { run: 'run', start: 0, count: 100 };
+    const interrupted = labelShard(replica, shard).catch(() => undefined);
+    await waitFor('calls under way', async () => (await teacher.meter()).openImages === 40);
+    await replica.kill();
+    await interrupted;
+    await teacher.control({ hold: false });
+    await replica.start();
+    expect(await labelShard(replica, shard)).toBe(100);
+    expect(await teacher.meter()).toMatchObject({ distinct: 100, images: 140 });
   });
 
   it('the same images at the same time on two replicas - cost one query each; a budget below the need is never passed', async () => {

@@ -53,6 +53,8 @@ export * from './service-stores.js';
 export * from './shards.js';
 export * from './stores/blob-store.js';
 export * from './stores/byte-bucket.js';
+export { bootId, isRunning, thisProcess } from './process-identity.js';
+export type { ProcessIdentity } from './process-identity.js';
 export { FileMarks } from './stores/embedded/file-marks.js';
 export { openEmbeddedStores } from './stores/embedded/open-embedded-stores.js';
 export type { EmbeddedStoresOptions } from './stores/embedded/open-embedded-stores.js';

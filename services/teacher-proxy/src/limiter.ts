@@ -112,6 +112,8 @@ export interface SharedLimiterOptions {
   holder: string;
   /** Whether no other process can have the store: what earlier ones held lapses at once. */
   soleUser: boolean;
+  /** Whether a holder is known to have ended, so that its slots lapse at once. Default: nobody is. */
+  isGone?: (holder: string) => boolean;
   /** Calls that this process has open at most, beside what the teacher allows. */
   maxOpenCalls?: number;
   logger: Logger;
@@ -576,11 +578,11 @@ export class SharedLimiter implements Limiter {
     for (const id of Object.keys(record.holders)) {
       if (id === this.options.holder) continue;
       const seen = this.#beats.get(id);
-      const isDead = this.options.soleUser || (seen && nowMs - seen.seenAtMs > SLOT_LEASE_MS);
-      if (!isDead) continue;
+      const hasEnded = this.options.soleUser || this.options.isGone?.(id) === true;
+      if (!hasEnded && !(seen && nowMs - seen.seenAtMs > SLOT_LEASE_MS)) continue;
       lapse(record, id, this.#rules, (rule) => {
         // The connections of a process that is gone are gone too; one that only can't be seen may have its calls open.
-        if (this.options.soleUser) return wallMs + rule.windowMs;
+        if (hasEnded) return wallMs + rule.windowMs;
         return wallMs + (rule.windowMs === 0 ? this.options.limits.timeoutMs : rule.windowMs) + CLOCK_SKEW_MS;
       });
       this.#beats.delete(id);

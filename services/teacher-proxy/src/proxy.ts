@@ -77,6 +77,8 @@ export class TeacherProxy {
   readonly #calls: CallLog;
   readonly #coalescer = new Coalescer();
   readonly #closing = new AbortController();
+  /** Holders that are known to have ended. */
+  #gone: readonly string[] = [];
   #opened = 0;
   /** Opened before the operator changed their settings; calls may still be under way. */
   readonly #retired: Promise<Desk>[] = [];
@@ -157,21 +159,26 @@ export class TeacherProxy {
     return lines;
   }
 
-  /** To be called before the first query: settles what processes that died had under way. */
-  async recover(): Promise<void> {
+  /**
+   * To be called before the first query: settles what processes that died had under way.
+   * @param gone holders of which that is known; where one process at a time has the stores, all others are
+   */
+  async recover(gone: readonly string[] = []): Promise<void> {
+    const { soleUser, holder: mine } = this.options;
+    this.#gone = gone;
+    const isGone = (holder: string) => (soleUser ? !holder.startsWith(mine) : this.#isGone(holder));
     for (const name of await this.registry.names()) {
       const config = await this.registry.get(name);
+      const ledger = this.#ledgerOf(config);
       await recoverOpenCalls({
-        ledger: this.#ledgerOf(config),
+        ledger,
         calls: this.#calls,
         cache: this.options.cache,
-        // Where one process at a time has the stores, whoever else holds a call is gone.
-        isAbandoned: (call) => this.options.soleUser && !call.holder.startsWith(this.options.holder),
+        isAbandoned: (call) => isGone(call.holder),
         logger: this.options.logger,
       });
-      if (!this.options.soleUser) continue;
-      const ledger = this.#ledgerOf(config);
-      for (const holder of Object.keys(await ledger.holders())) await ledger.bury(holder);
+      if (!soleUser && gone.length === 0) continue;
+      for (const holder of Object.keys(await ledger.holders())) if (isGone(holder)) await ledger.bury(holder);
     }
   }
 
@@ -217,6 +224,10 @@ export class TeacherProxy {
       await opened?.teacher.close();
     }
     this.#desks.clear();
+  }
+
+  #isGone(holder: string): boolean {
+    return this.#gone.some((other) => holder.startsWith(`${other}.`));
   }
 
   #ledgerOf(config: TeacherConfig): Ledger {
@@ -306,6 +317,7 @@ export class TeacherProxy {
       clock,
       holder: opening,
       soleUser,
+      isGone: (other) => this.#isGone(other),
       ...(maxOpenCalls !== undefined && { maxOpenCalls }),
       logger,
     });

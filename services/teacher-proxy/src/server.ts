@@ -15,6 +15,7 @@ import type { Environment } from './adapters/declared.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import type { AnswerCache } from './cache.js';
 import { LABEL_JOB, labelJobHandler } from './jobs.js';
+import { Predecessors } from './predecessors.js';
 import { TeacherProxy } from './proxy.js';
 import type { TeacherConfig } from './registry.js';
 import { teacherService } from './service.js';
@@ -69,13 +70,15 @@ function openCache(options: TeacherProxyServerOptions): AnswerCache {
 export async function startTeacherProxy(options: TeacherProxyServerOptions): Promise<RunningTeacherProxy> {
   const { stores, logger, clock = systemClock, env = process.env } = options;
   const cache = options.cache ?? openCache(options);
+  const holder = randomUUID();
+  const predecessors = new Predecessors(options.stateFolder);
   const proxy = new TeacherProxy({
     state: stores.state,
     cache,
     clock,
     random: new RandomStream(randomInt(RANDOM_SEEDS), 'backoff'),
     env,
-    holder: randomUUID(),
+    holder,
     soleUser: stores.soleSession !== undefined,
     marks: stores.marks,
     ...(options.callConcurrency !== undefined && { maxOpenCalls: options.callConcurrency }),
@@ -83,7 +86,9 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
   });
   try {
     for (const teacher of options.teachers) await proxy.registry.register(teacher);
-    await proxy.recover();
+    const gone = predecessors.enter(holder);
+    await proxy.recover(gone);
+    predecessors.forget(gone);
     const server = await startGrpcServer({
       ...options,
       services: [teacherService(proxy, new JobClient(stores, clock), stores.blobs)],
@@ -120,6 +125,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
         for (const stop of stopObserving) stop();
         await server.drain(DEFAULT_DRAIN_MS);
         await proxy.close();
+        predecessors.forget([holder]);
         if (!options.cache) await cache.close();
       },
     };

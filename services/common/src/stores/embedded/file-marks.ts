@@ -1,22 +1,13 @@
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { BbdError } from '../../errors.js';
+import { bootId } from '../../process-identity.js';
 import type { ProcessMarks } from '../process-marks.js';
 import { storageError } from './storage-errors.js';
 
 const FILE = 'marks.log';
-const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 /** A file that has grown to so much is written anew with what still counts. */
 const MAX_FILE_BYTES = 64 * 1024;
-
-/** Names this start of the machine; undefined where the system doesn't tell. */
-function bootId(): string | undefined {
-  try {
-    return readFileSync(BOOT_ID_FILE, 'utf8').trim() || undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /**
  * Marks as lines of a file, `+name` and `-name`, below the id of the machine's start: what was written since then is in

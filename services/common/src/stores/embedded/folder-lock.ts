@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { RootDatabase } from 'lmdb';
 import { ConfigError } from '../../errors.js';
+import { isRunning, thisProcess } from '../../process-identity.js';
+import type { ProcessIdentity } from '../../process-identity.js';
 
-interface Holder {
-  pid: number;
-  /** In clock ticks since the machine's start; absent where the system doesn't tell. */
-  startTime?: string;
+interface Holder extends ProcessIdentity {
   token: string;
 }
 
@@ -23,7 +21,7 @@ const heldHere = new Set<string>();
  */
 export function lockFolder(root: RootDatabase, folder: string): () => void {
   const database = root.openDB<Holder, string>({ name: 'lock', encoding: 'json' });
-  const mine: Holder = { pid: process.pid, token: randomUUID(), ...startTimeOf(process.pid) };
+  const mine: Holder = { ...thisProcess(), token: randomUUID() };
   const holder = root.transactionSync(() => {
     const found = database.get(HOLDER_KEY);
     if (found && isAlive(found)) return found;
@@ -47,24 +45,5 @@ export function lockFolder(root: RootDatabase, folder: string): () => void {
 
 function isAlive(holder: Holder): boolean {
   if (holder.pid === process.pid) return heldHere.has(holder.token);
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  return startTimeOf(holder.pid).startTime === holder.startTime;
-}
-
-/** Process ids are used again; the start time tells the next owner from the last. */
-function startTimeOf(pid: number): { startTime?: string } {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command's name, in parentheses, may hold spaces; the start time is the 20th field after it.
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (state === 'Z') return { startTime: 'ended' };
-    return { startTime: fields[18]! };
-  } catch {
-    return {};
-  }
+  return isRunning(holder);
 }
