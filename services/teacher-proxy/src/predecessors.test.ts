@@ -47,6 +47,15 @@ describe.runIf(boot !== undefined)('predecessors', () => {
     expect(new Predecessors(folder.path).enter('me')).toEqual(['before']);
   });
 
+  it('a folder that takes no file - is no reason to stop', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'a-file');
+    await writeFile(file, '');
+    const predecessors = new Predecessors(join(file, 'below'));
+    expect(predecessors.enter('me')).toEqual([]);
+    predecessors.forget(['me']);
+  });
+
   it.each(['', 'no JSON', '{}', '[1, null, {"holder": 1}]'])('a file with %j - tells nothing', async (text) => {
     await using folder = await temporaryFolder();
     await writeFile(join(folder.path, 'holders.json'), text);

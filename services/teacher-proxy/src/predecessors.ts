@@ -46,11 +46,16 @@ export class Predecessors {
     }
   }
 
+  /** What can't be written is missed by the next process only, which waits for a lease then. */
   #write(entries: readonly Entry[]): void {
-    mkdirSync(this.folder, { recursive: true });
     const fresh = `${this.#path}.${process.pid}`;
-    writeFileSync(fresh, JSON.stringify(entries));
-    renameSync(fresh, this.#path);
+    try {
+      mkdirSync(this.folder, { recursive: true });
+      writeFileSync(fresh, JSON.stringify(entries));
+      renameSync(fresh, this.#path);
+    } catch {
+      // A full disk, most likely; it is told by whoever can't do without.
+    }
   }
 }
 
