@@ -1,7 +1,7 @@
 import { BbdError, KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
 import type { Clock, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import { ClaimLostError } from './claim-lost.js';
-import { costOf, priceOf, spentBy, usageOf } from './ledger-record.js';
+import { openCall, spentBy, usageOf, usedBy } from './ledger-record.js';
 import type {
   Budget,
   LedgerRecord,
@@ -12,11 +12,12 @@ import type {
   RunUsage,
   Settlement,
   Spent,
+  Used,
 } from './ledger-record.js';
 import type { Price, TeacherBudget } from './registry.js';
 import { OwnChunks } from './own-chunks.js';
 import { Shares, chunkWith, leftOf, noUsage, settleIn, sharesOf } from './share.js';
-import type { ChunkGrant, ChunkUsage, ShareRecord } from './share.js';
+import type { ChunkGrant, ShareRecord } from './share.js';
 
 /** The run's budget can't cover the next image. What was answered is kept; a larger budget goes on from here. */
 export class BudgetExhaustedError extends BbdError {
@@ -188,7 +189,7 @@ export class Ledger {
     if (granted) return granted;
     return this.#change((record) => {
       if (record.open[request.callId]) return record.open[request.callId]!.images;
-      const { run, phase, unit, holder, budget } = request;
+      const { run, holder, budget } = request;
       const { images: affordable, spent, reached, freeLeft } = this.#left(record, run, budget);
       const images = Math.min(request.images, affordable);
       if (images <= 0) {
@@ -197,17 +198,7 @@ export class Ledger {
       }
       this.#enter(record, holder);
       record.runs[run] ??= {};
-      const free = Math.min(images, freeLeft);
-      record.open[request.callId] = {
-        run,
-        phase,
-        unit,
-        images,
-        moneyMicros: priceOf(this.price, images) - free * this.price.perImageMicros,
-        ...(free > 0 && { free }),
-        state: request.dispatched ? 'dispatched' : 'reserved',
-        holder,
-      };
+      record.open[request.callId] = openCall(request, images, freeLeft, this.price);
       this.#warn(record, run, budget);
       return images;
     }, request.run);
@@ -298,10 +289,7 @@ export class Ledger {
             const call = record.open[callId];
             if (!call) return false;
             delete record.open[callId];
-            const cost = costOf(settlement, call, this.price);
-            const { settled, unknown, failed } = settlement;
-            const retried = settlement.retried ? 1 : 0;
-            this.#spend(record, call, { settled, unknown, failed, retried, calls: 1, ...cost });
+            this.#spend(record, call, usedBy(settlement, call, this.price));
             return true;
           })
         : await this.#shares.of(sharer).soonerOrLater((record) => {
@@ -449,9 +437,10 @@ export class Ledger {
   #left(record: LedgerRecord, run: string, budget: Budget) {
     const spent = spentBy(record, run);
     const freeLeft = this.#freeLeft(record);
-    const all = [{ name: undefined, budget, spent }, ...this.#ceilings(record)];
+    const ceilings = this.#ceilings(record);
+    const all = [{ budget, spent }, ...ceilings];
     const images = Math.min(...all.map((each) => this.#affordable(each.budget, each.spent, freeLeft)));
-    const reached = this.#ceilings(record).find((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
+    const reached = ceilings.find((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
     const moneyMicros = Math.min(
       ...all.map(({ budget: of, spent: by }) => (of.moneyMicros ?? Infinity) - by.moneyMicros),
     );
@@ -519,7 +508,7 @@ export class Ledger {
   }
 
   /** Enters what a call or a chunk has cost into all counters. */
-  #spend(record: LedgerRecord, { run, phase }: Pick<OpenCall, 'run' | 'phase'>, { free, ...used }: ChunkUsage): void {
+  #spend(record: LedgerRecord, { run, phase }: Pick<OpenCall, 'run' | 'phase'>, { free, ...used }: Used): void {
     // A chunk that no call was made from leaves no trace.
     if (used.calls === 0) return;
     const usage = usageOf(record, run, phase);
@@ -540,7 +529,7 @@ export class Ledger {
     if (!this.#isOwn(holder)) this.#shares.forgetHolder(holder);
   }
 
-  #giveBack(record: LedgerRecord, chunkId: string, used: ChunkUsage): void {
+  #giveBack(record: LedgerRecord, chunkId: string, used: Used): void {
     const chunk = record.open[chunkId];
     if (!chunk) return;
     delete record.open[chunkId];

@@ -125,13 +125,33 @@ export function usageOf(record: LedgerRecord, run: string, phase: Phase): PhaseU
   return (phases[phase] ??= { settled: 0, unknown: 0, failed: 0, retried: 0, calls: 0, moneyMicros: 0 });
 }
 
-/** What a call has cost, and how many of its images the month's free tier paid for. */
-export function costOf(
-  { settled, unknown, charged }: Settlement,
-  call: OpenCall,
-  price: Price,
-): { free: number; moneyMicros: number } {
+/** What is spent for good of a part of the budget. */
+export type Used = PhaseUsage & {
+  /** Images that the month's free tier paid for. */
+  free: number;
+};
+
+/** What a call has used that ended so. */
+export function usedBy(settlement: Settlement, call: OpenCall, price: Price): Used {
+  const { settled, unknown, failed, retried, charged } = settlement;
   const billed = settled + unknown;
   const free = Math.min(billed, call.free ?? 0);
-  return { free, moneyMicros: (charged ? price.perCallMicros : 0) + (billed - free) * price.perImageMicros };
+  const moneyMicros = (charged ? price.perCallMicros : 0) + (billed - free) * price.perImageMicros;
+  return { settled, unknown, failed, retried: retried ? 1 : 0, calls: 1, moneyMicros, free };
+}
+
+/** The entry of a call that so many images are granted to. @param freeLeft of the month's free tier */
+export function openCall(request: ReserveRequest, images: number, freeLeft: number, price: Price): OpenCall {
+  const { run, phase, unit, holder, dispatched } = request;
+  const free = Math.min(images, freeLeft);
+  return {
+    run,
+    phase,
+    unit,
+    images,
+    moneyMicros: priceOf(price, images) - free * price.perImageMicros,
+    ...(free > 0 && { free }),
+    state: dispatched ? 'dispatched' : 'reserved',
+    holder,
+  };
 }

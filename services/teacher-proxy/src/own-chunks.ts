@@ -1,9 +1,9 @@
 import type { Clock } from '@bbdistill/common';
 import { ClaimLostError } from './claim-lost.js';
-import type { Phase, ReserveRequest } from './ledger-record.js';
+import type { Phase, ReserveRequest, Used } from './ledger-record.js';
 import type { Price } from './registry.js';
 import { carve, chunkWith, leftOf, noUsage } from './share.js';
-import type { ChunkGrant, ChunkUsage, Shares } from './share.js';
+import type { ChunkGrant, Shares } from './share.js';
 
 /** So many writes that others came before, in so long: chunks get twice as large. */
 const CONFLICTS_FOR_CHUNKS = 4;
@@ -37,7 +37,7 @@ export interface OwnChunksOptions {
   /** Sets a part of the budget aside for so many calls; undefined where too little is left. */
   grant: (request: ReserveRequest, chunkId: string, calls: number) => Promise<ChunkGrant | undefined>;
   /** Enters what was spent of it, and frees the rest. To do so twice is to do so once. */
-  giveBack: (chunkId: string, used: ChunkUsage) => Promise<void>;
+  giveBack: (chunkId: string, used: Used) => Promise<void>;
 }
 
 /**

@@ -1,11 +1,8 @@
 import { KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
 import type { StateStore } from '@bbdistill/common';
-import { costOf, priceOf } from './ledger-record.js';
-import type { OpenCall, Phase, PhaseUsage, ReserveRequest, Settlement } from './ledger-record.js';
+import { openCall, usedBy } from './ledger-record.js';
+import type { OpenCall, Phase, ReserveRequest, Settlement, Used } from './ledger-record.js';
 import type { Price } from './registry.js';
-
-/** What of a chunk is spent for good. */
-export type ChunkUsage = PhaseUsage & { free: number };
 
 /** What a chunk may be spent for. */
 export interface ChunkGrant {
@@ -20,7 +17,7 @@ export interface Chunk extends ChunkGrant {
   run: string;
   phase: Phase;
   open: Record<string, OpenCall>;
-  used: ChunkUsage;
+  used: Used;
 }
 
 /** The chunks of one process. */
@@ -33,7 +30,7 @@ export interface ShareRecord {
 
 export const sharesOf = (teacher: string) => `ledger-shares/${teacher}/`;
 
-export const noUsage = (): ChunkUsage => ({
+export const noUsage = (): Used => ({
   settled: 0,
   unknown: 0,
   failed: 0,
@@ -66,18 +63,7 @@ export function carve(chunk: Chunk, request: ReserveRequest, price: Price): numb
   if (forImages < 0) return 0;
   if (price.perImageMicros > 0) images = Math.min(images, left.free + Math.floor(forImages / price.perImageMicros));
   if (images <= 0) return 0;
-  const free = Math.min(images, left.free);
-  const { run, phase, unit, holder, callId, dispatched } = request;
-  chunk.open[callId] = {
-    run,
-    phase,
-    unit,
-    images,
-    moneyMicros: priceOf(price, images) - free * price.perImageMicros,
-    ...(free > 0 && { free }),
-    state: dispatched ? 'dispatched' : 'reserved',
-    holder,
-  };
+  chunk.open[request.callId] = openCall(request, images, left.free, price);
   return images;
 }
 
@@ -86,15 +72,8 @@ export function settleIn(chunk: Chunk, callId: string, settlement: Settlement, p
   const call = chunk.open[callId];
   if (!call) return false;
   delete chunk.open[callId];
-  const { used } = chunk;
-  const { free, moneyMicros } = costOf(settlement, call, price);
-  used.settled += settlement.settled;
-  used.unknown += settlement.unknown;
-  used.failed += settlement.failed;
-  used.retried += settlement.retried ? 1 : 0;
-  used.calls += 1;
-  used.moneyMicros += moneyMicros;
-  used.free += free;
+  const used = usedBy(settlement, call, price);
+  for (const [counter, amount] of Object.entries(used) as [keyof Used, number][]) chunk.used[counter] += amount;
   return true;
 }
 
