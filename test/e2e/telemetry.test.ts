@@ -127,6 +127,12 @@ describeWithNats('telemetry of services as processes', () => {
         Number((await prometheus.query(expression))[0]?.value[1] ?? Number.NaN);
       const billed = 'sum(bbdistill_teacher_images_total{phase!="evaluation",outcome=~"settled|unknown"})';
       await waitFor('the billed images', async () => (await value(billed)) === queries.billed);
+      // Targets are scraped one after another: only after a scrape of each one since now are all figures final.
+      const nowS = Date.now() / 1_000;
+      await waitFor(
+        'a scrape of every service',
+        async () => (await value(`count(timestamp(up) > ${String(nowS)})`)) === 4,
+      );
       expect(await value('sum(up)')).toBe(4);
       const refused = 'bbdistill_rpc_server_seconds_count{status="UNAUTHENTICATED",rpc_method="ListRuns"}';
       expect(await value(`sum(${refused})`)).toBe(1);
