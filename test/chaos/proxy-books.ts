@@ -28,8 +28,22 @@ export interface Books {
   unaccounted: number;
   /** In the ledger as `unknown` more often than they were on their way at a fault. */
   lostWithoutFault: number;
-  /** Of those images, how long before or after the nearest fault (positive) the calls ended that asked about them, ms. */
-  lostAfterFaultMs: number[];
+  lost: LostImage[];
+}
+
+/** What is known of an image that is `unknown` though no fault explains it. */
+interface LostImage {
+  number: number;
+  /** Calls that the ledger has as `unknown`; their names begin with that of the process. */
+  unknown: string[];
+  /** What the teacher saw, in ms after the nearest fault (before it: negative). */
+  asked: { openedMs: number; closedMs: number; isCharged: boolean; fault: string }[];
+}
+
+/** When a replica was killed, frozen or cut off. */
+export interface Fault {
+  atMs: number;
+  name: string;
 }
 
 interface BooksOptions {
@@ -37,7 +51,7 @@ interface BooksOptions {
   config: TeacherConfig;
   meter: MeteredTeacher;
   work: ProxyWork;
-  faultTimesMs: readonly number[];
+  faults: readonly Fault[];
   /** What left just before a fault comes in so much after it. */
   wayMs: number;
 }
@@ -47,7 +61,7 @@ const STORE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
-export async function closeBooks({ state, config, meter, work, faultTimesMs, wayMs }: BooksOptions): Promise<Books> {
+export async function closeBooks({ state, config, meter, work, faults, wayMs }: BooksOptions): Promise<Books> {
   const ledger = new Ledger(state, config.name, config.price);
   const record = await waitFor(
     'all calls to have an end',
@@ -70,7 +84,7 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs, way
     unsent: 0,
     unaccounted: 0,
     lostWithoutFault: 0,
-    lostAfterFaultMs: [],
+    lost: [],
   };
   for (const usage of Object.values(record.runs[work.run] ?? {})) {
     books.settled += usage.settled;
@@ -80,13 +94,15 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs, way
   books.billed = books.settled + books.unknown;
   const unknownOf = await unknownByImage(new CallLog(state), config, work);
   books.unknownDistinct = unknownOf.size;
+  const unknownTimes = (number: number) => unknownOf.get(number)?.length ?? 0;
   const { calls } = await meter.meter();
   const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall, storeMs: number) =>
-    faultTimesMs.some((atMs) => openedAtMs <= atMs + wayMs && closedAtMs >= atMs - storeMs);
-  const afterFaultMs = ({ closedAtMs = Infinity }: MeteredCall) =>
-    faultTimesMs
-      .map((atMs) => Math.round(closedAtMs - atMs))
-      .reduce((near, ms) => (Math.abs(ms) < Math.abs(near) ? ms : near));
+    faults.some(({ atMs }) => openedAtMs <= atMs + wayMs && closedAtMs >= atMs - storeMs);
+  const seen = ({ openedAtMs, closedAtMs = Infinity, isCharged }: MeteredCall) => {
+    const farMs = ({ atMs }: Fault) => Math.abs(closedAtMs - atMs);
+    const { atMs, name } = faults.reduce((near, fault) => (farMs(fault) < farMs(near) ? fault : near));
+    return { openedMs: Math.round(openedAtMs - atMs), closedMs: Math.round(closedAtMs - atMs), isCharged, fault: name };
+  };
   const charged = new Tally();
   const underWay = new Tally();
   const callsOf = new Map<number, MeteredCall[]>();
@@ -107,28 +123,30 @@ export async function closeBooks({ state, config, meter, work, faultTimesMs, way
   books.unsent = books.billed + books.failed - books.metered - books.meteredFailures;
   for (let number = work.start; number < work.start + work.images; number++) {
     // The one beyond those unknown is the one that was answered.
-    books.unaccounted += Math.max(0, charged.of(number) - 1 - unknownOf.of(number));
-    const lost = Math.max(0, unknownOf.of(number) - underWay.of(number));
+    books.unaccounted += Math.max(0, charged.of(number) - 1 - unknownTimes(number));
+    const lost = Math.max(0, unknownTimes(number) - underWay.of(number));
     books.lostWithoutFault += lost;
-    if (lost > 0) books.lostAfterFaultMs.push(...(callsOf.get(number) ?? []).map(afterFaultMs));
+    if (lost > 0) {
+      books.lost.push({ number, unknown: unknownOf.get(number)!, asked: (callsOf.get(number) ?? []).map(seen) });
+    }
   }
   return books;
 }
 
-/** How often each image is in the ledger's records of calls that never came back. */
-async function unknownByImage(log: CallLog, config: TeacherConfig, work: ProxyWork): Promise<Tally> {
+/** The calls of each image that never came back, by the ledger's records. */
+async function unknownByImage(log: CallLog, config: TeacherConfig, work: ProxyWork): Promise<Map<number, string[]>> {
   const teacher = await openTeacher(config, {}, systemClock);
   const pixels = numberedPixels(work.start, work.images);
   const requests = teacher.canonicalRequests({ count: work.images, shape: IMAGE_SHAPE, pixels });
   const keys = answerKeys(requests, work.images, teacher.cacheIdentity);
   const numbers = new Map(keys.map((key, index) => [key.toString('hex'), work.start + index]));
   await teacher.close();
-  const unknown = new Tally();
-  for await (const { state, keys: lost } of log.list(config.name)) {
+  const unknown = new Map<number, string[]>();
+  for await (const { state, callId, keys: lost } of log.list(config.name)) {
     if (state !== 'unknown') continue;
     for (const hex of lost) {
       const number = numbers.get(hex);
-      if (number !== undefined) unknown.add(number);
+      if (number !== undefined) unknown.set(number, [...(unknown.get(number) ?? []), callId]);
     }
   }
   return unknown;

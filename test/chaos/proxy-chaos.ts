@@ -8,7 +8,7 @@ import { startNatsServer } from '../helpers/nats-server.js';
 import { Replica, labelShard } from '../helpers/proxy-replicas.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { closeBooks } from './proxy-books.js';
-import type { Books } from './proxy-books.js';
+import type { Books, Fault } from './proxy-books.js';
 
 /** How the work is cut, and how slow the teacher is. */
 export interface ProxyLoad {
@@ -83,7 +83,7 @@ interface Standing {
 export class ProxyChaos implements AsyncDisposable {
   readonly #random: RandomStream;
   /** Of all runs. */
-  readonly #faultTimesMs: number[] = [];
+  readonly #faults: Fault[] = [];
 
   private constructor(
     private readonly options: ProxyChaosOptions,
@@ -200,7 +200,7 @@ export class ProxyChaos implements AsyncDisposable {
       const index = this.#random.integer(this.replicas.length);
       const kind = KINDS[fault % KINDS.length]!;
       const beganMs = performance.now();
-      this.#faultTimesMs.push(Date.now());
+      this.#faults.push({ atMs: Date.now(), name: `${kind} of replica ${index}` });
       faults[kind] = (faults[kind] ?? 0) + 1;
       await this.#inflict(kind, this.replicas[index]!);
       const overMs = performance.now();
@@ -233,9 +233,9 @@ export class ProxyChaos implements AsyncDisposable {
 
   async #closeBooks(work: ProxyWork): Promise<Books> {
     const config = parseTeacherConfig(TEACHER, this.config);
-    const faultTimesMs = this.#faultTimesMs;
+    const faults = this.#faults;
     const { wayMs = 150 } = this.options.load;
-    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faultTimesMs, wayMs }));
+    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faults, wayMs }));
   }
 
   async #chunkHolders(): Promise<number> {
