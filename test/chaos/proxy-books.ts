@@ -40,9 +40,11 @@ interface LostImage {
   asked: { openedMs: number; closedMs: number; isCharged: boolean; fault: string }[];
 }
 
-/** When a replica was killed, frozen or cut off. */
+/** A replica was killed, frozen or cut off. */
 export interface Fault {
   atMs: number;
+  /** Of a freeze: when it was over. A call that was about to leave does so then, though others have ended it. */
+  thawedAtMs?: number;
   name: string;
 }
 
@@ -52,16 +54,16 @@ interface BooksOptions {
   meter: MeteredTeacher;
   work: ProxyWork;
   faults: readonly Fault[];
-  /** What left just before a fault comes in so much after it. */
-  wayMs: number;
 }
 
 /** What the teacher has answered just before a fault isn't stored and settled yet. */
 const STORE_MS = 1_000;
+/** What was in the ledger as dispatched just before a fault leaves and comes in after it. */
+const WAY_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
-export async function closeBooks({ state, config, meter, work, faults, wayMs }: BooksOptions): Promise<Books> {
+export async function closeBooks({ state, config, meter, work, faults }: BooksOptions): Promise<Books> {
   const ledger = new Ledger(state, config.name, config.price);
   const record = await waitFor(
     'all calls to have an end',
@@ -96,8 +98,14 @@ export async function closeBooks({ state, config, meter, work, faults, wayMs }: 
   books.unknownDistinct = unknownOf.size;
   const unknownTimes = (number: number) => unknownOf.get(number)?.length ?? 0;
   const { calls } = await meter.meter();
-  const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall, storeMs: number) =>
-    faults.some(({ atMs }) => openedAtMs <= atMs + wayMs && closedAtMs >= atMs - storeMs);
+  const wasOpen = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall) =>
+    faults.some(({ atMs }) => openedAtMs <= atMs && closedAtMs >= atMs);
+  const wasUnderWay = ({ openedAtMs, closedAtMs = Infinity }: MeteredCall) =>
+    faults.some(
+      ({ atMs, thawedAtMs = Infinity }) =>
+        (openedAtMs <= atMs + WAY_MS && closedAtMs >= atMs - STORE_MS) ||
+        (openedAtMs >= thawedAtMs && openedAtMs <= thawedAtMs + WAY_MS),
+    );
   const seen = ({ openedAtMs, closedAtMs = Infinity, isCharged }: MeteredCall) => {
     const farMs = ({ atMs }: Fault) => Math.abs(closedAtMs - atMs);
     const { atMs, name } = faults.reduce((near, fault) => (farMs(fault) < farMs(near) ? fault : near));
@@ -107,8 +115,8 @@ export async function closeBooks({ state, config, meter, work, faults, wayMs }: 
   const underWay = new Tally();
   const callsOf = new Map<number, MeteredCall[]>();
   for (const call of calls) {
-    const isOpen = wasOpen(call, 0);
-    const isUnderWay = wasOpen(call, STORE_MS);
+    const isOpen = wasOpen(call);
+    const isUnderWay = wasUnderWay(call);
     for (const number of call.numbers) {
       if (number < work.start || number >= work.start + work.images) continue;
       if (call.isCharged) charged.add(number);

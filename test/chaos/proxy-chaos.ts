@@ -22,8 +22,6 @@ export interface ProxyLoad {
   timeoutMs: number;
   /** Calls that all replicas together have open; default 16. */
   concurrency?: number;
-  /** How long a call may be on its way to the teacher, longer where the processors have no time left; default 150. */
-  wayMs?: number;
   /** How long a worker waits where a larger part of the images than of the faults is over; default 0. */
   aheadPauseMs?: number;
 }
@@ -200,9 +198,10 @@ export class ProxyChaos implements AsyncDisposable {
       const index = this.#random.integer(this.replicas.length);
       const kind = KINDS[fault % KINDS.length]!;
       const beganMs = performance.now();
-      this.#faults.push({ atMs: Date.now(), name: `${kind} of replica ${index}` });
+      const entry: Fault = { atMs: Date.now(), name: `${kind} of replica ${index}` };
+      this.#faults.push(entry);
       faults[kind] = (faults[kind] ?? 0) + 1;
-      await this.#inflict(kind, this.replicas[index]!);
+      await this.#inflict(kind, this.replicas[index]!, entry);
       const overMs = performance.now();
       const labelsAgain = () => this.#labelNext(this.replicas[index]!, work, standing);
       await waitFor(`replica ${index} to label again after ${kind}`, labelsAgain, RECOVERY_TIMEOUT_MS);
@@ -215,7 +214,7 @@ export class ProxyChaos implements AsyncDisposable {
     return faults;
   }
 
-  async #inflict(kind: (typeof KINDS)[number], replica: Replica): Promise<void> {
+  async #inflict(kind: (typeof KINDS)[number], replica: Replica, entry: Fault): Promise<void> {
     const awayMs = this.#random.between(...this.options.awayMs);
     if (kind === 'kill') {
       await replica.kill();
@@ -223,6 +222,7 @@ export class ProxyChaos implements AsyncDisposable {
     } else if (kind === 'freeze') {
       replica.child.kill('SIGSTOP');
       await delay(awayMs);
+      entry.thawedAtMs = Date.now();
       replica.child.kill('SIGCONT');
     } else {
       replica.relay.cut();
@@ -234,8 +234,7 @@ export class ProxyChaos implements AsyncDisposable {
   async #closeBooks(work: ProxyWork): Promise<Books> {
     const config = parseTeacherConfig(TEACHER, this.config);
     const faults = this.#faults;
-    const { wayMs = 150 } = this.options.load;
-    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faults, wayMs }));
+    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faults }));
   }
 
   async #chunkHolders(): Promise<number> {

@@ -35,7 +35,6 @@ await using chaos = await ProxyChaos.start({
           imagesPerSecond: 2_000,
           latencyMs: 200,
           concurrency: 64,
-          wayMs: 1_000,
         }
       : { imagesPerShard: 2, shardsPerReplica: 5, imagesPerSecond: Number(values.rate), latencyMs: 1_000 }),
   },

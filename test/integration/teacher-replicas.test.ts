@@ -47,7 +47,6 @@ describeWithNats('teacher-proxy replicas', () => {
         latencyMs: 50,
         timeoutMs: 2_000,
         concurrency: 48,
-        wayMs: 1_000,
         aheadPauseMs: 2_000,
       },
     });
