@@ -154,6 +154,10 @@ describe('student-trainer - stop and go', () => {
 
 describe('student-trainer - refusals', () => {
   const withRecipe = (change: object) => client.unary('SubmitTrain', train({ recipe: { ...recipe, ...change } }));
+  const withPart = (change: object) => {
+    const part = { firstStep: 0, endStep: 5, totalSteps: 10, scheduleFrom: 0, scheduleTo: 0.4, ...change };
+    return client.unary('SubmitTrain', train({ part }));
+  };
   const blob = { sha256: 'b'.repeat(64), sizeBytes: 1 };
   it.each([
     ['no data', () => client.unary('SubmitTrain', train({ data: [] })), /data is empty/],
@@ -171,6 +175,11 @@ describe('student-trainer - refusals', () => {
     ['a temperature of 0', () => withRecipe({ temperature: 0 }), /temperature is 0/],
     ['a negative decay', () => withRecipe({ weightDecay: -1 }), /weight_decay is -1/],
     ['an average that never moves', () => withRecipe({ emaDecay: 1 }), /ema_decay is 1/],
+    ['a part that ends before it begins', () => withPart({ firstStep: 5, endStep: 5 }), /part is steps 5 to 5 of 10/],
+    ['a part that begins with nothing', () => withPart({ firstStep: 1 }), /begins at step 1: give the checkpoint/],
+    ['a part with more new images than images', () => withPart({ newestImages: 5000 }), /newest_images is 5000/],
+    ['a part that never draws its new images', () => withPart({ newestImages: 1 }), /newest_draws is 0/],
+    ['a part that goes back in the schedule', () => withPart({ scheduleFrom: 0.5 }), /schedule from 0\.5 to 0\.4/],
     ['an unknown engine', () => client.unary('SubmitTrain', train({ engine: 'abacus' })), /engine is "abacus"/],
     ['an evaluation of nothing', () => client.unary('SubmitEvaluate', { weights: blob }), /images is empty/],
     [

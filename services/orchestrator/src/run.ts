@@ -227,20 +227,20 @@ class Stages {
 
   /** Trains while answers still come: each part waits for the shards that it draws from. */
   async trainInParts(stageName: string, shards: readonly ShardToCome[]): Promise<TrainResult__Output> {
-    const { batch, epochs } = this.spec.student.recipe;
+    const { recipe } = this.spec.student;
     const parts = trainingParts(
       shards.map(({ images }) => images.images),
-      batch,
-      epochs,
+      recipe,
     );
     const progress = { unit: 'steps', done: 0, total: parts[0]?.totalSteps ?? 0 };
     return this.#inStage(stageName, 'train', progress, async (submit) => {
       let trained: TrainResult__Output | undefined;
-      for (const { shards: count, ...steps } of parts) {
+      for (const { shards: count, batchMixupAlpha, ...steps } of parts) {
         const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
         if (steps.endStep === steps.totalSteps) this.surroundings.onNearEnd();
         const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
-        [trained] = await submit<TrainRequest__Output, TrainResult__Output>([{ ...this.#trainRequest(data), part }]);
+        const request = { ...this.#trainRequest(data), recipe: { ...recipe, batchMixupAlpha }, part };
+        [trained] = await submit<TrainRequest__Output, TrainResult__Output>([request]);
       }
       return trained!;
     });

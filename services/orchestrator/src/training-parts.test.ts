@@ -5,10 +5,33 @@ const repeated = (count: number, shards: number) => Array.from({ length: shards 
 
 describe('the parts of an overlapped training', () => {
   it('parts - each draws a tenth of the steps from a tenth more of the images', () => {
-    const parts = trainingParts(repeated(100, 20), 50, 5);
+    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha: 0 });
     expect(parts.map(({ shards }) => shards)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
     expect(parts.map(({ endStep }) => endStep)).toEqual([20, 40, 60, 80, 100, 120, 140, 160, 180, 200]);
     expect(parts.every(({ totalSteps }) => totalSteps === 200)).toBe(true);
+    expect(parts.map(({ newestImages }) => newestImages)).toEqual([0, ...repeated(200, 9)]);
+  });
+
+  it('parts - the last one goes through the second half of the schedule, those before through the first', () => {
+    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha: 0 });
+    for (const [i, { scheduleFrom, scheduleTo }] of parts.entries()) {
+      expect(scheduleFrom).toBeCloseTo(i / 18);
+      expect(scheduleTo).toBeCloseTo(i === 9 ? 1 : (i + 1) / 18);
+    }
+  });
+
+  it.each([
+    [0, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]],
+    [0.2, repeated(0.2, 10)],
+  ])('parts - where the recipe mixes batches by %d, they do so by %j', (batchMixupAlpha, alphas) => {
+    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha });
+    expect(parts.map((part) => part.batchMixupAlpha)).toEqual(alphas);
+  });
+
+  it('parts - a single shard is one part, trained as without overlap', () => {
+    expect(trainingParts([700], { batch: 50, epochs: 5, batchMixupAlpha: 0 })).toEqual([
+      expect.objectContaining({ newestImages: 0, scheduleFrom: 0, scheduleTo: 1, batchMixupAlpha: 0, endStep: 70 }),
+    ]);
   });
 
   it.each([
@@ -20,17 +43,18 @@ describe('the parts of an overlapped training', () => {
   ])(
     'parts - of %j, batch %i: every step once, the last ones with all images, never less than a batch',
     (images, batch, epochs) => {
-      const parts = trainingParts(images, batch, epochs);
+      const parts = trainingParts(images, { batch, epochs, batchMixupAlpha: 0 });
       const total = images.reduce((sum, count) => sum + count, 0);
       expect(parts[0]!.firstStep).toBe(0);
-      for (const [i, { firstStep, endStep, shards }] of parts.entries()) {
+      for (const [i, { firstStep, endStep, shards, scheduleFrom }] of parts.entries()) {
         expect(endStep).toBeGreaterThan(firstStep);
         if (i > 0) expect(firstStep).toBe(parts[i - 1]!.endStep);
+        expect(scheduleFrom).toBe(i > 0 ? parts[i - 1]!.scheduleTo : 0);
         if (i > 0) expect(shards).toBeGreaterThan(parts[i - 1]!.shards);
         const held = images.slice(0, shards).reduce((sum, count) => sum + count, 0);
         expect(held).toBeGreaterThanOrEqual(Math.min(batch, total));
       }
-      expect(parts.at(-1)).toMatchObject({ shards: images.length, endStep: parts[0]!.totalSteps });
+      expect(parts.at(-1)).toMatchObject({ shards: images.length, endStep: parts[0]!.totalSteps, scheduleTo: 1 });
     },
   );
 });

@@ -1,5 +1,16 @@
+import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
+
 /** Parts that an overlapped training has; after the last answer one of them is left. */
 export const TRAINING_PARTS = 10;
+/** How often a part draws the images that the one before did not have; the others, that were drawn before, once. */
+const NEWEST_DRAWS = 3;
+/** How far the learning rate's schedule is when the last part begins: what comes late must be learned at a high rate. */
+const LAST_PART_FROM = 0.5;
+/** Up to so much of the steps, batches are mixed: the images are few then, and each is drawn again and again. */
+const MIXED_STEPS = 0.5;
+const MIXUP_ALPHA = 1;
+
+type PartedRecipe = Pick<TrainingRecipe__Output, 'batch' | 'epochs' | 'batchMixupAlpha'>;
 
 /** Some steps of a training and the shards that they draw from. */
 export interface PlannedPart {
@@ -9,6 +20,14 @@ export interface PlannedPart {
   /** The first step that isn't done any more. */
   endStep: number;
   totalSteps: number;
+  /** Of the last so many images, each is drawn `newestDraws` times as often as of the others. */
+  newestImages: number;
+  newestDraws: number;
+  /** How much of the learning-rate schedule is over at the first step and at the end, 0 to 1. */
+  scheduleFrom: number;
+  scheduleTo: number;
+  /** In place of the recipe's. */
+  batchMixupAlpha: number;
 }
 
 /**
@@ -16,26 +35,54 @@ export interface PlannedPart {
  * the steps from the first i tenths of the images, in whole shards. It depends on the sizes of the shards alone, so
  * that neither the order nor the time of arrival changes the student.
  * @param images of each shard, in their order
- * @param batch images a step
  */
-export function trainingParts(images: readonly number[], batch: number, epochs: number): PlannedPart[] {
-  const total = images.reduce((sum, count) => sum + count, 0);
-  const totalSteps = Math.max(1, Math.floor(total / Math.min(batch, total))) * epochs;
-  const parts: PlannedPart[] = [];
+export function trainingParts(images: readonly number[], recipe: PartedRecipe): PlannedPart[] {
+  const { batchMixupAlpha } = recipe;
+  const ends = partEnds(images, recipe);
+  const last = ends.length - 1;
+  const { endStep: totalSteps } = ends[last]!;
+  const lastFirstStep = ends[last - 1]?.endStep ?? 0;
+  // Where there is one part only, all images are there from the beginning: it is the training that waits.
+  const placeOf = (step: number) =>
+    step === totalSteps ? 1 : lastFirstStep === 0 ? 0 : (step / lastFirstStep) * LAST_PART_FROM;
+  return ends.map(({ shards, endStep }, part) => {
+    const { shards: before = shards, endStep: firstStep = 0 } = ends[part - 1] ?? {};
+    return {
+      shards,
+      firstStep,
+      endStep,
+      totalSteps,
+      newestImages: sum(images.slice(before, shards)),
+      newestDraws: NEWEST_DRAWS,
+      scheduleFrom: placeOf(firstStep),
+      scheduleTo: placeOf(endStep),
+      batchMixupAlpha: endStep <= totalSteps * MIXED_STEPS ? batchMixupAlpha || MIXUP_ALPHA : batchMixupAlpha,
+    };
+  });
+}
+
+function partEnds(images: readonly number[], { batch, epochs }: PartedRecipe): { shards: number; endStep: number }[] {
+  const total = sum(images);
+  const least = Math.min(batch, total);
+  const totalSteps = Math.max(1, Math.floor(total / least)) * epochs;
+  const ends: { shards: number; endStep: number }[] = [];
   for (let part = 1; part <= TRAINING_PARTS; part++) {
     // A part with less than a batch would be trained in smaller ones.
-    const shards = shardsThatHold(images, Math.max(Math.min(batch, total), Math.ceil((total * part) / TRAINING_PARTS)));
-    const firstStep = parts.at(-1)?.endStep ?? 0;
+    const shards = shardsThatHold(images, Math.max(least, Math.ceil((total * part) / TRAINING_PARTS)));
     const endStep = Math.round((totalSteps * part) / TRAINING_PARTS);
-    if (endStep === firstStep) continue;
-    if (parts.at(-1)?.shards === shards) parts.at(-1)!.endStep = endStep;
-    else parts.push({ shards, firstStep, endStep, totalSteps });
+    if (endStep === (ends.at(-1)?.endStep ?? 0)) continue;
+    if (ends.at(-1)?.shards === shards) ends.at(-1)!.endStep = endStep;
+    else ends.push({ shards, endStep });
   }
-  return parts;
+  return ends;
 }
 
 function shardsThatHold(images: readonly number[], wanted: number): number {
   let held = 0;
   const last = images.findIndex((count) => (held += count) >= wanted);
   return last < 0 ? images.length : last + 1;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -15,6 +15,7 @@ import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, studentNetwork, thread
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
 
 export const MAX_CLASSES = 10_000;
+const MAX_NEWEST_DRAWS = 100;
 
 /** @throws InvalidArgumentError naming the field, its value and its range */
 export function assertTrainRequest(request: TrainRequest__Output): EngineName {
@@ -25,11 +26,12 @@ export function assertTrainRequest(request: TrainRequest__Output): EngineName {
   networkOf(request);
   const engine = engineNamed(request.engine);
   assertThreads(request.threads, engine);
-  if (request.part) assertPart(request.part);
+  if (request.part) assertPart(request.part, imagesOf(request));
   return engine;
 }
 
-function assertPart({ firstStep, endStep, totalSteps, checkpoint }: TrainingPart__Output): void {
+function assertPart(part: TrainingPart__Output, images: number): void {
+  const { firstStep, endStep, totalSteps, checkpoint, newestImages, newestDraws, scheduleFrom, scheduleTo } = part;
   if (!(firstStep < endStep && endStep <= totalSteps)) {
     throw new InvalidArgumentError(
       `part is steps ${firstStep} to ${endStep} of ${totalSteps}: it takes first_step < end_step <= total_steps`,
@@ -37,6 +39,13 @@ function assertPart({ firstStep, endStep, totalSteps, checkpoint }: TrainingPart
   }
   if (firstStep > 0 && !checkpoint) {
     throw new InvalidArgumentError(`part begins at step ${firstStep}: give the checkpoint of the part before`);
+  }
+  assertInRange('part.newest_images', newestImages, 0, images);
+  if (newestImages > 0) assertNatural('part.newest_draws', newestDraws, MAX_NEWEST_DRAWS);
+  if (!(scheduleFrom >= 0 && scheduleFrom < scheduleTo && scheduleTo <= 1)) {
+    throw new InvalidArgumentError(
+      `part takes the schedule from ${scheduleFrom} to ${scheduleTo}: it takes 0 <= schedule_from < schedule_to <= 1`,
+    );
   }
 }
 
@@ -48,6 +57,10 @@ export function assertThreads(threads: number, engine: EngineName): void {
   assertInRange('threads', threads, 0, MAX_TRAINING_THREADS);
   const fault = threadsFault(engine, threads);
   if (fault !== undefined) throw new InvalidArgumentError(fault);
+}
+
+function imagesOf({ data }: TrainRequest__Output): number {
+  return data.reduce((sum, { images }) => sum + (images?.images ?? 0), 0);
 }
 
 /** The student that the request names, for the shape of its images. */

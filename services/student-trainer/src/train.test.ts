@@ -8,7 +8,7 @@ import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
 import { trainStudent } from './train.js';
-import type { TrainingHooks, TrainingPlan } from './train.js';
+import type { TrainedStudent, TrainingHooks, TrainingPart, TrainingPlan } from './train.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -160,6 +160,62 @@ describe('training - checkpoints', () => {
 
   it('are not read from a file of something else', () => {
     expect(() => decodeCheckpoint(encodeTensors({ metadata: {}, tensors: {} }))).toThrow(/no checkpoint/);
+  });
+});
+
+describe('training - in parts', () => {
+  const images = tinyImages(90);
+  const inParts = async (
+    change: Partial<TrainingRecipe__Output>,
+    parts: readonly Partial<TrainingPart>[],
+    data = images,
+  ) => {
+    let trained: TrainedStudent | undefined;
+    for (const part of parts) {
+      const all = { totalSteps: 30, newestImages: 0, newestDraws: 1, firstStep: 0, endStep: 30 };
+      const planned = { ...plan(change), part: { ...all, scheduleFrom: 0, scheduleTo: 1, ...part } };
+      trained = await trainStudent(engine, data, planned, hooks(), trained?.checkpoint);
+    }
+    return trained!;
+  };
+
+  it.each(['one-cycle', 'step', 'cosine', 'plateau'])(
+    'on the same images they end with the same bytes and history as the whole, by the %s schedule',
+    async (schedule) => {
+      const whole = await trainStudent(engine, images, plan({ schedule }), hooks());
+      const parted = await inParts({ schedule }, [
+        { endStep: 12, scheduleTo: 0.4 },
+        { firstStep: 12, scheduleFrom: 0.4 },
+      ]);
+      expect(hashOf(parted.weights)).toBe(hashOf(whole.weights));
+      expect(parted.history.map(({ loss }) => loss)).toEqual(whole.history.map(({ loss }) => loss));
+    },
+  );
+
+  it('go through the schedule as each says', async () => {
+    const { history } = await inParts({ schedule: 'cosine', learningRate: 1e-3 }, [
+      { endStep: 20, scheduleTo: 0.5 },
+      { firstStep: 20, scheduleFrom: 0.5 },
+    ]);
+    const cosine = (place: number) => 0.5e-3 * (1 + Math.cos(Math.PI * place));
+    // Steps 5, 10 … 30 end an epoch; the rate is that of the step that ends it.
+    const places = [4, 9, 14, 19].map((step) => step / 40).concat([24, 29].map((step) => 0.5 + (step - 20) / 20));
+    history.forEach(({ learningRate }, i) => expect(learningRate).toBeCloseTo(cosine(places[i]!), 9));
+  });
+
+  it('end with another student where they draw the newest images more often', async () => {
+    const alike = await inParts({}, [{}]);
+    const newest = await inParts({}, [{ newestImages: 30, newestDraws: 3 }]);
+    expect(hashOf(newest.weights)).not.toBe(hashOf(alike.weights));
+  });
+
+  it('do not go on from a part of another number of threads', async () => {
+    const first = await inParts({}, [{ endStep: 10, scheduleTo: 0.5 }]);
+    const part = { firstStep: 10, endStep: 30, totalSteps: 30, newestImages: 0, newestDraws: 1 };
+    const second = { ...plan(), threads: 2, part: { ...part, scheduleFrom: 0.5, scheduleTo: 1 } };
+    await expect(trainStudent(engine, images, second, hooks(), first.checkpoint)).rejects.toMatchObject({
+      code: 'TRAINING_PART_MISMATCH',
+    });
   });
 });
 

@@ -3,7 +3,15 @@ import type { Clock, ImageShape } from '@bbdistill/common/base';
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 import { DEFAULT_ADAM, scheduleFor, startParallelTraining, startTraining } from '@bbdistill/compute';
-import type { Engine, NetworkSpec, ScheduleName, Training, TrainingOptions, WeightTensor } from '@bbdistill/compute';
+import type {
+  Engine,
+  NetworkSpec,
+  Schedule,
+  ScheduleName,
+  Training,
+  TrainingOptions,
+  WeightTensor,
+} from '@bbdistill/compute';
 import type { TrainingCheckpoint } from './checkpoint.js';
 
 /** Answered images, in the order of the shards. */
@@ -23,6 +31,12 @@ export interface TrainingPart {
   /** The first step that isn't done any more. */
   endStep: number;
   totalSteps: number;
+  /** So many images at the end of the data are drawn `newestDraws` times as often as the others. */
+  newestImages: number;
+  newestDraws: number;
+  /** How much of the learning-rate schedule is over at the first step and at the end, 0 to 1. */
+  scheduleFrom: number;
+  scheduleTo: number;
 }
 
 export interface TrainingPlan {
@@ -105,7 +119,7 @@ export async function trainStudent(
       history,
       classifier: classifier.checkpoint(),
     });
-    const rateOf = scheduleFor(recipe.schedule as ScheduleName, recipe.learningRate, totalSteps);
+    const rateOf = rateIn(plan, totalSteps);
     const history = [...(resumeFrom?.history ?? [])];
     const epochLosses = history.map(({ loss }) => loss);
     let epochLossSum = resumeFrom?.epochLossSum ?? 0;
@@ -119,8 +133,9 @@ export async function trainStudent(
       const done = step + 1;
       if (done % stepsPerEntry === 0) {
         const epoch = done / stepsPerEntry;
-        history.push({ epoch, loss: epochLossSum / stepsPerEntry, learningRate: rate });
-        epochLosses.push(epochLossSum / stepsPerEpoch);
+        const meanLoss = epochLossSum / stepsPerEntry;
+        history.push({ epoch, loss: meanLoss, learningRate: rate });
+        epochLosses.push(meanLoss);
         epochLossSum = 0;
       }
       if (done % BREATHE_EVERY_STEPS !== 0 && done !== endStep) continue;
@@ -145,13 +160,22 @@ export async function trainStudent(
   }
 }
 
+/** The learning rate of a step: of a part, the step's place in the schedule is the part's own. */
+function rateIn({ recipe, part }: TrainingPlan, totalSteps: number): Schedule {
+  const rateOf = scheduleFor(recipe.schedule as ScheduleName, recipe.learningRate, totalSteps);
+  if (!part) return rateOf;
+  const { firstStep, endStep, scheduleFrom, scheduleTo } = part;
+  const pace = ((scheduleTo - scheduleFrom) * totalSteps) / (endStep - firstStep);
+  return (step, epochLosses) => rateOf(scheduleFrom * totalSteps + (step - firstStep) * pace, epochLosses);
+}
+
 function start(engine: Engine, options: TrainingOptions, threads: number, checkpoint?: Uint8Array): Promise<Training> {
   return threads > 1
     ? startParallelTraining(engine, options, threads, checkpoint)
     : Promise.resolve(startTraining(engine, options, checkpoint));
 }
 
-function trainingOptionsOf(data: TrainingData, { network, recipe, seed }: TrainingPlan): TrainingOptions {
+function trainingOptionsOf(data: TrainingData, { network, recipe, seed, part }: TrainingPlan): TrainingOptions {
   return {
     classifier: {
       network,
@@ -172,5 +196,6 @@ function trainingOptionsOf(data: TrainingData, { network, recipe, seed }: Traini
       shift: recipe.shift,
       flip: recipe.flip,
     },
+    ...(part && part.newestImages > 0 && { newest: { images: part.newestImages, draws: part.newestDraws } }),
   };
 }

@@ -11,6 +11,15 @@ export interface BatchSourceOptions {
   batch: number;
   seed: number;
   augmentation: BatchAugmentation;
+  /** The last images of the set come up more often than the others. */
+  newest?: NewestImages | undefined;
+}
+
+/** Images at the end of a set that grows while it is trained on. */
+export interface NewestImages {
+  images: number;
+  /** How often an epoch goes over each of them; over the others it goes once. */
+  draws: number;
 }
 
 /**
@@ -23,6 +32,8 @@ export class BatchSource {
   readonly #augmenter: BatchAugmenter;
   /** One for all steps: a stream of its own for each would be most of what a step leaves behind. */
   readonly #random: RandomStream;
+  /** Images that an epoch goes over, each as often as it does. */
+  readonly #draws: number;
   #epoch = -1;
   #order: Uint32Array = new Uint32Array();
   #partners: Uint32Array = new Uint32Array();
@@ -31,7 +42,9 @@ export class BatchSource {
     rows: TrainingRows,
     private readonly options: BatchSourceOptions,
   ) {
-    this.stepsPerEpoch = Math.floor(options.count / options.batch);
+    const { images: newest, draws } = options.newest ?? { images: 0, draws: 1 };
+    this.#draws = options.count + newest * (draws - 1);
+    this.stepsPerEpoch = Math.floor(this.#draws / options.batch);
     this.#random = new RandomStream(options.seed, 'batch-augmentation');
     this.#augmenter = new BatchAugmenter(rows, options.shape, options.classes, options.augmentation);
   }
@@ -47,11 +60,19 @@ export class BatchSource {
 
   #seek(epoch: number): void {
     if (epoch === this.#epoch) return;
-    const { seed, count, augmentation } = this.options;
+    const { seed, augmentation } = this.options;
     this.#epoch = epoch;
-    this.#order = new RandomStream(seed, 'shuffle', epoch).permutation(count);
+    this.#order = this.#shuffled(new RandomStream(seed, 'shuffle', epoch));
     if (augmentation.mixupAlpha > 0) {
-      this.#partners = new RandomStream(seed, 'shuffle-partners', epoch).permutation(count);
+      this.#partners = this.#shuffled(new RandomStream(seed, 'shuffle-partners', epoch));
     }
+  }
+
+  #shuffled(random: RandomStream): Uint32Array {
+    const { count, newest } = this.options;
+    const order = random.permutation(this.#draws);
+    if (this.#draws === count) return order;
+    const first = count - newest!.images;
+    return order.map((draw) => (draw < count ? draw : first + ((draw - count) % newest!.images)));
   }
 }

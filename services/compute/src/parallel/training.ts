@@ -1,6 +1,6 @@
 import type { ImageShape } from '@bbdistill/common/base';
 import { BatchSource } from '../augment/index.js';
-import type { BatchAugmentation, TrainingRows } from '../augment/index.js';
+import type { BatchAugmentation, NewestImages, TrainingRows } from '../augment/index.js';
 import type { Classifier, ClassifierOptions, Engine } from '../engine.js';
 
 /** What is trained, and on what. */
@@ -15,6 +15,7 @@ export interface TrainingOptions {
   /** Of order and augmentation. */
   seed: number;
   augmentation: BatchAugmentation;
+  newest?: NewestImages | undefined;
 }
 
 /** What can be asked of a classifier while it is trained. */

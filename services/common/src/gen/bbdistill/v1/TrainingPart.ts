@@ -7,6 +7,10 @@ export interface TrainingPart {
   'endStep'?: (number);
   'totalSteps'?: (number);
   'checkpoint'?: (_bbdistill_v1_BlobRef | null);
+  'newestImages'?: (number);
+  'newestDraws'?: (number);
+  'scheduleFrom'?: (number | string);
+  'scheduleTo'?: (number | string);
 }
 
 export interface TrainingPart__Output {
@@ -14,4 +18,8 @@ export interface TrainingPart__Output {
   'endStep': (number);
   'totalSteps': (number);
   'checkpoint': (_bbdistill_v1_BlobRef__Output | null);
+  'newestImages': (number);
+  'newestDraws': (number);
+  'scheduleFrom': (number);
+  'scheduleTo': (number);
 }
