@@ -4,32 +4,36 @@ import { trainingParts } from './training-parts.js';
 const repeated = (count: number, shards: number) => Array.from({ length: shards }, () => count);
 
 describe('the parts of an overlapped training', () => {
-  it('parts - each draws a tenth of the steps from a tenth more of the images', () => {
-    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha: 0 });
-    expect(parts.map(({ shards }) => shards)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
-    expect(parts.map(({ endStep }) => endStep)).toEqual([20, 40, 60, 80, 100, 120, 140, 160, 180, 200]);
+  const plain = { batch: 50, epochs: 5, batchMixupAlpha: 0 };
+
+  it('parts - a twentieth of the steps each, from a twentieth more of the images; the last tenth from all', () => {
+    const parts = trainingParts(repeated(100, 20), plain);
+    expect(parts.map(({ shards }) => shards)).toEqual([
+      2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+    ]);
+    expect(parts.map(({ endStep }) => endStep)).toEqual([...parts.slice(1).map((_, i) => 10 * (i + 1)), 200]);
     expect(parts.every(({ totalSteps }) => totalSteps === 200)).toBe(true);
-    expect(parts.map(({ newestImages }) => newestImages)).toEqual([0, ...repeated(200, 9)]);
+    expect(parts.map(({ newestImages }) => newestImages)).toEqual([0, ...repeated(100, 18)]);
   });
 
   it('parts - the last one goes through the second half of the schedule, those before through the first', () => {
-    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha: 0 });
+    const parts = trainingParts(repeated(100, 20), plain);
     for (const [i, { scheduleFrom, scheduleTo }] of parts.entries()) {
-      expect(scheduleFrom).toBeCloseTo(i / 18);
-      expect(scheduleTo).toBeCloseTo(i === 9 ? 1 : (i + 1) / 18);
+      expect(scheduleFrom).toBeCloseTo(i / 36);
+      expect(scheduleTo).toBeCloseTo(i === 18 ? 1 : (i + 1) / 36);
     }
   });
 
   it.each([
-    [0, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]],
-    [0.2, repeated(0.2, 10)],
+    [0, [...repeated(1, 10), ...repeated(0, 9)]],
+    [0.2, repeated(0.2, 19)],
   ])('parts - where the recipe mixes batches by %d, they do so by %j', (batchMixupAlpha, alphas) => {
-    const parts = trainingParts(repeated(100, 20), { batch: 50, epochs: 5, batchMixupAlpha });
+    const parts = trainingParts(repeated(100, 20), { ...plain, batchMixupAlpha });
     expect(parts.map((part) => part.batchMixupAlpha)).toEqual(alphas);
   });
 
   it('parts - a single shard is one part, trained as without overlap', () => {
-    expect(trainingParts([700], { batch: 50, epochs: 5, batchMixupAlpha: 0 })).toEqual([
+    expect(trainingParts([700], plain)).toEqual([
       expect.objectContaining({ newestImages: 0, scheduleFrom: 0, scheduleTo: 1, batchMixupAlpha: 0, endStep: 70 }),
     ]);
   });

@@ -1,9 +1,11 @@
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 
-/** Parts that an overlapped training has; after the last answer one of them is left. */
-export const TRAINING_PARTS = 10;
+/** Portions of the steps and of the images that an overlapped training is planned in. */
+const PORTIONS = 20;
+/** So many portions of the images are there before the first step, and of the steps are left after the last answer. */
+const PORTIONS_AHEAD = 2;
 /** How often a part draws the images that the one before did not have; the others, that were drawn before, once. */
-const NEWEST_DRAWS = 3;
+const NEWEST_DRAWS = 4;
 /** How far the learning rate's schedule is when the last part begins: what comes late must be learned at a high rate. */
 const LAST_PART_FROM = 0.5;
 /** Up to so much of the steps, batches are mixed: the images are few then, and each is drawn again and again. */
@@ -31,9 +33,10 @@ export interface PlannedPart {
 }
 
 /**
- * The schedule of a training that begins before all answers are there (DESIGN.md §7): part i of ten draws its tenth of
- * the steps from the first i tenths of the images, in whole shards. It depends on the sizes of the shards alone, so
- * that neither the order nor the time of arrival changes the student.
+ * The schedule of a training that begins before all answers are there (DESIGN.md §7): it begins with the first tenth of
+ * the images, takes a twentieth more of them, in whole shards, every twentieth of its steps, and has all of them for the
+ * last tenth. It depends on the sizes of the shards alone, so that neither the order nor the time of arrival changes
+ * the student.
  * @param images of each shard, in their order
  */
 export function trainingParts(images: readonly number[], recipe: PartedRecipe): PlannedPart[] {
@@ -66,10 +69,11 @@ function partEnds(images: readonly number[], { batch, epochs }: PartedRecipe): {
   const least = Math.min(batch, total);
   const totalSteps = Math.max(1, Math.floor(total / least)) * epochs;
   const ends: { shards: number; endStep: number }[] = [];
-  for (let part = 1; part <= TRAINING_PARTS; part++) {
+  for (let portion = 0; portion < PORTIONS; portion++) {
+    const wanted = Math.min(total, Math.ceil((total * (portion + PORTIONS_AHEAD)) / PORTIONS));
     // A part with less than a batch would be trained in smaller ones.
-    const shards = shardsThatHold(images, Math.max(least, Math.ceil((total * part) / TRAINING_PARTS)));
-    const endStep = Math.round((totalSteps * part) / TRAINING_PARTS);
+    const shards = shardsThatHold(images, Math.max(least, wanted));
+    const endStep = Math.round((totalSteps * (portion + 1)) / PORTIONS);
     if (endStep === (ends.at(-1)?.endStep ?? 0)) continue;
     if (ends.at(-1)?.shards === shards) ends.at(-1)!.endStep = endStep;
     else ends.push({ shards, endStep });

@@ -17,12 +17,14 @@ import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/E
 import type { ExportResult__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportResult.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainResult.js';
-import { decodeWeights, readAnswerHashes, readImages, readLabelled } from '@bbdistill/compute';
+import { decodeWeights, readAnswerHashes, readImages } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { CheckpointStore, CheckpointWriter } from './checkpoint-store.js';
 import type { TeacherAnswers } from './evaluate.js';
+import { KeptImages } from './kept-images.js';
 import { assertEvaluateRequest, assertExportRequest, assertTrainRequest, networkOf } from './requests.js';
 import type { TrainerTasks } from './tasks.js';
+import { PART_LINGER_MS, isMoreToCome } from './train.js';
 
 export const JOB_KINDS = ['train', 'evaluate', 'export'] as const;
 
@@ -49,6 +51,7 @@ export type TrainerJobHandlers = {
 export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
   const { blobs, state, clock, tasks, engine, gpu, threads, checkpointIntervalMs } = options;
   const checkpoints = new CheckpointStore(blobs, state);
+  const kept = new KeptImages(blobs, PART_LINGER_MS);
   const chosen = (wanted: EngineName) => ({ engine: wanted === 'auto' ? engine : wanted, gpu });
   const timed = () => {
     const startedMs = clock.monotonicMs();
@@ -59,9 +62,9 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
       const seconds = timed();
       const wanted = assertTrainRequest(request);
       const recipe = requiredField('recipe', request.recipe);
-      const data = await readLabelled(blobs, request.data, request.classes);
-      const writer = new CheckpointWriter((bytes) => checkpoints.save(context.jobId, bytes));
       const part = request.part ?? undefined;
+      const data = await kept.read(request.data, request.classes, isMoreToCome(part));
+      const writer = new CheckpointWriter((bytes) => checkpoints.save(context.jobId, bytes));
       const before = part?.checkpoint ? await blobs.get(part.checkpoint.sha256) : undefined;
       const checkpoint = (await checkpoints.load(context.jobId)) ?? before;
       const trained = await tasks

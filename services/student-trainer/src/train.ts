@@ -6,6 +6,7 @@ import { DEFAULT_ADAM, scheduleFor, startParallelTraining, startTraining } from 
 import type {
   Engine,
   NetworkSpec,
+  NewestImages,
   Schedule,
   ScheduleName,
   Training,
@@ -37,6 +38,13 @@ export interface TrainingPart {
   /** How much of the learning-rate schedule is over at the first step and at the end, 0 to 1. */
   scheduleFrom: number;
   scheduleTo: number;
+}
+
+/** So long one part's thread, what it has compiled and its images are kept for the next one, whose answers still come. */
+export const PART_LINGER_MS = 60_000;
+
+export function isMoreToCome(part: Pick<TrainingPart, 'endStep' | 'totalSteps'> | undefined): boolean {
+  return part !== undefined && part.endStep < part.totalSteps;
 }
 
 export interface TrainingPlan {
@@ -196,6 +204,11 @@ function trainingOptionsOf(data: TrainingData, { network, recipe, seed, part }: 
       shift: recipe.shift,
       flip: recipe.flip,
     },
-    ...(part && part.newestImages > 0 && { newest: { images: part.newestImages, draws: part.newestDraws } }),
+    // Images without an answer are not in the data.
+    ...(part && part.newestImages > 0 && { newest: newestOf(part, data.count) }),
   };
+}
+
+function newestOf({ newestImages, newestDraws }: TrainingPart, count: number): NewestImages {
+  return { images: Math.min(newestImages, count), draws: newestDraws };
 }

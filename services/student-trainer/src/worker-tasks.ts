@@ -1,13 +1,10 @@
 import { runWorkerTask } from '@bbdistill/common';
 import { isolationOf } from '@bbdistill/compute';
 import type { BundleFile } from './export.js';
-import type { TrainingPlan } from './train.js';
+import { PART_LINGER_MS, isMoreToCome } from './train.js';
 import type { EvaluateTaskOutput, TrainTaskOutput, TrainerTasks, WorkerInput, WorkerMessage } from './tasks.js';
 
 const script = new URL('./worker.ts', import.meta.url);
-
-/** Between the parts of a training whose answers still come, for which one thread and what it has compiled will do. */
-const PART_LINGER_MS = 60_000;
 
 /** Does each piece of work in a thread, or what its engine needs, of its own, so that calls are answered meanwhile. */
 export const tasksInWorkerThreads: TrainerTasks = {
@@ -17,7 +14,7 @@ export const tasksInWorkerThreads: TrainerTasks = {
       input: { task: 'train', ...input },
       isolation: isolationOf(input.engine),
       signal,
-      ...(isMoreToCome(input.plan) && { threadLingerMs: PART_LINGER_MS }),
+      ...(isMoreToCome(input.plan.part) && { threadLingerMs: PART_LINGER_MS }),
       onMessage: (message) => {
         if ('checkpoint' in message) saveCheckpoint(message.checkpoint);
         else progress(message.step, message.totalSteps, message.loss);
@@ -35,7 +32,3 @@ export const tasksInWorkerThreads: TrainerTasks = {
   export: (input, signal) =>
     runWorkerTask<WorkerInput, BundleFile[], WorkerMessage>({ script, input: { task: 'export', ...input }, signal }),
 };
-
-function isMoreToCome({ part }: TrainingPlan): boolean {
-  return part !== undefined && part.endStep < part.totalSteps;
-}

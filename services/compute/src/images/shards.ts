@@ -120,8 +120,15 @@ export interface LabelledImages {
   unanswered: number;
 }
 
+/** What was read before of the first shards of a longer list. */
+export interface ReadBefore {
+  shards: number;
+  labelled: LabelledImages;
+}
+
 /**
  * The answered images of all shards in the order given.
+ * @param before is copied in place of reading those shards again
  * @throws InvalidArgumentError where a reference is incomplete, shapes or numbers of classes differ, or nothing was
  *   answered
  * @throws DataLossError where a blob is not what its reference says
@@ -130,6 +137,7 @@ export async function readLabelled(
   blobs: Pick<BlobStore, 'get'>,
   shards: readonly LabelledShardRef[],
   classes: number,
+  before?: ReadBefore,
 ): Promise<LabelledImages> {
   const shape = commonShape(shards.map(({ images }) => images ?? missing('images')));
   const perImage = pixelsPerImage(shape);
@@ -137,7 +145,12 @@ export async function readLabelled(
   const pixels = sharedBytes(total * perImage);
   const targets = new Float32Array(new SharedArrayBuffer(total * classes * Float32Array.BYTES_PER_ELEMENT));
   let count = 0;
-  for await (const { images, answers } of labelledShards(blobs, shards, classes)) {
+  if (before) {
+    pixels.set(before.labelled.pixels);
+    targets.set(before.labelled.targets);
+    count = before.labelled.count;
+  }
+  for await (const { images, answers } of labelledShards(blobs, shards.slice(before?.shards ?? 0), classes)) {
     for (let n = 0; n < images.count; n++) {
       if (answers.answered[n] !== 1) continue;
       pixels.set(images.pixels.subarray(n * perImage, (n + 1) * perImage), count * perImage);
