@@ -6,8 +6,8 @@ const PORTIONS = 20;
 const PORTIONS_AHEAD = 2;
 /** How often a part draws the images that the one before did not have; the others, that were drawn before, once. */
 const NEWEST_DRAWS = 4;
-/** How far the learning rate's schedule is when the last part begins: what comes late must be learned at a high rate. */
-const LAST_PART_FROM = 0.5;
+/** How far the learning rate's schedule is when all images are there: what comes late must be learned at a high rate. */
+const LAST_PLACE_WITHOUT_ALL = 0.5;
 /** Up to so much of the steps, batches are mixed: the images are few then, and each is drawn again and again. */
 const MIXED_STEPS = 0.5;
 const MIXUP_ALPHA = 1;
@@ -41,21 +41,21 @@ export interface PlannedPart {
  */
 export function trainingParts(images: readonly number[], recipe: PartedRecipe): PlannedPart[] {
   const { batchMixupAlpha } = recipe;
-  const ends = partEnds(images, recipe);
-  const last = ends.length - 1;
-  const { endStep: totalSteps } = ends[last]!;
-  const lastFirstStep = ends[last - 1]?.endStep ?? 0;
-  // Where there is one part only, all images are there from the beginning: it is the training that waits.
+  const portions = portionsOf(images, recipe);
+  const { endStep: totalSteps } = portions.at(-1)!;
+  // 0 where all images are there from the beginning: it is the training that waits.
+  const hasAllFrom = portions[portions.findIndex(({ shards }) => shards === images.length) - 1]?.endStep ?? 0;
   const placeOf = (step: number) =>
-    step === totalSteps ? 1 : lastFirstStep === 0 ? 0 : (step / lastFirstStep) * LAST_PART_FROM;
-  return ends.map(({ shards, endStep }, part) => {
-    const { shards: before = shards, endStep: firstStep = 0 } = ends[part - 1] ?? {};
+    step < hasAllFrom
+      ? (LAST_PLACE_WITHOUT_ALL * step) / hasAllFrom
+      : 1 - ((hasAllFrom > 0 ? 1 - LAST_PLACE_WITHOUT_ALL : 1) * (totalSteps - step)) / (totalSteps - hasAllFrom);
+  return portions.map(({ endStep, ...portion }, at) => {
+    const firstStep = portions[at - 1]?.endStep ?? 0;
     return {
-      shards,
+      ...portion,
       firstStep,
       endStep,
       totalSteps,
-      newestImages: sum(images.slice(before, shards)),
       newestDraws: NEWEST_DRAWS,
       scheduleFrom: placeOf(firstStep),
       scheduleTo: placeOf(endStep),
@@ -64,21 +64,25 @@ export function trainingParts(images: readonly number[], recipe: PartedRecipe): 
   });
 }
 
-function partEnds(images: readonly number[], { batch, epochs }: PartedRecipe): { shards: number; endStep: number }[] {
+type Portion = Pick<PlannedPart, 'shards' | 'newestImages' | 'endStep'>;
+
+function portionsOf(images: readonly number[], { batch, epochs }: PartedRecipe): Portion[] {
   const total = sum(images);
   const least = Math.min(batch, total);
   const totalSteps = Math.max(1, Math.floor(total / least)) * epochs;
-  const ends: { shards: number; endStep: number }[] = [];
+  const portions: Portion[] = [];
   for (let portion = 0; portion < PORTIONS; portion++) {
     const wanted = Math.min(total, Math.ceil((total * (portion + PORTIONS_AHEAD)) / PORTIONS));
     // A part with less than a batch would be trained in smaller ones.
     const shards = shardsThatHold(images, Math.max(least, wanted));
     const endStep = Math.round((totalSteps * (portion + 1)) / PORTIONS);
-    if (endStep === (ends.at(-1)?.endStep ?? 0)) continue;
-    if (ends.at(-1)?.shards === shards) ends.at(-1)!.endStep = endStep;
-    else ends.push({ shards, endStep });
+    const before = portions.at(-1);
+    if (endStep === (before?.endStep ?? 0)) continue;
+    const newestImages = before ? sum(images.slice(before.shards, shards)) : 0;
+    if (before?.shards === shards && before.newestImages === 0) before.endStep = endStep;
+    else portions.push({ shards, newestImages, endStep });
   }
-  return ends;
+  return portions;
 }
 
 function shardsThatHold(images: readonly number[], wanted: number): number {

@@ -180,12 +180,12 @@ describe('training - in parts', () => {
   };
 
   it.each(['one-cycle', 'step', 'cosine', 'plateau'])(
-    'on the same images they end with the same bytes and history as the whole, by the %s schedule',
+    'on the same images, cut at an epoch, they end with the same bytes as the whole, by the %s schedule',
     async (schedule) => {
       const whole = await trainStudent(engine, images, plan({ schedule }), hooks());
       const parted = await inParts({ schedule }, [
-        { endStep: 12, scheduleTo: 0.4 },
-        { firstStep: 12, scheduleFrom: 0.4 },
+        { endStep: 15, scheduleTo: 0.5 },
+        { firstStep: 15, scheduleFrom: 0.5 },
       ]);
       expect(hashOf(parted.weights)).toBe(hashOf(whole.weights));
       expect(parted.history.map(({ loss }) => loss)).toEqual(whole.history.map(({ loss }) => loss));

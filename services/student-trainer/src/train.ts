@@ -206,6 +206,7 @@ function trainingOptionsOf(data: TrainingData, { network, recipe, seed, part }: 
     },
     // Images without an answer are not in the data.
     ...(part && part.newestImages > 0 && { newest: newestOf(part, data.count) }),
+    ...(part && { firstStep: part.firstStep }),
   };
 }
 

@@ -7,7 +7,7 @@ const BATCH = 4;
 const SHAPE = { height: 1, width: 1, channels: 1 };
 const OFF = { mixupAlpha: 0, rotationDegrees: 0, shift: 0, flip: false };
 
-function source(newest?: NewestImages): BatchSource {
+function source(newest?: NewestImages, firstStep?: number): BatchSource {
   // Every image says which one it is.
   const pixels = Uint8Array.from({ length: COUNT }, (_, row) => row);
   const rows = { pixels, targets: new Float32Array(COUNT).fill(1) };
@@ -19,15 +19,16 @@ function source(newest?: NewestImages): BatchSource {
     seed: 5,
     augmentation: OFF,
     newest,
+    firstStep,
   });
 }
 
 /** How often each image comes up in an epoch. */
-function drawsOf(from: BatchSource, epoch: number): number[] {
+function drawsOf(from: BatchSource, epoch: number, firstStep = 0): number[] {
   const draws = Array.from({ length: COUNT }, () => 0);
   const images = new Float32Array(BATCH);
   for (let step = 0; step < from.stepsPerEpoch; step++) {
-    from.fill(epoch * from.stepsPerEpoch + step, 0, BATCH, { images, targets: new Float32Array(BATCH) });
+    from.fill(firstStep + epoch * from.stepsPerEpoch + step, 0, BATCH, { images, targets: new Float32Array(BATCH) });
     for (const value of images) draws[Math.round(value * 255)]!++;
   }
   return draws;
@@ -44,6 +45,11 @@ describe('batches of a training set', () => {
     const growing = source({ images: 2, draws: 3 });
     expect(growing.stepsPerEpoch).toBe(4);
     for (const epoch of [0, 1, 7]) expect(drawsOf(growing, epoch)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3]);
+  });
+
+  it('epochs of a part begin with it', () => {
+    const part = source({ images: 2, draws: 3 }, 7);
+    for (const epoch of [0, 1]) expect(drawsOf(part, epoch, 7)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3]);
   });
 
   it('no newest images are no others than those of a set that does not grow', () => {

@@ -13,6 +13,8 @@ export interface BatchSourceOptions {
   augmentation: BatchAugmentation;
   /** The last images of the set come up more often than the others. */
   newest?: NewestImages | undefined;
+  /** Where the first epoch begins: the steps before were on another set. Default 0. */
+  firstStep?: number | undefined;
 }
 
 /** Images at the end of a set that grows while it is trained on. */
@@ -34,6 +36,7 @@ export class BatchSource {
   readonly #random: RandomStream;
   /** Images that an epoch goes over, each as often as it does. */
   readonly #draws: number;
+  readonly #firstStep: number;
   #epoch = -1;
   #order: Uint32Array = new Uint32Array();
   #partners: Uint32Array = new Uint32Array();
@@ -45,16 +48,18 @@ export class BatchSource {
     const { images: newest, draws } = options.newest ?? { images: 0, draws: 1 };
     this.#draws = options.count + newest * (draws - 1);
     this.stepsPerEpoch = Math.floor(this.#draws / options.batch);
+    this.#firstStep = options.firstStep ?? 0;
     this.#random = new RandomStream(options.seed, 'batch-augmentation');
     this.#augmenter = new BatchAugmenter(rows, options.shape, options.classes, options.augmentation);
   }
 
   /** Fills the buffers with the images `first` … `first + count − 1` of the batch of `step`, counted from 0. */
   fill(step: number, first: number, count: number, buffers: BatchBuffers): void {
-    this.#seek(Math.floor(step / this.stepsPerEpoch));
+    const stepHere = step - this.#firstStep;
+    this.#seek(Math.floor(this.#firstStep / this.stepsPerEpoch) + Math.floor(stepHere / this.stepsPerEpoch));
     this.#random.restart(step);
     this.#augmenter.skip(first, this.#random);
-    const start = (step % this.stepsPerEpoch) * this.options.batch + first;
+    const start = (stepHere % this.stepsPerEpoch) * this.options.batch + first;
     this.#augmenter.fill(this.#order, this.#partners, start, count, buffers, this.#random);
   }
 

@@ -16,6 +16,8 @@ export interface TrainingOptions {
   seed: number;
   augmentation: BatchAugmentation;
   newest?: NewestImages | undefined;
+  /** Of the part that is trained, where the steps before were on another set. */
+  firstStep?: number;
 }
 
 /** What can be asked of a classifier while it is trained. */
