@@ -16,6 +16,8 @@ export interface Books {
   meteredFailures: number;
   settled: number;
   unknown: number;
+  /** Of those that are unknown, the ones that a record names. */
+  unknownNamed: number;
   /** Images that are unknown at least once. */
   unknownDistinct: number;
   billed: number;
@@ -79,6 +81,7 @@ export async function closeBooks({ state, config, meter, work, faults }: BooksOp
     meteredFailures: 0,
     settled: 0,
     unknown: 0,
+    unknownNamed: 0,
     unknownDistinct: 0,
     billed: 0,
     failed: 0,
@@ -95,6 +98,7 @@ export async function closeBooks({ state, config, meter, work, faults }: BooksOp
   }
   books.billed = books.settled + books.unknown;
   const unknownOf = await unknownByImage(new CallLog(state), config, work);
+  books.unknownNamed = [...unknownOf.values()].reduce((sum, calls) => sum + calls.length, 0);
   books.unknownDistinct = unknownOf.size;
   const unknownTimes = (number: number) => unknownOf.get(number)?.length ?? 0;
   const { calls } = await meter.meter();
@@ -180,12 +184,13 @@ class Tally {
 
 /** What isn't as it should be; empty where everything is. */
 export function complaints(result: ProxyChaosResult, work: ProxyWork): string[] {
-  const { metered, distinct, settled, unknown, billed, openAtFaults, unsent } = result;
+  const { metered, distinct, settled, unknown, unknownNamed, billed, openAtFaults, unsent } = result;
   const found: string[] = [];
   const check = (isGood: boolean, complaint: string) => void (isGood || found.push(complaint));
   const again = metered - distinct;
   check(again <= openAtFaults, `${again} images charged again, ${openAtFaults} were open at faults`);
   check(unsent >= 0, `the teacher worked on ${-unsent} images more than the ledger has`);
+  check(unknownNamed === unknown, `${unknown} images unknown, and records name ${unknownNamed}`);
   check(unknown <= openAtFaults + unsent, `${unknown} images unknown, ${openAtFaults} were open at faults`);
   check(
     result.lostWithoutFault <= unsent,

@@ -203,6 +203,45 @@ describe('ledger - replicas', () => {
   const request = (callId: string, images: number, budget: Budget = {}, run = 'run') =>
     ({ callId, run, phase: 'mixup', unit: 'unit', holder: 'me', images, budget }) as const;
 
+  it('a process that is condemned - sends nothing more, and can still end what it has sent', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const frozen = new Ledger(state, 'teacher', price, options(clock));
+    const other = new Ledger(state, 'teacher', price, options(clock));
+    await frozen.join('me');
+    await frozen.reserve(request('sent', 20));
+    await frozen.reserve(request('waiting', 20));
+    await frozen.dispatch('sent');
+    const { me: beat } = await other.holders();
+    expect(await other.condemn('me', beat!)).toBe(true);
+    // As whoever goes on with it after the one who did that has died.
+    const { me: after } = await other.holders();
+    expect(after).not.toBe(beat);
+    expect(await other.condemn('me', after!)).toBe(true);
+    await expect(frozen.dispatch('waiting')).rejects.toBeInstanceOf(ClaimLostError);
+    await expect(frozen.reserve(request('new', 20))).rejects.toBeInstanceOf(ClaimLostError);
+    expect(frozen.isAlive('me')).toBe(false);
+    expect(await frozen.settle('sent', settled(20))).toBe(true);
+    const { open } = await other.read();
+    expect(Object.keys(open)).toEqual(['waiting']);
+    await frozen.close();
+  });
+
+  it('a process that has shown life since it was looked at - is not condemned', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const slow = new Ledger(state, 'teacher', price, options(clock));
+    const other = new Ledger(state, 'teacher', price, options(clock));
+    await slow.join('me');
+    await slow.reserve(request('1', 20));
+    const { me: beat } = await other.holders();
+    await slow.dispatch('1');
+    expect(await other.condemn('me', beat!)).toBe(false);
+    await slow.reserve(request('2', 20));
+    expect(await other.condemn('gone', 0)).toBe(false);
+    await slow.close();
+  });
+
   it('a process that others took for dead - sends nothing more, and others see what it may have sent', async () => {
     const state = new MemoryState();
     const clock = new ManualClock();

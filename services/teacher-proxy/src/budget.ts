@@ -159,6 +159,20 @@ export class Ledger {
     );
   }
 
+  /**
+   * From here on a holder that was taken for dead sends no more calls, should it come back: what it has open can be brought
+   * to its end.
+   * @param beat its last sign of life
+   * @returns false where it has shown life since
+   */
+  async condemn(holder: string, beat: number): Promise<boolean> {
+    return this.#change((record) => {
+      if (record.holders?.[holder] !== beat) return false;
+      if (beat >= 0) record.holders[holder] = -1 - beat;
+      return true;
+    });
+  }
+
   /** Takes a holder out whose calls have been brought to their end; what it claimed is free. */
   async bury(holder: string): Promise<void> {
     const isBuried = await this.#change((record) => {
@@ -340,7 +354,7 @@ export class Ledger {
     return this.#withShares(await this.#change((record) => structuredClone(record)), shares);
   }
 
-  /** Processes that make calls or claim images, with a number that grows with each sign of life. */
+  /** Processes that make calls or claim images, with a number that changes with each sign of life. */
   async holders(): Promise<Record<string, number>> {
     return this.#change((record) => ({ ...record.holders }));
   }
@@ -384,7 +398,8 @@ export class Ledger {
   #enter(record: LedgerRecord, holder: string): void {
     const holders = (record.holders ??= {});
     const joined = this.#joined.get(holder);
-    if (joined && holders[holder] === undefined) {
+    const beat = holders[holder];
+    if (beat === undefined ? joined : beat < 0) {
       this.#joined.delete(holder);
       throw new ClaimLostError(holder, this.teacher);
     }
@@ -632,7 +647,7 @@ export class Ledger {
             return { error };
           }
         });
-        const alive = [...this.#joined].filter(([holder]) => value.holders?.[holder] !== undefined);
+        const alive = [...this.#joined].filter(([holder]) => (value.holders?.[holder] ?? -1) >= 0);
         if (Buffer.compare(bytes, encodeJson(value)) !== 0) for (const [holder] of alive) value.holders![holder]!++;
         if (Object.keys(value.runs).length > MAX_RUNS_IN_LEDGER) await this.#archive(value);
         const after = encodeJson(value);

@@ -26,26 +26,42 @@ export class CallLog {
     }
   }
 
-  /** The call ended well; there is nothing to remember. */
+  /** The call ended well; there is nothing to remember, also where others thought meanwhile that there is. */
   async remove(call: Omit<CallRecord, 'keys' | 'state'>, revision?: number): Promise<void> {
-    const known = revision ?? (await this.state.get(keyOf(call)))?.revision;
-    if (known !== undefined) await this.state.delete(keyOf(call), known).catch(ignoreMismatch);
+    for (let known = revision; ; known = undefined) {
+      known ??= (await this.state.get(keyOf(call)))?.revision;
+      if (known === undefined) return;
+      try {
+        await this.state.delete(keyOf(call), known);
+        return;
+      } catch (error) {
+        ignoreMismatch(error);
+      }
+    }
   }
 
   /** These images of the call were asked and never came back. */
   async markUnknown(call: Omit<CallRecord, 'keys' | 'state'>, keys: string[]): Promise<void> {
-    const entry = await this.state.get(keyOf(call));
-    const record: CallRecord = { ...call, state: 'unknown', keys };
-    if (!entry) {
-      await this.write(record);
-      return;
-    }
-    await this.state.update(entry.key, encodeJson(record), entry.revision).catch(ignoreMismatch);
+    const known = await this.get(call);
+    if (known) await this.replaceByUnknown(call, keys, known.revision);
+    else await this.write({ ...call, state: 'unknown', keys });
   }
 
-  async get(call: Omit<CallRecord, 'keys' | 'state'>): Promise<CallRecord | undefined> {
+  /** As {@link markUnknown}, by a process that found the call. @returns false where the record has changed since */
+  async replaceByUnknown(call: Omit<CallRecord, 'keys' | 'state'>, keys: string[], revision: number): Promise<boolean> {
+    const record: CallRecord = { ...call, state: 'unknown', keys };
+    try {
+      await this.state.update(keyOf(call), encodeJson(record), revision);
+      return true;
+    } catch (error) {
+      ignoreMismatch(error);
+      return false;
+    }
+  }
+
+  async get(call: Omit<CallRecord, 'keys' | 'state'>): Promise<{ keys: string[]; revision: number } | undefined> {
     const entry = await this.state.get(keyOf(call));
-    return entry && decodeJson<CallRecord>(entry.value);
+    return entry && { keys: decodeJson<CallRecord>(entry.value).keys, revision: entry.revision };
   }
 
   /** Of one teacher, or of one unit of its work. */
@@ -57,7 +73,7 @@ export class CallLog {
 
 const keyOf = ({ teacher, unit, callId }: Omit<CallRecord, 'keys' | 'state'>) => `calls/${teacher}/${unit}/${callId}`;
 
-/** Somebody else has recovered the same call meanwhile. */
+/** Somebody else has ended or recovered the same call meanwhile. */
 function ignoreMismatch(error: unknown): undefined {
   if (!(error instanceof RevisionMismatchError)) throw error;
 }

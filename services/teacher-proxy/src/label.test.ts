@@ -580,6 +580,53 @@ describe('recovery', () => {
     expect(await keysOf(state.list('calls/'))).toEqual(['calls/fake/u/a']);
   });
 
+  it.each([
+    ['before its record is changed', 'getMany'],
+    ['before it is settled', 'replaceByUnknown'],
+  ] as const)(
+    'a process that comes back with the answer while others recover its call, %s - has the last word',
+    async (_when, step) => {
+      const { ledger, calls, labeller } = setUp();
+      const [hex, key] = [...labeller.distinctKeys(batch([1])).entries()][0]!;
+      const name = { teacher: 'fake', unit: 'u', callId: 'a' };
+      await ledger.reserve({
+        callId: 'a',
+        run: 'run',
+        phase: 'mixup',
+        unit: 'u',
+        holder: 'slow',
+        images: 1,
+        budget: {},
+      });
+      const revision = await calls.write({ ...name, state: 'asked', keys: [hex] });
+      await ledger.dispatch('a');
+      const comeBack = async () => {
+        await cache.putMany([{ key, answer: { raw: Float32Array.of(1, 0, 0, 0), unit: 'u', callId: 'a' } }]);
+        await ledger.settle('a', { settled: 1, unknown: 0, failed: 0, retried: false, charged: true });
+        await calls.remove(name, revision);
+      };
+      const getMany = cache.getMany.bind(cache);
+      const replaceByUnknown = calls.replaceByUnknown.bind(calls);
+      if (step === 'getMany') {
+        vi.spyOn(cache, 'getMany').mockImplementationOnce(async (keys) => {
+          const answers = await getMany(keys);
+          await comeBack();
+          return answers;
+        });
+      } else {
+        vi.spyOn(calls, 'replaceByUnknown').mockImplementationOnce(async (...args) => {
+          const isReplaced = await replaceByUnknown(...args);
+          await comeBack();
+          return isReplaced;
+        });
+      }
+      const options = { ledger, calls, cache, isAbandoned: () => true, logger: silentLogger };
+      expect(await recoverOpenCalls(options)).toEqual({ released: 0, settled: 0, unknown: 0 });
+      expect((await ledger.read()).runs['run']!.mixup).toMatchObject({ settled: 1, unknown: 0 });
+      expect(await keysOf(state.list('calls/'))).toEqual([]);
+    },
+  );
+
   it('reserved calls that are marked as sent - are spent, the others are given back', async () => {
     await using folder = await temporaryFolder();
     // A folder's first marks: whatever was in hand before isn't known.

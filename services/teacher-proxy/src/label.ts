@@ -363,7 +363,8 @@ export class Labeller {
       holdsPlace = false;
     };
     try {
-      const query = () => queryWithin(config, teacher, session.batchOf(asked), clock);
+      const images = session.batchOf(asked);
+      const query = () => queryWithin(config, teacher, images, clock);
       outcome = permit.sent()
         ? await measuredCall(config.name, asked.length, clock, this.limitUse, query)
         : STOOD_STILL;

@@ -259,7 +259,7 @@ export class TeacherProxy {
         for (const [holder, beat] of Object.entries(holders)) {
           const known = seen.get(holder);
           if (known?.beat !== beat) seen.set(holder, { beat, atMs: nowMs });
-          else if (nowMs - known.atMs > leaseMs) {
+          else if (nowMs - known.atMs > leaseMs && (await ledger.condemn(holder, beat))) {
             await recoverOpenCalls({
               ledger,
               calls: this.#calls,

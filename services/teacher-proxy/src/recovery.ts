@@ -37,13 +37,15 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
       continue;
     }
     // The record is written before the budget says how many of its images may be asked about.
-    const keys = ((await calls.get(name))?.keys ?? []).slice(0, call.images);
+    const record = await calls.get(name);
+    const keys = (record?.keys ?? []).slice(0, call.images);
     const answers = await cache.getMany(keys.map((hex) => Buffer.from(hex, 'hex')));
     // An answer of another call doesn't tell that this one was answered.
     const lost = keys.filter((_, index) => answers[index]?.callId !== callId);
     const settled = keys.length - lost.length;
     const unknown = call.images - settled;
-    if (unknown > 0) await calls.markUnknown(name, lost);
+    // Its own process may have come back with the answer, or another one recovers it as well.
+    if (unknown > 0 && record && !(await calls.replaceByUnknown(name, lost, record.revision))) continue;
     const isMine = await ledger.settle(callId, { settled, unknown, failed: 0, retried: false, charged: true });
     // Another process that recovered it at the same time may have come to know of fewer answers.
     if (!isMine) continue;
