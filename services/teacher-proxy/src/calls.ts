@@ -26,17 +26,16 @@ export class CallLog {
     }
   }
 
-  /** The call ended well; there is nothing to remember, also where others thought meanwhile that there is. */
-  async remove(call: Omit<CallRecord, 'keys' | 'state'>, revision?: number): Promise<void> {
-    for (let known = revision; ; known = undefined) {
-      known ??= (await this.state.get(keyOf(call)))?.revision;
-      if (known === undefined) return;
-      try {
-        await this.state.delete(keyOf(call), known);
-        return;
-      } catch (error) {
-        ignoreMismatch(error);
-      }
+  /** There is nothing to remember of the call. @returns false where others have changed its record since the revision */
+  async remove(call: Omit<CallRecord, 'keys' | 'state'>, revision?: number): Promise<boolean> {
+    const known = revision ?? (await this.state.get(keyOf(call)))?.revision;
+    if (known === undefined) return true;
+    try {
+      await this.state.delete(keyOf(call), known);
+      return true;
+    } catch (error) {
+      ignoreMismatch(error);
+      return false;
     }
   }
 

@@ -586,24 +586,17 @@ describe('recovery', () => {
   ] as const)(
     'a process that comes back with the answer while others recover its call, %s - has the last word',
     async (_when, step) => {
-      const { ledger, calls, labeller } = setUp();
-      const [hex, key] = [...labeller.distinctKeys(batch([1])).entries()][0]!;
-      const name = { teacher: 'fake', unit: 'u', callId: 'a' };
-      await ledger.reserve({
-        callId: 'a',
-        run: 'run',
-        phase: 'mixup',
-        unit: 'u',
-        holder: 'slow',
-        images: 1,
-        budget: {},
-      });
-      const revision = await calls.write({ ...name, state: 'asked', keys: [hex] });
-      await ledger.dispatch('a');
-      const comeBack = async () => {
-        await cache.putMany([{ key, answer: { raw: Float32Array.of(1, 0, 0, 0), unit: 'u', callId: 'a' } }]);
-        await ledger.settle('a', { settled: 1, unknown: 0, failed: 0, retried: false, charged: true });
-        await calls.remove(name, revision);
+      let answer: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (answer = resolve));
+      const query: Query = (fake, images, signal) => held.then(() => fake.query(images, signal));
+      const { ledger, calls, label } = setUp({ query });
+      const labelled = label([1]);
+      const isSent = async () =>
+        expect(Object.values((await ledger.read()).open)).toEqual([expect.objectContaining({ state: 'dispatched' })]);
+      await vi.waitFor(isSent);
+      const comeBack = () => {
+        answer();
+        return labelled;
       };
       const getMany = cache.getMany.bind(cache);
       const replaceByUnknown = calls.replaceByUnknown.bind(calls);
@@ -622,6 +615,7 @@ describe('recovery', () => {
       }
       const options = { ledger, calls, cache, isAbandoned: () => true, logger: silentLogger };
       expect(await recoverOpenCalls(options)).toEqual({ released: 0, settled: 0, unknown: 0 });
+      expect((await labelled).counts).toMatchObject({ settled: 1, unknown: 0 });
       expect((await ledger.read()).runs['run']!.mixup).toMatchObject({ settled: 1, unknown: 0 });
       expect(await keysOf(state.list('calls/'))).toEqual([]);
     },

@@ -517,7 +517,9 @@ export class Labeller {
     const end = async (settlement: Partial<Settlement>) => {
       const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
       // Else others bring it to its end, who need its record for that.
-      if (await ledger.settle(call.callId, { ...nothing, ...settlement })) await calls.remove(call, call.revision);
+      if (!(await ledger.settle(call.callId, { ...nothing, ...settlement }))) return;
+      // Others may just have noted its answers as lost, and haven't ended it: they never will.
+      if (!(await calls.remove(call, call.revision))) await calls.remove(call);
     };
     switch (outcome.kind) {
       case 'answered': {
