@@ -1,4 +1,6 @@
+import { ApiException } from '@kubernetes/client-node';
 import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
+import { waitFor } from '../helpers/wait-for.js';
 
 const POLL_MS = 200;
 
@@ -30,17 +32,25 @@ export async function addNode(
     },
   });
   const capacity = { cpu: '32', memory: '128Gi', pods: '110', 'ephemeral-storage': '1Ti', ...resources };
-  const node = await core.readNodeStatus({ name });
-  const now = new Date();
-  node.status = {
-    ...node.status,
-    capacity,
-    allocatable: capacity,
-    conditions: [
-      { type: 'Ready', status: 'True', reason: 'Fake', message: '', lastHeartbeatTime: now, lastTransitionTime: now },
-    ],
-  };
-  await core.replaceNodeStatus({ name, body: node });
+  await waitFor(`node ${name} to be ready`, async () => {
+    const node = await core.readNodeStatus({ name });
+    const now = new Date();
+    node.status = {
+      ...node.status,
+      capacity,
+      allocatable: capacity,
+      conditions: [
+        { type: 'Ready', status: 'True', reason: 'Fake', message: '', lastHeartbeatTime: now, lastTransitionTime: now },
+      ],
+    };
+    try {
+      return await core.replaceNodeStatus({ name, body: node });
+    } catch (error) {
+      // A controller changed the node meanwhile.
+      if (error instanceof ApiException && error.code === 409) return undefined;
+      throw error;
+    }
+  });
 }
 
 export interface KubeletHooks {
