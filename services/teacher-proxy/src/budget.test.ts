@@ -227,6 +227,24 @@ describe('ledger - replicas', () => {
     await frozen.close();
   });
 
+  it('withdraw - says whether the call was open, or others have ended it', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const mine = new Ledger(state, 'teacher', price, options(clock));
+    const other = new Ledger(state, 'teacher', price, options(clock));
+    await mine.reserve(request('open', 20));
+    await mine.reserve(request('ended', 20));
+    await mine.dispatch('ended');
+    await other.settle('ended', { settled: 0, unknown: 20, failed: 0, retried: false, charged: true });
+    expect([await mine.withdraw('open'), await mine.withdraw('ended'), await mine.withdraw('none')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect((await other.read()).runs['run']!.mixup).toMatchObject({ unknown: 20 });
+    await mine.close();
+  });
+
   it('a process that has shown life since it was looked at - is not condemned', async () => {
     const state = new MemoryState();
     const clock = new ManualClock();

@@ -274,20 +274,26 @@ export class Ledger {
     this.#shares.forget(callId);
   }
 
-  /** Takes back a call of which its own sender knows that it was never sent; done later where the store is away. */
-  async withdraw(callId: string): Promise<void> {
+  /**
+   * Takes back a call of which its own sender knows that it was never sent; done later where the store is away.
+   * @returns whether it was open until then: else others have ended it, or it never was
+   */
+  async withdraw(callId: string): Promise<boolean> {
+    const take = (open: Record<string, OpenCall> = {}) => {
+      const isOpen = open[callId] !== undefined;
+      delete open[callId];
+      return isOpen;
+    };
     const sharer = this.#shares.holderOf(callId);
-    if (sharer === undefined) {
-      await this.#soonerOrLater((record) => {
-        delete record.open[callId];
-      });
-    } else {
-      await this.#shares.of(sharer).soonerOrLater((record) => {
-        if (!record.sealed) delete chunkWith(record, callId)?.open[callId];
-      });
-    }
+    const wasOpen =
+      sharer === undefined
+        ? await this.#soonerOrLater((record) => take(record.open))
+        : await this.#shares
+            .of(sharer)
+            .soonerOrLater((record) => !record.sealed && take(chunkWith(record, callId)?.open));
     this.options?.marks?.remove(callId);
     this.#shares.forget(callId);
+    return wasOpen;
   }
 
   /**

@@ -469,12 +469,21 @@ export class Labeller {
   async #giveBack(call: Call, written: Promise<number | undefined>): Promise<void> {
     try {
       const revision = await written.catch(() => undefined);
-      await this.options.ledger.withdraw(call.callId);
-      await this.options.calls.remove(call, revision);
+      const isMine = await this.options.ledger.withdraw(call.callId);
+      await this.#removeRecord({ ...call, revision }, isMine);
     } catch (error) {
       // The reservation stays until recovery finds it; nothing was sent.
       this.options.logger.warn({ err: error, callId: call.callId }, 'a reservation could not be given back');
     }
+  }
+
+  /**
+   * @param hasEnded by us: others who just noted its answers as lost, to end it themselves, never will. Else what they
+   *   noted stays.
+   */
+  async #removeRecord(call: Call, hasEnded: boolean): Promise<void> {
+    const { calls } = this.options;
+    if (!(await calls.remove(call, call.revision)) && hasEnded) await calls.remove(call);
   }
 
   /** What an answer means for the calls to come, whoever makes them. */
@@ -511,15 +520,13 @@ export class Labeller {
     outcome: QueryOutcome,
     onStored: () => void,
   ): Promise<void> {
-    const { ledger, calls, cache, config } = this.options;
+    const { ledger, cache, config } = this.options;
     const { billsFailures } = config.price;
     const images = asked.length;
     const end = async (settlement: Partial<Settlement>) => {
       const nothing = { settled: 0, unknown: 0, failed: 0, retried: false, charged: false };
       // Else others bring it to its end, who need its record for that.
-      if (!(await ledger.settle(call.callId, { ...nothing, ...settlement }))) return;
-      // Others may just have noted its answers as lost, and haven't ended it: they never will.
-      if (!(await calls.remove(call, call.revision))) await calls.remove(call);
+      if (await ledger.settle(call.callId, { ...nothing, ...settlement })) await this.#removeRecord(call, true);
     };
     switch (outcome.kind) {
       case 'answered': {
