@@ -67,6 +67,8 @@ export async function measureReactions({ folder, repeats }: ReactionOptions): Pr
       const [makes, watches] = [victim, survivor].map(({ address }) =>
         connect('bbdistill.v1.DistillationService', address),
       );
+      // Started again at the same address: whoever knew it before tries anew only after a while.
+      await waitFor('both to answer', async () => (await answers(makes!)) && (await answers(watches!)), WAIT_MS);
       await teacher.control({ hold: true });
       const { id } = await makes!.unary('CreateRun', {
         requestId: `takeover-${seed}`,
@@ -99,6 +101,13 @@ export async function measureReactions({ folder, repeats }: ReactionOptions): Pr
 }
 
 type Orchestrator = ServiceClient<'bbdistill.v1.DistillationService'>;
+
+function answers(orchestrator: Orchestrator): Promise<boolean> {
+  return orchestrator.unary('ListRuns', {}).then(
+    () => true,
+    () => false,
+  );
+}
 
 interface Cancelling {
   orchestrator: Orchestrator;
