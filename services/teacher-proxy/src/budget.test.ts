@@ -203,11 +203,16 @@ describe('ledger - replicas', () => {
   const request = (callId: string, images: number, budget: Budget = {}, run = 'run') =>
     ({ callId, run, phase: 'mixup', unit: 'unit', holder: 'me', images, budget }) as const;
 
-  it('a process that is condemned - sends nothing more, and can still end what it has sent', async () => {
+  /** Ledgers of two processes on one store. */
+  const twoProcesses = (): [Ledger, Ledger] => {
     const state = new MemoryState();
     const clock = new ManualClock();
-    const frozen = new Ledger(state, 'teacher', price, options(clock));
-    const other = new Ledger(state, 'teacher', price, options(clock));
+    const open = () => new Ledger(state, 'teacher', price, options(clock));
+    return [open(), open()];
+  };
+
+  it('a process that is condemned - sends nothing more, and can still end what it has sent', async () => {
+    const [frozen, other] = twoProcesses();
     await frozen.join('me');
     await frozen.reserve(request('sent', 20));
     await frozen.reserve(request('waiting', 20));
@@ -228,10 +233,7 @@ describe('ledger - replicas', () => {
   });
 
   it('withdraw - says whether the call was open, or others have ended it', async () => {
-    const state = new MemoryState();
-    const clock = new ManualClock();
-    const mine = new Ledger(state, 'teacher', price, options(clock));
-    const other = new Ledger(state, 'teacher', price, options(clock));
+    const [mine, other] = twoProcesses();
     await mine.reserve(request('open', 20));
     await mine.reserve(request('ended', 20));
     await mine.dispatch('ended');
@@ -246,10 +248,7 @@ describe('ledger - replicas', () => {
   });
 
   it('a process that has shown life since it was looked at - is not condemned', async () => {
-    const state = new MemoryState();
-    const clock = new ManualClock();
-    const slow = new Ledger(state, 'teacher', price, options(clock));
-    const other = new Ledger(state, 'teacher', price, options(clock));
+    const [slow, other] = twoProcesses();
     await slow.join('me');
     await slow.reserve(request('1', 20));
     const { me: beat } = await other.holders();
@@ -261,10 +260,7 @@ describe('ledger - replicas', () => {
   });
 
   it('a process that others took for dead - sends nothing more, and others see what it may have sent', async () => {
-    const state = new MemoryState();
-    const clock = new ManualClock();
-    const frozen = new Ledger(state, 'teacher', price, options(clock));
-    const other = new Ledger(state, 'teacher', price, options(clock));
+    const [frozen, other] = twoProcesses();
     await frozen.join('me');
     await frozen.reserve(request('1', 20));
     await frozen.reserve(request('2', 20));
