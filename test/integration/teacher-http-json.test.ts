@@ -201,7 +201,11 @@ describe('http-json - presets of the well-known shapes', () => {
   });
 
   it('concepts - a status an image inside a 200', async () => {
-    const concepts = [{ name: 'bird', value: 0.9 }];
+    const concepts = [
+      { name: 'bird', value: 0.9 },
+      { name: 'dog', value: 0.9 },
+      { name: 'tree', value: 0.99 },
+    ];
     const body = {
       status: { code: 10010, description: 'Mixed Success' },
       outputs: [
@@ -211,7 +215,7 @@ describe('http-json - presets of the well-known shapes', () => {
     };
     await using opened = await open(answering(body), { preset: 'concepts', answer: { labels } });
     const [first, second] = await opened.ask(gradientImages(2));
-    expect(first).toEqual([0.05, 0.05, 0.9]);
+    expect(first).toEqual([0, 0.5, 0.5]);
     expect(second).toContain('Download failed');
   });
 
@@ -267,6 +271,34 @@ describe('http-json - answers of other kinds', () => {
       [0.5, 0.5, 0],
     ],
     [
+      'scores of which those that are 0 are left out',
+      { labels: 'l[].n', scores: 'l[].p' },
+      { kind: 'probabilities', labels },
+      { l: [{ n: 'cat' }, { n: 'dog', p: 0.25 }, { n: 'bird', p: 0.75 }] },
+      [0, 0.25, 0.75],
+    ],
+    [
+      'a row of which those that are 0 are left out',
+      { values: 'l[*].p' },
+      { kind: 'probabilities' },
+      { l: [{ p: 0.25 }, {}, { p: 0.75 }] },
+      [0.25, 0, 0.75],
+    ],
+    [
+      'a row with its labels in the settings, and a gap',
+      { values: 'l[].p' },
+      { kind: 'probabilities', labels: { 0: 2, 1: 1, 2: 0 } },
+      { l: [{}, { p: 0.25 }, { p: 0.75 }] },
+      [0.75, 0.25, 0],
+    ],
+    [
+      'a row with a number that is none',
+      { values: 'l[].p' },
+      { kind: 'probabilities' },
+      { l: [{ p: 0.5 }, { p: null }, { p: 0.5 }] },
+      expect.stringContaining('TEXT: the answer can\'t be read (null is no number)'),
+    ],
+    [
       'numbers written as text',
       { labels: 'l[].n', scores: 'l[].p' },
       { kind: 'top-k', labels, rest: 'drop' },
@@ -280,8 +312,9 @@ describe('http-json - answers of other kinds', () => {
 
   it.each<[string, unknown, string]>([
     ['another form', { nothing: 1 }, 'ANSWER_UNREADABLE: the answer has nothing at [].label'],
-    ['labels at another place than the scores', [{ name: 'cat', score: 0.9 }], '0 labels and 1 scores'],
-    ['a score that is missing', [{ label: 'cat' }, { label: 'dog', score: 0.1 }], '2 labels and 1 scores'],
+    ['a label that is missing', [{ name: 'cat', score: 0.9 }], 'lacks what [].label names'],
+    ['a score that is null', [{ label: 'cat', score: null }, { label: 'dog', score: 0.1 }], 'null is no number'],
+    ['scores at another place than the labels', [{ label: 'cat', p: 0.9 }], 'no element of the list has what [].score'],
     ['a score that is a table', [{ label: 'cat', score: {} }], 'no number'],
     ['a label that is a table', [{ label: {}, score: 0.5 }], 'no label'],
   ])('%s is said of its image, and never thrown', async (_, body, expected) => {

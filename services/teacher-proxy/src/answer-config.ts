@@ -58,9 +58,19 @@ export const answerSection = z.strictObject({
 
 export type AnswerConfig = z.output<typeof answerSection>;
 
-/** Settings that say nothing at this kind of answer, by name. */
-export function answerContradictions(answer: AnswerConfig): [setting: string, message: string][] {
-  const { kind } = answer;
+/** As declared; what isn't, is probabilities, or the best few of them where only those are asked for. */
+export function declaredKind({ kind, classification }: AnswerConfig): AnswerForm['kind'] {
+  return kind ?? (classification === undefined ? 'probabilities' : 'top-k');
+}
+
+/**
+ * Settings that say nothing at this kind of answer, by name.
+ * @param kind where it isn't declared: what it turns out to be; undefined as long as that isn't known
+ */
+export function answerContradictions(
+  answer: AnswerConfig,
+  kind: AnswerForm['kind'] | undefined = answer.kind,
+): [setting: string, message: string][] {
   if (kind === undefined) return [];
   const faults: [string, string][] = [];
   const only = (setting: keyof AnswerConfig, kinds: readonly string[]) => {

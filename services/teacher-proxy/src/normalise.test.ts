@@ -34,6 +34,23 @@ describe('normalise', () => {
   });
 
   it.each([
+    ['whole percents', [33, 33, 33], 'percent'],
+    ['two decimals', [0.33, 0.33, 0.33], 'probabilities'],
+    ['whole percents of many classes', [14, 13, 12, 12, 11, 11, 10, 8, 7, 6], 'percent'],
+  ] as const)('probabilities - rounded to %s they are renormalised', (_, values, kind) => {
+    const { ok, row } = normalise([...values], { kind, temperature: 1 }, values.length);
+    expect(ok).toBe(true);
+    expect(row.reduce((total, value) => total + value, 0)).toBeCloseTo(1, 6);
+  });
+
+  it.each([
+    ['more than rounding can explain', [40, 40, 25], 'percent'],
+    ['of many classes that are no parts of one', Array<number>(100).fill(0).fill(1, 0, 2), 'probabilities'],
+  ] as const)('probabilities - whole percents, %s, are refused', (_, values, kind) => {
+    expect(normalise([...values], { kind, temperature: 1 }, values.length)).toMatchObject({ ok: false, fault: 'SUM' });
+  });
+
+  it.each([
     ['a wrong length', [0.5, 0.5], 'LENGTH', 'answers 2 values an image, but the run has 3 classes'],
     ['NaN', [0.5, Number.NaN, 0.5], 'NAN', 'value 1 is NaN'],
     ['infinity', [Infinity, 0, 0], 'NAN', 'value 0 is Infinity'],
@@ -68,6 +85,14 @@ describe('normalise', () => {
 
   it('hard label - becomes a one-hot row', () => {
     expect(normalise([2], hardLabel).row).toEqual([0, 0, 1]);
+  });
+
+  it('hard label - of very many is taken to the last digit', () => {
+    const labels = new Map([
+      ['12345', 0],
+      ['12350', 1],
+    ]);
+    expect(normalise([12_345], { ...hardLabel, labels }).row).toEqual([1, 0, 0]);
   });
 
   it.each([
@@ -106,7 +131,10 @@ describe('normalise - percent', () => {
 
   it.each([
     ['percentages where fractions are declared', [50, 30, 20], 'probabilities', 'declare answer.kind: percent'],
-    ['fractions where percentages are declared', [0.5, 0.3, 0.2], 'percent', 'sum to 1 instead of 100'],
+    ['fractions where percentages are declared', [0.5, 0.3, 0.2], 'percent', 'declare answer.kind: probabilities'],
+    ['chances that exclude nothing', [0.99, 0.98, 0.5], 'probabilities', 'declare answer.kind: sigmoids'],
+    ['logits', [3, 2, 0.5], 'probabilities', 'declare answer.kind: logits'],
+    ['a part of the classes', [0.4, 0.3, 0.1], 'probabilities', 'declare answer.kind: top-k or thresholded'],
   ] as const)('%s are refused with what to declare', (_, values, kind, message) => {
     const result = normalise([...values], { kind, temperature: 1 });
     expect('message' in result && result.message).toContain(message);
@@ -114,6 +142,16 @@ describe('normalise - percent', () => {
 });
 
 describe('normalise - a part of a softmax', () => {
+  it.each([
+    ['a label outside the set', 'car', 'outside'],
+    ['a class', 'cat', 'empty'],
+  ])('nothing but a score of 0 for %s is no target', (_, label, why) => {
+    for (const other of ['drop', 'spread'] as const) {
+      const result = named([label], [0], { kind: 'label-confidence', labels: pets, other });
+      expect(result).toMatchObject({ ok: true, kind: 'abstained', why, row: [0, 0, 0] });
+    }
+  });
+
   it('top-k - what is left of 1 is spread over the classes that were not named, and noted', () => {
     const { row, ...result } = named(['0', '2'], [0.6, 0.3], {}, 4);
     expect(row).toEqual([0.6, 0.05, 0.3, 0.05]);
@@ -161,7 +199,7 @@ describe('normalise - a part of a softmax', () => {
     ['a percentage where none is declared', ['0'], [87], 'SUM', 'answer.percent: true'],
     ['a negative score', ['0', '1'], [0.5, -0.5], 'NEGATIVE', 'below 0'],
     ['a score that is no number', ['0'], [Number.NaN], 'NAN', '"0" is NaN'],
-    ['fewer scores than labels', ['0', '1'], [0.5], 'LENGTH', '2 labels and 1 scores'],
+    ['fewer scores than labels', ['0', '1'], [0.5], 'TEXT', '2 labels and 1 scores'],
     ['labels without scores', ['0'], undefined, 'TEXT', 'labels without scores'],
     ['an index beyond the classes', ['7'], [0.5], 'LABEL', 'label 7 is not a class in 0..2'],
     ['a name without answer.labels', ['cat'], [0.5], 'LABEL', 'declare answer.labels'],

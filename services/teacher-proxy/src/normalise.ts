@@ -2,6 +2,8 @@ import type { AnswerForm, AnswerKind, NamedScores, RawAnswer } from './teacher.j
 
 /** How far a sum of probabilities may be from 1 and still be taken, renormalised. Float16 and JSON rounding fit in. */
 export const PROBABILITY_SUM_TOLERANCE = 1e-2;
+/** And where every value is a whole percent: each may be rounded by half of one, all of them by so much at most. */
+export const WHOLE_PERCENT_SUM_TOLERANCE = 5e-2;
 /** Negative probabilities above this are rounding noise of the teacher's softmax and count as 0. */
 export const NEGATIVE_TOLERANCE = 1e-6;
 /** Keeps the odds of a sigmoid that reads 0 or 1 finite: the last step of a float32 below 1. */
@@ -26,7 +28,8 @@ export type Normalised =
 
 /**
  * Turns a raw answer into a target distribution:
- * - `probabilities`, `percent`: taken as they are, renormalised by at most {@link PROBABILITY_SUM_TOLERANCE}.
+ * - `probabilities`, `percent`: taken as they are, renormalised by at most {@link PROBABILITY_SUM_TOLERANCE}, or by
+ *   {@link WHOLE_PERCENT_SUM_TOLERANCE} where the teacher rounds to whole percents.
  * - `logits`: softmax(z / temperature).
  * - `top-k`, `thresholded`, `label-confidence`: part of a softmax. What the scores leave of 1 is, by `form.rest`, spread
  *   evenly over the classes that weren't named, none of them above the lowest named score or the threshold; or dropped.
@@ -64,6 +67,11 @@ const DENSE = new Set<AnswerKind>(['probabilities', 'percent', 'logits']);
 const PARTIAL = new Set<AnswerKind>(['top-k', 'thresholded', 'label-confidence']);
 const COMPLETE_TARGET = { ok: true, kind: 'target', completed: 0, dropped: 0 } as const;
 const PERCENT = 100;
+const HALF_PERCENT = 0.5;
+/** Of a float32 that stands for a whole percent. */
+const WHOLE_PERCENT_ERROR = 1e-4;
+/** 0.33 + 0.33 + 0.33 is a little less than 0.99. */
+const SUM_ERROR = 1e-6;
 
 function denseAnswer(values: Float32Array, target: Float32Array, form: AnswerForm): Normalised {
   if (values.length !== target.length) return wrongLength(values, target.length);
@@ -80,7 +88,7 @@ function denseProbabilities(values: Float32Array, target: Float32Array, form: An
     if (value < -NEGATIVE_TOLERANCE) return negative(index, values);
     sum += Math.max(0, value);
   }
-  if (Math.abs(sum - 1) > PROBABILITY_SUM_TOLERANCE) return wrongSum(sum * unit, unit, values);
+  if (Math.abs(sum - 1) > sumTolerance(values, unit)) return wrongSum(sum * unit, unit, values);
   for (let index = 0; index < classes; index++) target[index] = Math.max(0, values[index]! / unit) / sum;
   return COMPLETE_TARGET;
 }
@@ -119,7 +127,7 @@ function namedRow(raw: Float32Array, classes: number, form: AnswerForm): NamedSc
       const what = wanted === 1 ? 'a hard label is one number' : 'a label with its confidence is two numbers';
       return fault('LENGTH', `${what}, but the teacher answered ${raw.length}: ${shown(raw)}`);
     }
-    return { labels: [shownNumber(label!)], ...(wanted === 2 && { scores: [confidence!] }) };
+    return { labels: [String(label)], ...(wanted === 2 && { scores: [confidence!] }) };
   }
   if (!form.labels && raw.length !== classes) return wrongLength(raw, classes);
   return { labels: Array.from(raw, (_, index) => String(index)), scores: Array.from(raw) };
@@ -140,7 +148,7 @@ interface Shared {
 
 function namedAnswer(said: NamedScores, target: Float32Array, form: AnswerForm): Normalised {
   if (said.labels.length === 0 && (said.scores?.length ?? 0) === 0) {
-    if (DENSE.has(form.kind)) return fault('LENGTH', 'the answer names no class, but all of them are declared');
+    if (DENSE.has(form.kind)) return fault('TEXT', 'the answer names no class, but all of them are declared');
     return { ok: true, kind: 'abstained', why: 'empty', message: 'the teacher named no class' };
   }
   const scores = checkedScores(said, form);
@@ -162,11 +170,11 @@ function checkedScores({ labels, scores }: NamedScores, form: AnswerForm): numbe
     if (form.kind !== 'hard-label') {
       return fault('TEXT', `the answer has labels without scores, but answer.kind is ${form.kind}`);
     }
-    if (labels.length > 1) return fault('LENGTH', `a hard label is one label, but there are ${labels.length}`);
+    if (labels.length > 1) return fault('TEXT', `a hard label is one label, but there are ${labels.length}`);
     return [1];
   }
   if (scores.length !== labels.length) {
-    return fault('LENGTH', `the answer has ${labels.length} labels and ${scores.length} scores`);
+    return fault('TEXT', `the answer has ${labels.length} labels and ${scores.length} scores`);
   }
   const bad = scores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0) return fault('NAN', `the score of "${labels[bad]}" is ${scores[bad]}`);
@@ -249,10 +257,14 @@ function exclusive(
 ): Normalised {
   const sum = scores.reduce((total, score) => total + score, 0);
   const isPartial = PARTIAL.has(form.kind);
-  if (sum - 1 > PROBABILITY_SUM_TOLERANCE || (!isPartial && 1 - sum > PROBABILITY_SUM_TOLERANCE)) {
+  const tolerance = sumTolerance(scores, 1);
+  if (sum - 1 > tolerance || (!isPartial && 1 - sum > tolerance)) {
     return wrongSum(sum * scaleOf(form), scaleOf(form), said.scores ?? scores);
   }
-  if (!mass.some((value) => value > 0) && form.other !== 'spread') return outside(said);
+  if (!mass.some((value) => value > 0) && !(form.other === 'spread' && other > 0)) {
+    if (other > 0 || !named.includes(true)) return outside(said);
+    return { ok: true, kind: 'abstained', why: 'empty', message: 'no score of the teacher is above 0' };
+  }
   let completed = 0;
   let dropped = other;
   if (form.other === 'spread' && other > 0) {
@@ -313,12 +325,35 @@ function wrongLength(values: ArrayLike<number>, classes: number): Normalised {
   );
 }
 
+/** How far the sum of these values may be from 1. */
+function sumTolerance(values: ArrayLike<number>, unit: number): number {
+  const isWhole = (value: number) => {
+    const percent = (value / unit) * PERCENT;
+    return Math.abs(percent - Math.round(percent)) < WHOLE_PERCENT_ERROR;
+  };
+  if (!Array.prototype.every.call(values, isWhole)) return PROBABILITY_SUM_TOLERANCE;
+  const rounded = (values.length * HALF_PERCENT) / PERCENT;
+  return Math.max(PROBABILITY_SUM_TOLERANCE, Math.min(WHOLE_PERCENT_SUM_TOLERANCE, rounded)) + SUM_ERROR;
+}
+
 function wrongSum(sum: number, unit: number, values: ArrayLike<number>): Normalised {
-  const hint =
-    Math.abs(sum - PERCENT) <= PERCENT * PROBABILITY_SUM_TOLERANCE && unit === 1
-      ? 'if the teacher answers in percent, declare answer.kind: percent'
-      : 'if the teacher answers logits, declare answer.kind: logits; if it names only some classes, top-k or thresholded';
-  return fault('SUM', `the answer's values sum to ${shownNumber(sum)} instead of ${unit}: ${shown(values)} (${hint})`);
+  return fault('SUM', `the answer's values sum to ${shownNumber(sum)} instead of ${unit}: ${shown(values)} (${sumHint(sum, unit, values)})`);
+}
+
+function sumHint(sum: number, unit: number, values: ArrayLike<number>): string {
+  if (Math.abs(sum - PERCENT) <= PERCENT * WHOLE_PERCENT_SUM_TOLERANCE && unit === 1) {
+    return 'if the teacher answers in percent, declare answer.kind: percent';
+  }
+  if (Math.abs(sum - 1) <= WHOLE_PERCENT_SUM_TOLERANCE && unit === PERCENT) {
+    return 'if the teacher answers fractions of 1, declare answer.kind: probabilities';
+  }
+  const some = 'if it names only some classes, top-k or thresholded';
+  // Logits hardly ever lie all between 0 and 1; chances of classes that don't exclude one another always do.
+  const isChance = (value: number) => value >= 0 && value <= unit;
+  if (!Array.prototype.every.call(values, isChance)) {
+    return `if the teacher answers logits, declare answer.kind: logits; ${some}`;
+  }
+  return sum > unit ? 'if the teacher judges each class by itself, declare answer.kind: sigmoids' : some.replace(', ', ', declare answer.kind: ');
 }
 
 function negative(index: number, values: ArrayLike<number>): Normalised {

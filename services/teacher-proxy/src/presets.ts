@@ -53,7 +53,7 @@ export const PRESET_TABLE: Record<PresetName, Preset> = {
     response: { labels: 'predictions[].tagName', scores: 'predictions[].probability' },
     answer: { kind: 'probabilities' },
   },
-  /** `outputs[].data.concepts[{name, value}]`, with a status per image inside a 200. */
+  /** `outputs[].data.concepts[{name, value}]`, each concept by itself, with a status per image inside a 200. */
   concepts: {
     request: { format: 'base64', body: { inputs: [{ data: { image: { base64: '{{image}}' } } }] } },
     response: {
@@ -64,6 +64,6 @@ export const PRESET_TABLE: Record<PresetName, Preset> = {
       // 10000: all well, 10010: some images failed.
       callError: 'status.code != `10000` && status.code != `10010` && status',
     },
-    answer: { kind: 'top-k' },
+    answer: { kind: 'sigmoids' },
   },
 };

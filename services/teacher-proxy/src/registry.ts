@@ -11,7 +11,7 @@ import {
 import type { StateStore } from '@bbdistill/common';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { answerContradictions, answerSection } from './answer-config.js';
+import { answerContradictions, answerSection, declaredKind } from './answer-config.js';
 import { PICTURE_FORMATS, holdsImage, requestSection, responseSection, takesSeveral } from './http-json-config.js';
 import type { RequestConfig as Request, ResponseConfig as Response } from './http-json-config.js';
 import { PRESETS, PRESET_TABLE } from './presets.js';
@@ -217,7 +217,9 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
   if ((teacher.tls?.certFile === undefined) !== (teacher.tls?.keyFile === undefined)) {
     issue('tls', 'has only one of certFile and keyFile, which belong together: set both, or neither');
   }
-  for (const [setting, message] of answerContradictions(teacher.answer)) issue(`answer.${setting}`, message);
+  // What kind a model file answers in is found out when it is opened.
+  const kind = teacher.adapter === 'onnx' ? teacher.answer.kind : declaredKind(teacher.answer);
+  for (const [setting, message] of answerContradictions(teacher.answer, kind)) issue(`answer.${setting}`, message);
   for (const [setting, message] of contradictions(teacher)) issue(setting, message);
   if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
 });
@@ -287,7 +289,7 @@ function httpJsonFaults(request: Request, response: Response, { limits, answer }
   if (response.values !== undefined && response.scores !== undefined) {
     faults.push(['response.scores', 'contradicts response.values, which holds the scores itself']);
   }
-  const kind = answer.kind ?? 'probabilities';
+  const kind = declaredKind(answer);
   if (response.labels !== undefined && response.scores === undefined && kind !== 'hard-label') {
     faults.push(['response.scores', `is missing: answer.kind ${kind} has scores; hard-label has none`]);
   }

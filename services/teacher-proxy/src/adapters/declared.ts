@@ -3,7 +3,7 @@ import { ConfigError, holdSecret } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { ImageBatch } from '@bbdistill/common';
-import { answerForm } from '../answer-config.js';
+import { answerForm, declaredKind } from '../answer-config.js';
 import type { AuthConfig, TeacherConfig } from '../registry.js';
 import type { AnswerForm, CanonicalRequests } from '../teacher.js';
 import { stringsReader } from './json-answer.js';
@@ -32,10 +32,9 @@ export function declaredInput(config: TeacherConfig, found: Partial<InputForm> =
   };
 }
 
-/** The answer as declared; what isn't, is probabilities. */
-export function declaredAnswer(config: TeacherConfig, readText?: AnswerForm['readText']): AnswerForm {
-  const form = answerForm(config.answer, config.answer.kind ?? 'probabilities');
-  return { ...form, ...(readText && { readText }) };
+/** The answer as declared. */
+export function declaredAnswer({ answer }: TeacherConfig, readText?: AnswerForm['readText']): AnswerForm {
+  return { ...answerForm(answer, declaredKind(answer)), ...(readText && { readText }) };
 }
 
 /** What the cache keys answers by, unless the operator declared something else. */
@@ -51,10 +50,7 @@ export function pictureOf({ input }: TeacherConfig): PictureForm | undefined {
 
 /** The answer of a tensor protocol: numbers, or strings. */
 export function tensorAnswer(config: TeacherConfig): AnswerForm {
-  const { classification, kind } = config.answer;
-  const answer =
-    classification !== undefined && kind === undefined ? { ...config.answer, kind: 'top-k' as const } : config.answer;
-  return declaredAnswer({ ...config, answer }, stringsReader(classification !== undefined));
+  return declaredAnswer(config, stringsReader(config.answer.classification !== undefined));
 }
 
 /** The canonical request of a tensor protocol. */

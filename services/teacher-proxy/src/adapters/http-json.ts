@@ -9,7 +9,7 @@ import { DEFAULT_PICTURE, declaredAnswer, declaredInput, identityOf } from './de
 import type { Environment } from './declared.js';
 import { isThrottling } from './http-failures.js';
 import type { HttpReply } from './http.js';
-import { AnswerAbsentError, jsonPath, jsonReader } from './json-answer.js';
+import { AnswerAbsentError, gappedPath, jsonPath, jsonReader } from './json-answer.js';
 import type { JsonPath } from './json-answer.js';
 import { nestedImages } from './nested-images.js';
 import { canonicalPictures, encodePictures } from './pictures.js';
@@ -50,7 +50,7 @@ export class HttpJsonTeacher implements Teacher {
     this.#picture = request.format === 'tensor' ? undefined : { format: picture, quality };
     this.#http = new TeacherHttp(config, env, clock);
     this.#url = config.url ?? '';
-    this.#items = response.items === undefined ? undefined : jsonPath(response.items);
+    this.#items = response.items === undefined ? undefined : gappedPath(response.items);
     this.#error = response.error === undefined ? undefined : jsonPath(response.error);
     this.#callError = response.callError === undefined ? undefined : jsonPath(response.callError);
   }
@@ -117,7 +117,7 @@ export class HttpJsonTeacher implements Teacher {
       const where = this.config.response?.items ?? 'the top';
       return unreadable(count, `the answer has ${found} at ${where} for ${count} images: ${shown(answer)}`);
     }
-    return items.map((item: unknown) => this.#readItem(item));
+    return items.map((item: unknown) => this.#readItem(item ?? null));
   }
 
   #readItem(item: unknown): ImageAnswer {

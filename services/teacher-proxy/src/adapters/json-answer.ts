@@ -1,5 +1,5 @@
 import { TreeInterpreter, compile } from '@jmespath-community/jmespath';
-import type { JSONValue } from '@jmespath-community/jmespath';
+import type { JSONObject, JSONValue } from '@jmespath-community/jmespath';
 import type { NamedScores } from '../teacher.js';
 
 /** A JMESPath expression, compiled: a grammar without functions that run code or reach out. */
@@ -9,6 +9,31 @@ export type JsonPath = (value: unknown) => unknown;
 export function jsonPath(expression: string): JsonPath {
   const compiled = compile(expression);
   return (value) => TreeInterpreter.search(compiled, value as JSONValue);
+}
+
+type Expression = ReturnType<typeof compile>;
+
+/**
+ * Like {@link jsonPath}, but what a list's elements don't have stays there as a gap, where JMESPath leaves it out: all that
+ * follows would stand at another label, or for another class.
+ * @returns undefined, inside a list: the element has no such member; null: it says null
+ */
+export function gappedPath(expression: string): JsonPath {
+  const compiled = compile(expression);
+  return (value) => withGaps(compiled, value as JSONValue);
+}
+
+function withGaps(expression: Expression, value: JSONValue): unknown {
+  if (expression.type === 'Projection') {
+    const list = TreeInterpreter.search(expression.left, value);
+    if (Array.isArray(list)) return list.map((element) => withGaps(expression.right, element));
+  }
+  if (expression.type === 'Field' && isTable(value) && !(expression.name in value)) return undefined;
+  return TreeInterpreter.search(expression, value);
+}
+
+function isTable(value: JSONValue): value is JSONObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 export interface AnswerPaths {
@@ -31,15 +56,18 @@ export class AnswerAbsentError extends Error {}
  */
 export function jsonReader(paths: AnswerPaths): (text: string) => NamedScores | Float32Array {
   const [labels, scores, values] = [paths.labels, paths.scores, paths.values].map((path) =>
-    path === undefined ? undefined : jsonPath(path),
+    path === undefined ? undefined : gappedPath(path),
   );
   return (text) => {
     const item = JSON.parse(text) as unknown;
-    if (values) return Float32Array.from<unknown>(present(values(item), paths.values).flat(Infinity), asNumber);
+    if (values) return Float32Array.from(numbersOf(present(values(item), paths.values).flat(Infinity), paths.values));
     const found = labels?.(item);
-    const named = (paths.absent === 'abstain' ? listOf(found) : present(found, paths.labels)).map(asLabel);
+    const named = (paths.absent === 'abstain' ? listOf(found) : present(found, paths.labels)).map((label) => {
+      if (isGap(label)) throw new Error(`an element of the list lacks what ${paths.labels} names`);
+      return asLabel(label);
+    });
     if (!scores) return { labels: named };
-    return { labels: named, scores: listOf(scores(item)).map(asNumber) };
+    return { labels: named, scores: numbersOf(listOf(scores(item)), paths.scores) };
   };
 }
 
@@ -75,6 +103,14 @@ function asLabel(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw new Error(`${JSON.stringify(value)} is no label`);
+}
+
+const isGap = (value: unknown) => value === undefined;
+
+/** Servers whose JSON is made of protocol buffers leave out what is 0; where all is left out, the path is a wrong one. */
+function numbersOf(values: readonly unknown[], path: string | undefined): number[] {
+  if (values.length > 0 && values.every(isGap)) throw new Error(`no element of the list has what ${path} names`);
+  return values.map((value) => (isGap(value) ? 0 : asNumber(value)));
 }
 
 function asNumber(value: unknown): number {

@@ -2,20 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { ConfigError, asBbdError, describeShape, sha256Hex } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 import * as ort from 'onnxruntime-node';
-import { answerForm } from '../answer-config.js';
+import { answerContradictions, answerForm } from '../answer-config.js';
 import { fromHalf } from '../half.js';
 import { encodeInput, inputShape } from '../input.js';
 import type { EncodedImages, InputForm, Layout } from '../input.js';
+import { PROBABILITY_SUM_TOLERANCE } from '../normalise.js';
 import type { TeacherConfig } from '../registry.js';
 import type { AnswerForm, AnswerKind, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { canonicalInput, declaredInput } from './declared.js';
 import { answerRows } from './rows.js';
 
-/** A sum of probabilities that a softmax in float32 reaches easily, and logits don't. */
-const PROBE_TOLERANCE = 1e-3;
 const PROBE_SIZE = 32;
 const DATATYPES: Record<string, InputForm['datatype']> = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' };
 const ERROR_SEVERITY = 3;
+const PERCENT = 100;
 
 /** A model file on this machine. Costs nothing but time; everything that isn't declared is read from the model. */
 export class OnnxTeacher implements Teacher {
@@ -53,7 +53,14 @@ export class OnnxTeacher implements Teacher {
     });
     const model = readModel(config, session);
     const identity = config.cacheIdentity ?? `onnx|${sha256Hex(file)}`;
-    const kind = config.answer.kind ?? (await probe(session, model));
+    const kind = config.answer.kind ?? (await probe(config, session, model));
+    const faults = answerContradictions(config.answer, kind);
+    if (faults.length > 0) {
+      const named = faults.map(([setting, message]) => `teachers.${config.name}.answer.${setting} ${message}`);
+      throw new ConfigError(`${named.join('\n')} (found by a probe of ${path}: declare answer.kind if it is another)`, {
+        code: 'TEACHER_ANSWER_KIND',
+      });
+    }
     return new OnnxTeacher(config, session, model, identity, answerForm(config.answer, kind));
   }
 
@@ -204,8 +211,11 @@ function tensorOf(datatype: InputForm['datatype'], bytes: Uint8Array, dims: read
   }
 }
 
-/** Asks the model about a black and a ramp image: are its rows probabilities? */
-async function probe(session: ort.InferenceSession, model: ModelFacts): Promise<AnswerKind> {
+/**
+ * Asks the model about a black and a ramp image: are its rows probabilities?
+ * @throws ConfigError where they may be something else than probabilities or logits
+ */
+async function probe(config: TeacherConfig, session: ort.InferenceSession, model: ModelFacts): Promise<AnswerKind> {
   const shape = model.shape ?? {
     height: model.form.size?.height ?? PROBE_SIZE,
     width: model.form.size?.width ?? PROBE_SIZE,
@@ -217,7 +227,16 @@ async function probe(session: ort.InferenceSession, model: ModelFacts): Promise<
   const length = values.length / 2;
   if (length === 1) return 'hard-label';
   const rows = [values.subarray(0, length), values.subarray(length)];
-  const isDistribution = (row: Float32Array) =>
-    row.every((value) => value >= 0) && Math.abs(row.reduce((sum, value) => sum + value, 0) - 1) < PROBE_TOLERANCE;
-  return rows.every(isDistribution) ? 'probabilities' : 'logits';
+  const sumOf = (row: Float32Array) => row.reduce((sum, value) => sum + value, 0);
+  const areWithin = (most: number) => rows.every((row) => row.every((value) => value >= 0 && value <= most));
+  const sumTo = (total: number) =>
+    rows.every((row) => Math.abs(sumOf(row) - total) <= total * PROBABILITY_SUM_TOLERANCE);
+  if (areWithin(1) && sumTo(1)) return 'probabilities';
+  const guess = areWithin(1) ? 'sigmoids' : areWithin(PERCENT) && sumTo(PERCENT) ? 'percent' : undefined;
+  if (guess === undefined) return 'logits';
+  throw new ConfigError(
+    `teachers.${config.name}.answer.kind is missing, and what ${config.path} answers may be ${guess} as well as logits: ` +
+      `for a black and a ramp image it gives rows that sum to ${rows.map((row) => sumOf(row).toPrecision(4)).join(' and ')}`,
+    { code: 'TEACHER_ANSWER_KIND' },
+  );
 }
