@@ -337,7 +337,10 @@ function sumTolerance(values: ArrayLike<number>, unit: number): number {
 }
 
 function wrongSum(sum: number, unit: number, values: ArrayLike<number>): Normalised {
-  return fault('SUM', `the answer's values sum to ${shownNumber(sum)} instead of ${unit}: ${shown(values)} (${sumHint(sum, unit, values)})`);
+  return fault(
+    'SUM',
+    `the answer's values sum to ${shownNumber(sum)} instead of ${unit}: ${shown(values)} (${sumHint(sum, unit, values)})`,
+  );
 }
 
 function sumHint(sum: number, unit: number, values: ArrayLike<number>): string {
@@ -353,7 +356,9 @@ function sumHint(sum: number, unit: number, values: ArrayLike<number>): string {
   if (!Array.prototype.every.call(values, isChance)) {
     return `if the teacher answers logits, declare answer.kind: logits; ${some}`;
   }
-  return sum > unit ? 'if the teacher judges each class by itself, declare answer.kind: sigmoids' : some.replace(', ', ', declare answer.kind: ');
+  return sum > unit
+    ? 'if the teacher judges each class by itself, declare answer.kind: sigmoids'
+    : some.replace(', ', ', declare answer.kind: ');
 }
 
 function negative(index: number, values: ArrayLike<number>): Normalised {
