@@ -34,4 +34,22 @@ describe('claims', () => {
     living.delete('a');
     expect(await claims.take('b', keys(0, 5))).not.toContain(false);
   });
+
+  it('a holder that comes to life while another one looks - keeps what it has claimed', async () => {
+    const state = new MemoryState();
+    const living = new Set(['early', 'slow']);
+    const open = () => new Claims(state, 't', async () => new Set(living));
+    const [slow, late] = [open(), open()];
+    await open().take('early', keys(0, 1));
+    let takenLate: boolean[] | undefined;
+    state.beforeWrite = async () => {
+      if (takenLate) return;
+      takenLate = [];
+      living.add('late');
+      takenLate = await late.take('late', keys(0, 300));
+    };
+    const taken = await slow.take('slow', keys(0, 300));
+    expect(takenLate).toContain(true);
+    expect(taken.filter((isMine, n) => isMine && takenLate![n])).toEqual([]);
+  });
 });

@@ -34,11 +34,11 @@ export class Claims {
    */
   async take(holder: string, keys: readonly AnswerKey[]): Promise<boolean[]> {
     const taken = new Array<boolean>(keys.length).fill(false);
-    let living: Promise<ReadonlySet<string>> | undefined;
     await this.#eachBucket(keys, async (bucket, indices) => {
       const gone = new Set<string>();
       if (Object.keys(bucket).some((other) => other !== holder)) {
-        const alive = await (living ??= this.living());
+        // Read after the bucket, each time: whoever claims is in the ledger before.
+        const alive = await this.living();
         for (const other of Object.keys(bucket)) if (other !== holder && !alive.has(other)) gone.add(other);
       }
       for (const other of gone) delete bucket[other];
