@@ -140,13 +140,27 @@ export class OwnChunks {
     const { callId, run, phase, holder } = request;
     // A call may have to open several: others can be quicker to use one up.
     const chunkId = `${callId}.chunk-${++this.#opened}`;
-    const granted = await grant(request, chunkId, this.#callsPerChunk);
+    const keep = (images: number, isKnown: boolean) => {
+      const nowMs = clock.monotonicMs();
+      const times = { openedAtMs: nowMs, carvedAtMs: nowMs };
+      this.#chunks.set(chunkId, {
+        run,
+        phase,
+        holder,
+        images,
+        ...times,
+        isClosing: !isKnown,
+        mayBeGivenBack: !isKnown,
+      });
+      void this.#lookAfter();
+    };
+    const granted = await grant(request, chunkId, this.#callsPerChunk).catch((error: unknown) => {
+      // The store doesn't say whether it was granted, and while this process lives nobody else would give it back.
+      if (!(error instanceof ClaimLostError)) keep(0, false);
+      throw error;
+    });
     if (!granted) return false;
-    const nowMs = clock.monotonicMs();
-    const { images } = granted;
-    const times = { openedAtMs: nowMs, carvedAtMs: nowMs };
-    this.#chunks.set(chunkId, { run, phase, holder, images, ...times, isClosing: false, mayBeGivenBack: false });
-    void this.#lookAfter();
+    keep(granted.images, true);
     await shares.of(holder).change((record) => {
       if (record.sealed) throw new ClaimLostError(holder, teacher);
       record.chunks[chunkId] = { run, phase, ...granted, open: {}, used: noUsage() };
