@@ -273,7 +273,48 @@ describe('ledger - replicas', () => {
     await expect(frozen.reserve(request('3', 20))).rejects.toBeInstanceOf(ClaimLostError);
     await frozen.settle('1', settled(20));
     expect((await other.read()).runs['run']!.mixup).toMatchObject({ settled: 0, unknown: 20 });
+    // What it had claimed may be another's by now: under this name nothing is sent again, whoever heard of it first.
+    await expect(frozen.reserve(request('4', 20))).rejects.toBeInstanceOf(ClaimLostError);
+    await expect(frozen.join('me')).rejects.toBeInstanceOf(ClaimLostError);
+    expect(Object.keys((await other.read()).open)).toEqual([]);
+    await frozen.join('me.g1');
+    expect(await frozen.reserve({ ...request('5', 20), holder: 'me.g1' })).toBe(20);
     await frozen.close();
+  });
+
+  it('a process that others took for dead - sends nothing more where its sign of life was the first to hear of it', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const frozen = new Ledger(state, 'teacher', price, options(clock));
+    await frozen.join('me');
+    await new Ledger(state, 'teacher', price).bury('me');
+    await clock.advance(2_500);
+    await waitFor('the sign of life to be refused', () => !frozen.isAlive('me'));
+    await expect(frozen.reserve(request('1', 20))).rejects.toBeInstanceOf(ClaimLostError);
+    await frozen.close();
+  });
+
+  it('join - that fails keeps nobody alive', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const ledger = new Ledger(state, 'teacher', price, options(clock));
+    await ledger.join('me');
+    state.beforeWrite = () => {
+      throw new UnavailableError('the store is away');
+    };
+    // The name is in the ledger: only what others wrote in between lets it write at all.
+    state.get = async () => {
+      throw new UnavailableError('the store is away');
+    };
+    await expect(ledger.join('me')).rejects.toThrow('the store is away');
+    state.beforeWrite = () => undefined;
+    delete (state as Partial<MemoryState>).get;
+    ledger.leave('me');
+    await waitFor('the holder to leave', async () => {
+      await clock.advance(2_500);
+      return !(await ledger.read()).holders!['me'];
+    });
+    await ledger.close();
   });
 
   it('alive - only as long as nobody can have taken it for dead, and while a task needs it', async () => {
@@ -346,6 +387,57 @@ describe('ledger - replicas', () => {
     const ledger = new Ledger(new MemoryState(), 'teacher', price, options(new ManualClock(), { onWarning }));
     for (let call = 0; call < 10; call++) await ledger.reserve(request(String(call), 10, { images: 100 }));
     expect(warned).toEqual(['run 80']);
+    for (let call = 10; call < 20; call++) await ledger.reserve(request(String(call), 10, { images: 200 }));
+    expect(warned).toEqual(['run 80', 'run 160']);
+  });
+
+  it('warning - is told of each month, and of the total', async () => {
+    const warned: string[] = [];
+    const onWarning = (run: string, spent: Spent) => warned.push(`${run} ${spent.images}`);
+    const clock = new ManualClock(Date.UTC(2026, 10, 30));
+    const budget = { images: 200, imagesPerMonth: 100 };
+    const ledger = new Ledger(new MemoryState(), 'teacher', price, options(clock, { onWarning, budget }));
+    const spend = async (call: string) => {
+      await ledger.reserve(request(call, 80));
+      await ledger.dispatch(call);
+      await ledger.settle(call, settled(80));
+    };
+    await spend('november');
+    expect(warned).toEqual(['* 80']);
+    await clock.advance(2 * 24 * 3600 * 1000);
+    await spend('december');
+    expect(warned).toEqual(['* 80', '* 160', '* 80']);
+  });
+
+  it('a process that stood still while it archived - takes nothing from what others have spent since', async () => {
+    const state = new MemoryState();
+    const clock = new ManualClock();
+    const [frozen, other] = [0, 1].map(() => new Ledger(state, 'teacher', price, options(clock))) as [Ledger, Ledger];
+    const spend = async (ledger: Ledger, run: string, images = 10) => {
+      const callId = `${run}-${images}`;
+      await ledger.reserve(request(callId, images, {}, run));
+      await ledger.dispatch(callId);
+      await ledger.settle(callId, settled(images));
+    };
+    for (let run = 0; run < 64; run++) await spend(other, `run-${run}`);
+    const get = state.get.bind(state);
+    let isOver = false;
+    state.get = async (key) => {
+      if (key === 'ledger-runs/teacher/run-0' && !isOver) {
+        isOver = true;
+        // Others archive run-0, bring it back, spend for it, and archive it again.
+        await spend(other, 'more-0');
+        await spend(other, 'run-0', 7);
+        for (let run = 1; run <= 64; run++) await spend(other, `more-${run}`);
+      }
+      return get(key);
+    };
+    await spend(frozen, 'run-64');
+    expect(isOver).toBe(true);
+    const fresh = new Ledger(state, 'teacher', price, options(clock));
+    await expect(fresh.reserve(request('again', 1, { images: 17 }, 'run-0'))).rejects.toBeInstanceOf(
+      BudgetExhaustedError,
+    );
   });
 
   it('many runs - leave the record and come back with all that they have spent', async () => {

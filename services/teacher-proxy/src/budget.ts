@@ -1,7 +1,7 @@
 import { BbdError, KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
 import type { Clock, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import { ClaimLostError } from './claim-lost.js';
-import { openCall, spentBy, usageOf, usedBy } from './ledger-record.js';
+import { latestOf, openCall, spentBy, usageOf, usedBy } from './ledger-record.js';
 import type {
   Budget,
   LedgerRecord,
@@ -101,6 +101,8 @@ export class Ledger {
   #onChanged: (() => void)[] = [];
   /** Holders that this process answers for: how many tasks need each, and when its last write began. */
   readonly #joined = new Map<string, { tasks: number; aliveAtMs: number }>();
+  /** Holders that others took for dead: what they had claimed may be another's by now, so their names never come back. */
+  readonly #lost = new Set<string>();
   #beating: AbortController | undefined;
   #warnings: (() => void)[] = [];
   #entering: string[] = [];
@@ -129,11 +131,19 @@ export class Ledger {
     });
   }
 
-  /** Shows others that the holder lives, until as many `leave`s. To be called before it claims or reserves anything. */
+  /**
+   * Shows others that the holder lives, until as many `leave`s. To be called before it claims or reserves anything.
+   * @throws ClaimLostError where others took it for dead: go on under another name
+   */
   async join(holder: string): Promise<void> {
     const joined = this.#joined.get(holder);
     if (joined) joined.tasks++;
-    await this.#change((record) => this.#enter(record, holder));
+    try {
+      await this.#change((record) => this.#enter(record, holder));
+    } catch (error) {
+      if (joined) joined.tasks--;
+      throw error;
+    }
     if (!joined) {
       const entered = this.#joined.get(holder);
       if (entered) entered.tasks++;
@@ -405,8 +415,9 @@ export class Ledger {
     const holders = (record.holders ??= {});
     const joined = this.#joined.get(holder);
     const beat = holders[holder];
-    if (beat === undefined ? joined : beat < 0) {
+    if (this.#lost.has(holder) || (beat === undefined ? joined : beat < 0)) {
       this.#joined.delete(holder);
+      this.#lost.add(holder);
       throw new ClaimLostError(holder, this.teacher);
     }
     holders[holder] ??= 0;
@@ -470,8 +481,11 @@ export class Ledger {
 
   #month(record: LedgerRecord): MonthUsage {
     const months = (record.months ??= {});
-    const name = this.options ? new Date(this.options.clock.nowMs()).toISOString().slice(0, 7) : 'any';
-    return (months[name] ??= { images: 0, moneyMicros: 0, free: 0 });
+    return (months[this.#monthName()] ??= { images: 0, moneyMicros: 0, free: 0 });
+  }
+
+  #monthName(): string {
+    return this.options ? new Date(this.options.clock.nowMs()).toISOString().slice(0, 7) : 'any';
   }
 
   #freeLeft(record: LedgerRecord): number {
@@ -482,7 +496,7 @@ export class Ledger {
   }
 
   /** The operator's ceilings over all runs, and what counts against them. */
-  #ceilings(record: LedgerRecord): { name: string; budget: Budget; spent: Spent }[] {
+  #ceilings(record: LedgerRecord): { name: string; budget: Budget; spent: Spent; month?: string }[] {
     const { budget } = this.options ?? {};
     if (!budget) return [];
     const open = Object.values(record.open);
@@ -507,6 +521,7 @@ export class Ledger {
         name: "this month's budget (budget.imagesPerMonth, budget.moneyPerMonth)",
         budget: of(budget.imagesPerMonth, budget.moneyPerMonthMicros),
         spent: spentOf(this.#month(record)),
+        month: this.#monthName(),
       },
     ];
   }
@@ -518,13 +533,15 @@ export class Ledger {
     const warnAt = own?.warnAt ?? DEFAULT_WARN_AT;
     const isNear = (spent: Spent, of: Budget) =>
       spent.images >= warnAt * (of.images ?? Infinity) || spent.moneyMicros >= warnAt * (of.moneyMicros ?? Infinity);
-    const check = (name: string, spent: Spent, of: Budget) => {
-      if (warned.includes(name) || !isNear(spent, of)) return;
-      warned.push(name);
+    const check = (name: string, spent: Spent, of: Budget, period = '') => {
+      // A budget that was raised, and a new month's, end anew.
+      const mark = [name, period, of.images, of.moneyMicros].join(' ');
+      if (warned.includes(mark) || !isNear(spent, of)) return;
+      warned.push(mark);
       this.#warnings.push(() => onWarning(name, spent, of));
     };
     check(run, spentBy(record, run), budget);
-    for (const ceiling of this.#ceilings(record)) check('*', ceiling.spent, ceiling.budget);
+    for (const { spent, budget: of, month } of this.#ceilings(record)) check('*', spent, of, month);
     warned.splice(0, warned.length - 2 * MAX_RUNS_IN_LEDGER);
   }
 
@@ -733,10 +750,12 @@ export class Ledger {
     const idle = Object.keys(record.runs).filter((run) => !open.has(run));
     for (const run of idle.slice(0, Object.keys(record.runs).length - MAX_RUNS_IN_LEDGER / 2)) {
       const key = archiveOf(this.teacher, run);
-      const value = encodeJson(record.runs[run]);
+      const usage = record.runs[run]!;
       const found = await this.state.get(key);
-      if (found) await this.state.update(key, value, found.revision);
-      else await this.state.create(key, value);
+      // Where this process stood still since it read the ledger, the archive is the newer one.
+      if (found) {
+        await this.state.update(key, encodeJson(latestOf(usage, decodeJson<RunUsage>(found.value))), found.revision);
+      } else await this.state.create(key, encodeJson(usage));
       delete record.runs[run];
     }
   }

@@ -62,7 +62,7 @@ export interface LedgerRecord {
   /** By `2026-11`, UTC. */
   months?: Record<string, MonthUsage>;
   total?: { images: number; moneyMicros: number };
-  /** Runs (and `*` for the teacher's own ceilings) that were warned of their budget's end. */
+  /** Of what end a warning was given: run (`*`: all runs), month, images and money of the budget. */
   warned?: string[];
 }
 
@@ -123,6 +123,18 @@ export function usageOf(record: LedgerRecord, run: string, phase: Phase): PhaseU
   delete record.runs[run];
   record.runs[run] = phases;
   return (phases[phase] ??= { settled: 0, unknown: 0, failed: 0, retried: 0, calls: 0, moneyMicros: 0 });
+}
+
+/** The later one of two states of a run's usage, whose counters only grow. */
+export function latestOf(one: RunUsage, other: RunUsage): RunUsage {
+  const latest = structuredClone(one);
+  for (const [phase, usage] of Object.entries(other) as [Phase, PhaseUsage][]) {
+    const known = (latest[phase] ??= { ...usage });
+    for (const counter of Object.keys(usage) as (keyof PhaseUsage)[]) {
+      known[counter] = Math.max(known[counter], usage[counter]);
+    }
+  }
+  return latest;
 }
 
 /** What is spent for good of a part of the budget. */
