@@ -14,6 +14,7 @@ import { spentBy } from './ledger-record.js';
 import type { LedgerRecord } from './ledger-record.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
+import type { Claims } from './claims.js';
 import { Coalescer } from './coalescer.js';
 import { Labeller } from './label.js';
 import type { Limiter } from './limiter.js';
@@ -114,9 +115,10 @@ interface SetUp {
   /** What is done with a call, in place of the fake's own answer. */
   query?: Query;
   marks?: ProcessMarks;
+  claims?: Claims;
 }
 
-function setUp({ fake = {}, limits = {}, price = {}, query, marks }: SetUp = {}) {
+function setUp({ fake = {}, limits = {}, price = {}, query, marks, claims }: SetUp = {}) {
   const clock = hastyClock();
   const config = parseTeacherConfig('fake', {
     adapter: 'fake',
@@ -137,6 +139,7 @@ function setUp({ fake = {}, limits = {}, price = {}, query, marks }: SetUp = {})
     usage,
     limiter: openCallsOnly(config.limits.concurrency),
     coalescer: new Coalescer(),
+    ...(claims && { claims }),
     clock,
     random: new RandomStream(1, 'test'),
     holder,
@@ -464,6 +467,46 @@ describe('label', () => {
     await expect(labelling).rejects.toMatchObject({ kind: 'cancelled' });
     expect(teacher.asked.images).toBe(20);
     expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 20, openImages: 0 });
+  });
+
+  it('abort - a call that is about to leave does not, and costs nothing', async () => {
+    const { label, teacher, ledger } = setUp({ limits: { concurrency: 1 } });
+    const stop = new AbortController();
+    let isRecorded = false;
+    state.beforeWrite = (key) => {
+      isRecorded ||= key.startsWith('calls/');
+      // The next thing in the ledger is that the call leaves.
+      if (key === 'ledger/fake' && isRecorded) stop.abort();
+    };
+    await expect(label(range(10), {}, stop.signal)).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(teacher.asked.images).toBe(0);
+    expect(spentBy(await ledger.read(), 'run')).toMatchObject({ images: 0, openImages: 0 });
+    expect(await keysOf(state.list('calls/'))).toEqual([]);
+  });
+
+  it('claims that can not be given back - are given back later, and new ones are made under another name', async () => {
+    const taken: string[] = [];
+    const released: string[] = [];
+    let failures = 2;
+    const claims: Pick<Claims, 'take' | 'release'> = {
+      async take(holder, keys) {
+        taken.push(holder);
+        return keys.map(() => true);
+      },
+      async release(holder) {
+        if (failures-- > 0) throw new UnavailableError('the store is away');
+        released.push(holder);
+      },
+    };
+    const { label, labeller } = setUp({ claims: claims as Claims });
+    await label(range(5));
+    const [first] = taken;
+    await waitFor('the claims to be given back', () => released.length > 0);
+    expect(released).toEqual([first]);
+    await label(range(5, 10));
+    expect(taken[1]).toBe(`${first}.g1`);
+    expect(released).toEqual(taken);
+    await labeller.close();
   });
 
   it('a damaged cache entry - is asked again', async () => {

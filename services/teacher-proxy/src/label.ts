@@ -44,8 +44,8 @@ const BUDGET_POLL_MS = 1000;
  * that have just ended are still being settled.
  */
 const MIN_CALLS_AHEAD = 4;
-/** How soon a lost call is entered again whose loss could not be written. */
-const LOSS_RETRY_MS = 1000;
+/** How soon that is written again which the store didn't take. */
+const OWED_RETRY_MS = 1000;
 /** How soon the cache is looked into again for answers that another replica waits for. */
 const CLAIM_POLL_MS = 200;
 /** What being turned away says of the limits. A quota that is used up and a model that loads say nothing of the rate. */
@@ -102,11 +102,11 @@ export class Labeller {
    * calls that have a place, and this one.
    */
   #isStoring = false;
-  /** Grows when others took this process for dead: it goes on as another holder. */
+  /** Grows when others took this process for dead, or it can't give up what it has claimed: it goes on as another holder. */
   #generation = 0;
-  /** Lost calls that could not be entered as such. */
-  readonly #unentered: (() => Promise<unknown>)[] = [];
-  #entering: Promise<void> | undefined;
+  /** Calls that are lost and claims that are given up, where the store was away. */
+  readonly #owed: (() => Promise<unknown>)[] = [];
+  #paying: Promise<void> | undefined;
   readonly #closing = new AbortController();
   /** Images that another replica asked about when this one wanted to. */
   readonly #awaited = new WeakSet<Question>();
@@ -137,7 +137,7 @@ export class Labeller {
     const leave = this.budgets.enter(task.run, task.budget);
     let counts: QueryCounts;
     try {
-      await this.#enterLosses();
+      await this.#writeOwed();
       await this.#answerAll(session, () =>
         usage.write({ ...record, open: true, counts: { ...noCounts(), asked: task.images.count } }),
       );
@@ -271,14 +271,21 @@ export class Labeller {
       } finally {
         await claims?.release(holder, keys).catch((error: unknown) => {
           this.options.logger.warn({ err: asBbdError(error) }, 'claims on images could not be given back');
+          // Others wait for them as long as their holder lives. New ones are made under another name: those stay.
+          this.#leaveName(holder);
+          this.#oweWrite(() => claims.release(holder, keys));
         });
         ledger.leave(holder);
       }
     } catch (error) {
       if (!(error instanceof ClaimLostError)) throw error;
       this.options.logger.warn({ err: error }, 'this process stood still; it looks anew at what is left to ask');
-      if (holder === this.#holder) this.#generation++;
+      this.#leaveName(holder);
     }
+  }
+
+  #leaveName(holder: string): void {
+    if (holder === this.#holder) this.#generation++;
   }
 
   get #holder(): string {
@@ -438,6 +445,8 @@ export class Labeller {
           }
           // Frozen in between for so long that others may have taken over: say once more that the call goes out.
           while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
+          // Cancelled or refused meanwhile: what hasn't left yet need not be paid.
+          session.throwIfStopped();
           return { permit, granted };
         }
       } catch (error) {
@@ -590,36 +599,35 @@ export class Labeller {
     try {
       await enter();
     } catch (error) {
-      this.#unentered.push(enter);
-      void this.#enterLater();
+      this.#oweWrite(enter);
       throw error;
     }
   }
 
-  /** Makes up for what {@link #lose} could not write while the store was away. */
-  async #enterLosses(): Promise<void> {
-    for (const enter of this.#unentered.splice(0)) await enter().catch(() => this.#unentered.push(enter));
-  }
-
-  /** Goes on trying while no work comes that would. */
-  #enterLater(): Promise<void> {
+  /** To be written as soon as the store is back, also while no work comes that would. */
+  #oweWrite(write: () => Promise<unknown>): void {
+    this.#owed.push(write);
     const { clock } = this.options;
-    const untilEntered = async () => {
-      while (this.#unentered.length > 0) {
-        await clock.sleep(LOSS_RETRY_MS, this.#closing.signal);
-        await this.#enterLosses();
+    const untilWritten = async () => {
+      while (this.#owed.length > 0) {
+        await clock.sleep(OWED_RETRY_MS, this.#closing.signal);
+        await this.#writeOwed();
       }
     };
-    return (this.#entering ??= untilEntered()
-      // Closed: whoever recovers the calls enters them.
+    this.#paying ??= untilWritten()
+      // Closed: whoever recovers this process's calls and claims makes up for it.
       .catch(() => undefined)
-      .finally(() => (this.#entering = undefined)));
+      .finally(() => (this.#paying = undefined));
   }
 
-  /** Stops trying to enter what is lost. */
+  async #writeOwed(): Promise<void> {
+    for (const write of this.#owed.splice(0)) await write().catch(() => this.#owed.push(write));
+  }
+
+  /** Stops trying to write what is owed. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#entering;
+    await this.#paying;
   }
 
   async #waitBeforeRetry(session: Session, outcome: QueryOutcome, attempts: number): Promise<void> {
