@@ -30,7 +30,7 @@ p{margin:0 0 12px;overflow-wrap:anywhere}
 .narrow{max-width:720px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:7px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;white-space:normal}
+th:first-child,td:first-child{text-align:left;white-space:normal;min-width:8.5rem}
 td.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
 thead th{color:var(--muted);font-weight:600;font-size:.85rem}
 tr:last-child td{border-bottom:0}
