@@ -1,11 +1,19 @@
 import { setMaxListeners } from 'node:events';
-import { CancelledError, ManualClock, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
+import {
+  CancelledError,
+  ManualClock,
+  RandomStream,
+  UnavailableError,
+  decodeJson,
+  silentLogger,
+} from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
 import type { Phase } from './ledger-record.js';
-import { SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
+import { SLOT_BEAT_MS, SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
 import type { Permit } from './limiter.js';
 import { parseTeacherConfig } from './registry.js';
+import type { SlotRecord } from './slot-record.js';
 
 const forever = new AbortController().signal;
 setMaxListeners(0, forever);
@@ -110,6 +118,11 @@ class World {
     };
     for (let n = 0; n < workers; n++) void worker();
     return stop;
+  }
+
+  /** What the replicas share. */
+  async record(): Promise<SlotRecord> {
+    return decodeJson<SlotRecord>((await this.state.get('slots/t'))!.value);
   }
 
   imagesBetween(fromMs: number, toMs: number, who?: string): number {
@@ -287,6 +300,29 @@ describe('limiter - one replica', () => {
     await expect(limiter.acquire(turn, forever)).rejects.toBeInstanceOf(CancelledError);
   });
 
+  it('queue timeout - is over at its time while the teacher asked for a longer pause, and tells of that', async () => {
+    const world = new World({ concurrency: 1, queueTimeoutMs: 5000 });
+    const limiter = world.limiter({ soleUser: true });
+    const turn = { images: 1, run: 'a', phase: 'mixup' as const };
+    limiter.throttled(60_000, 'hold', 'HTTP 429');
+    let failure: unknown;
+    limiter.acquire(turn, forever).catch((error: unknown) => (failure = error));
+    await world.pass(4900);
+    expect(failure).toBeUndefined();
+    const later = limiter.acquire(turn, forever);
+    later.catch(() => undefined);
+    await world.pass(100 + SLOT_BEAT_MS);
+    expect(failure).toMatchObject({ code: 'TEACHER_QUEUE_TIMEOUT' });
+    const { message, retryAfterMs } = failure as UnavailableError;
+    expect(message).toMatch(/within 5000 ms: all calls are held off for another \d+ ms \(HTTP 429\)/);
+    expect(retryAfterMs).toBeGreaterThanOrEqual(60_000 - 5000 - SLOT_BEAT_MS);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000 - 5000);
+    // Each has its own time.
+    expect(limiter.state().waiting).toBe(1);
+    await limiter.close();
+    await expect(later).rejects.toBeInstanceOf(CancelledError);
+  });
+
   it('idle - gives everything back, and stands still', async () => {
     const world = new World({ imagesPerSecond: 200 });
     world.work(world.limiter(), 'a', { calls: 3 });
@@ -425,6 +461,32 @@ describe('limiter - replicas', () => {
     expect(world.imagesBetween(3010, 6990)).toBe(0);
     await world.pass(3000);
     expect(world.imagesBetween(7000, 10_000)).toBeGreaterThan(450);
+  });
+
+  it('throttled - for longer than a lease: nobody is taken for dead, and the whole limit is used', async () => {
+    const world = new World({ callsPerDay: 100 });
+    for (const who of ['a', 'b']) world.work(world.limiter(), who, { images: 1, workers: 4, latencyMs: () => 400 });
+    const told = world.limiter();
+    await world.pass(2000);
+    const before = world.calls.length;
+    told.throttled(4 * SLOT_LEASE_MS, 'hold', 'HTTP 503');
+    await world.pass(4 * SLOT_LEASE_MS + 30_000);
+    expect((await world.record()).lapsed).toEqual([]);
+    expect(before).toBeLessThan(90);
+    expect(world.calls.length).toBe(100);
+  });
+
+  it('calls that are further apart than a lease - nobody is taken for dead, and nearly all of the limit is used', async () => {
+    const world = new World({ callsPerMinute: 10 });
+    for (const who of ['a', 'b']) {
+      world.work(world.limiter(), who, { images: 1, workers: 4 });
+      await world.pass(700);
+    }
+    await world.pass(50_000);
+    expect((await world.record()).lapsed).toEqual([]);
+    await world.pass(550_000);
+    expect(world.calls.length).toBeGreaterThan(0.95 * 100);
+    expect(world.fullest(60_000, 'calls')).toBeLessThanOrEqual(10);
   });
 
   it('priorities - seeds have the limit before synthetic images of other replicas', async () => {

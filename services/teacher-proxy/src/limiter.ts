@@ -91,7 +91,8 @@ export interface Limiter {
   /**
    * Waits for the turn of a call.
    * @throws CancelledError when the signal aborts first
-   * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`
+   * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`, though the teacher may have asked for
+   *   a longer pause: what is left of that is its `retryAfterMs`
    */
   acquire(turn: Turn, signal: AbortSignal, preparation?: Preparation): Promise<Permit>;
   /**
@@ -308,7 +309,7 @@ export class SharedLimiter implements Limiter {
       if (!next) return this.#rest(nowMs);
       if (this.#heldOff.untilMs > nowMs) {
         this.#waitsFor = this.#heldOff.reason;
-        return this.#wakeAt(this.#heldOff.untilMs);
+        return this.#waitUntil(this.#heldOff.untilMs, nowMs);
       }
       if (this.options.maxOpenCalls !== undefined && this.#inFlight >= this.options.maxOpenCalls) {
         this.#waitsFor = `one of this replica's ${this.options.maxOpenCalls} calls to end`;
@@ -336,7 +337,7 @@ export class SharedLimiter implements Limiter {
       if (pacedMs - leadMs > nowMs) {
         this.#waitsFor = 'its turn: calls are spaced evenly';
         if (pacedMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
-        return this.#wakeAt(pacedMs - leadMs);
+        return this.#waitUntil(pacedMs - leadMs, nowMs);
       }
       this.#grant(next, nowMs);
     }
@@ -391,17 +392,19 @@ export class SharedLimiter implements Limiter {
     const me = record?.holders[this.options.holder];
     if (!me) return;
     const idleUntilMs = this.#lastUseMs + patienceMs(record, this.options.holder);
-    if (nowMs < idleUntilMs) {
-      this.#keepAlive(nowMs);
-      return this.#wakeAt(idleUntilMs);
-    }
+    if (nowMs < idleUntilMs) return this.#waitUntil(idleUntilMs, nowMs);
     const isLeaving = this.#inFlight === 0 && this.#purses.every((purse) => purse.held === 0);
     if (isLeaving || me.waiting.length > 0 || this.#purses.some((purse) => purse.available(nowMs) > 0)) {
       return void this.#sync();
     }
-    this.#keepAlive(nowMs);
     // The last slots leave when they have rested.
-    this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs())));
+    this.#waitUntil(Math.min(...this.#purses.map((purse) => purse.nextReadyMs())), nowMs);
+  }
+
+  /** The wait may be longer than the lease, or than calls in the queue are willing to wait. */
+  #waitUntil(atMs: number, nowMs: number): void {
+    this.#keepAlive(nowMs);
+    this.#wakeAt(atMs);
   }
 
   #keepAlive(nowMs: number): void {
@@ -697,11 +700,21 @@ export class SharedLimiter implements Limiter {
   }
 
   #failOverdue(nowMs: number): void {
+    const heldOffForMs = Math.ceil(this.#heldOff.untilMs - nowMs);
+    const isHeldOff = heldOffForMs > 0;
     for (const waiter of this.#queue.list()) {
       if (waiter.deadlineMs > nowMs) continue;
       this.#queue.delete(waiter);
-      const message = `no turn for a call to teacher "${this.options.teacher}" within ${this.options.limits.queueTimeoutMs} ms: it waited for ${this.#waitsFor}`;
-      waiter.fail(new UnavailableError(message, { code: 'TEACHER_QUEUE_TIMEOUT' }));
+      const why = isHeldOff
+        ? `all calls are held off for another ${heldOffForMs} ms (${this.#heldOff.reason})`
+        : `it waited for ${this.#waitsFor}`;
+      const message = `no turn for a call to teacher "${this.options.teacher}" within ${this.options.limits.queueTimeoutMs} ms: ${why}`;
+      waiter.fail(
+        new UnavailableError(message, {
+          code: 'TEACHER_QUEUE_TIMEOUT',
+          ...(isHeldOff && { retryAfterMs: heldOffForMs }),
+        }),
+      );
     }
   }
 
