@@ -489,6 +489,55 @@ describe('limiter - replicas', () => {
     expect(world.fullest(60_000, 'calls')).toBeLessThanOrEqual(10);
   });
 
+  it("throttled - two at the same time: the longer pause is everybody's, whoever tells of it first", async () => {
+    for (const pausesMs of [
+      [8000, 2000],
+      [2000, 8000],
+    ]) {
+      const world = new World({ imagesPerSecond: 200 });
+      const limiters = [world.limiter(), world.limiter()];
+      limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+      await world.pass(3000);
+      limiters.forEach((limiter, n) => limiter.throttled(pausesMs[n]!, 'hold', 'HTTP 429'));
+      await world.pass(7990);
+      expect(world.imagesBetween(3010, 10_990)).toBe(0);
+      await world.pass(3000);
+      expect(world.imagesBetween(11_000, 14_000)).toBeGreaterThan(450);
+    }
+  });
+
+  it('throttled - a second time, when nobody remembers the first: holds everybody off again', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(1000, 'hold', 'HTTP 429');
+    await world.pass(7000);
+    expect((await world.record()).hold).toBeUndefined();
+    limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
+    await world.pass(3990);
+    expect(world.imagesBetween(10_010, 13_990)).toBe(0);
+  });
+
+  it('throttled - while others write: what is left of an older pause does not begin anew', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(6000, 'hold', 'HTTP 429');
+    await world.pass(5500);
+    world.state.beforeWrite = async (key) => {
+      world.state.beforeWrite = () => undefined;
+      const entry = (await world.state.get(key))!;
+      await world.state.update(key, entry.value, entry.revision);
+    };
+    limiters[1]!.throttled(2000, 'hold', 'HTTP 429');
+    await world.pass(1980);
+    expect(world.imagesBetween(3010, 10_480)).toBe(0);
+    await world.pass(2000);
+    for (const who of ['r0', 'r1']) expect(world.imagesBetween(10_500, 12_480, who), who).toBeGreaterThan(0);
+  });
+
   it('priorities - seeds have the limit before synthetic images of other replicas', async () => {
     const world = new World({ imagesPerSecond: 200 });
     world.work(world.limiter(), 'synthetic', { run: 'a' });

@@ -156,7 +156,8 @@ export class SharedLimiter implements Limiter {
   #lastPlanned: { atMs: number; needs: number[] } | undefined;
   /** A call that was told its turn ahead and hasn't left yet: one at a time. */
   #ahead: Permit | undefined;
-  #heldOff = { untilMs: -Infinity, reason: '', knownId: 0 };
+  #heldOff = { untilMs: -Infinity, reason: '', knownId: '', toldId: '' };
+  #holdsTold = 0;
   #telling: { durationMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
   #alarm: { atMs: number; stop: AbortController } | undefined;
   /** Grows when others took this replica for dead: what was held before counts no more. */
@@ -599,8 +600,11 @@ export class SharedLimiter implements Limiter {
     if (told) {
       const untilMs = wallMs + told.durationMs;
       if (!record.hold || untilMs > record.hold.untilMs) {
-        record.hold = { id: (record.hold?.id ?? 0) + 1, durationMs: told.durationMs, untilMs, reason: told.reason };
-        this.#heldOff.knownId = record.hold.id;
+        // Of its own: were it counted on from the last one's, replicas that tell of a hold at the same moment, or after the
+        // last one is forgotten, would take the others' for one that they know.
+        const id = `${this.options.holder}/${++this.#holdsTold}`;
+        record.hold = { id, durationMs: told.durationMs, untilMs, reason: told.reason };
+        this.#heldOff.toldId = id;
       }
       if (told.what === 'hold' || (sinceMs >= 0 && sinceMs < BRAKE_INTERVAL_MS)) return;
       const which = told.what === 'rate' && this.#rules.some(({ windowMs }) => windowMs > 0) ? 'rate' : 'openCalls';
@@ -664,12 +668,13 @@ export class SharedLimiter implements Limiter {
     }
     for (const id of [...this.#beats.keys()]) if (!record.holders[id]) this.#beats.delete(id);
     const { hold } = record;
-    if (hold && hold.id !== this.#heldOff.knownId) {
-      this.#heldOff.knownId = hold.id;
-      // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
-      const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
-      this.#holdOff(leftMs, hold.reason);
-    }
+    if (!hold || hold.id === this.#heldOff.knownId) return;
+    this.#heldOff.knownId = hold.id;
+    // Its own is counted from when the teacher asked for it.
+    if (hold.id === this.#heldOff.toldId) return;
+    // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
+    const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
+    this.#holdOff(leftMs, hold.reason);
   }
 
   async #watch(): Promise<void> {

@@ -23,7 +23,8 @@ export interface LapsedSlots {
 
 /** No call to the teacher before a moment: what the teacher asked for. */
 export interface Hold {
-  id: number;
+  /** Never the same for two holds, whoever tells of them: who knows the id has heard of this hold. */
+  id: string;
   durationMs: number;
   /** By the wall clock of whoever was told. */
   untilMs: number;
