@@ -5,6 +5,7 @@ import {
   RandomStream,
   UnavailableError,
   decodeJson,
+  encodeJson,
   silentLogger,
 } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
@@ -13,10 +14,12 @@ import type { Phase } from './ledger-record.js';
 import { SLOT_BEAT_MS, SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
 import type { Permit } from './limiter.js';
 import { parseTeacherConfig } from './registry.js';
+import { CLOCK_SKEW_MS, emptySlots } from './slot-record.js';
 import type { SlotRecord } from './slot-record.js';
 
 const forever = new AbortController().signal;
 setMaxListeners(0, forever);
+const HOUR_MS = 3_600_000;
 const limitsOf = (limits: Record<string, number>) =>
   parseTeacherConfig('t', { adapter: 'fake', limits: { imagesPerCall: 20, concurrency: 100, ...limits } }).limits;
 
@@ -34,6 +37,8 @@ class World {
   readonly state = new MemoryState();
   /** What came to the teacher. */
   readonly calls: { atMs: number; images: number; who: string }[] = [];
+  /** By how much everybody's wall clock has been set forward, or back where it is negative. */
+  wallStepMs = 0;
   #holders = 0;
   #frozen = '';
 
@@ -72,7 +77,7 @@ class World {
       teacher: 't',
       limits: limitsOf(this.limits),
       state: this.state,
-      clock: { ...clock, sleep },
+      clock: { ...clock, nowMs: () => clock.nowMs() + this.wallStepMs, sleep },
       holder,
       soleUser,
       ...(maxOpenCalls !== undefined && { maxOpenCalls }),
@@ -118,6 +123,12 @@ class World {
     };
     for (let n = 0; n < workers; n++) void worker();
     return stop;
+  }
+
+  /** As if a replica had died right before, with these slots in hand. */
+  async leaveDead(held: Record<string, number>): Promise<void> {
+    const dead = { beat: 1, held, waiting: [], urgency: 0, turn: 0 };
+    await this.state.create('slots/t', encodeJson({ ...emptySlots(), turns: 1, holders: { dead } }));
   }
 
   /** What the replicas share. */
@@ -281,6 +292,18 @@ describe('limiter - one replica', () => {
     expect(world.imagesBetween(60_000, 69_000) / 9 / 200).toBeGreaterThan(0.97);
   });
 
+  it('throttled - is over when the teacher said, however long it takes to tell the others', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter();
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    world.state.beforeWrite = () => world.clock.sleep(500);
+    limiter.throttled(1500, 'hold', 'HTTP 429');
+    await world.pass(1700);
+    expect(world.imagesBetween(2001, 3500)).toBe(0);
+    expect(world.imagesBetween(3500, 3700)).toBeGreaterThan(0);
+  });
+
   it('abort and queue timeout - leave the turn to others', async () => {
     const world = new World({ concurrency: 1, queueTimeoutMs: 1000 });
     const limiter = world.limiter({ soleUser: true });
@@ -321,6 +344,19 @@ describe('limiter - one replica', () => {
     expect(limiter.state().waiting).toBe(1);
     await limiter.close();
     await expect(later).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('wall clock set back - what was slowed down recovers as before', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter({ soleUser: true });
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    limiter.throttled(1000, 'rate', 'HTTP 429');
+    await world.pass(2000);
+    expect(limiter.state().rate).toBeLessThan(1);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(20_000);
+    expect(limiter.state().rate).toBe(1);
   });
 
   it('idle - gives everything back, and stands still', async () => {
@@ -536,6 +572,66 @@ describe('limiter - replicas', () => {
     expect(world.imagesBetween(3010, 10_480)).toBe(0);
     await world.pass(2000);
     for (const who of ['r0', 'r1']) expect(world.imagesBetween(10_500, 12_480, who), who).toBeGreaterThan(0);
+  });
+
+  it('wall clock set back - slots of the dead come back when they have rested, not before', async () => {
+    const world = new World({ imagesPerMinute: 20 });
+    await world.leaveDead({ 'open-calls': 100, 'images-per-minute': 20 });
+    world.work(world.limiter(), 'living');
+    await world.pass(SLOT_LEASE_MS + 2 * SLOT_BEAT_MS);
+    expect((await world.record()).lapsed).not.toEqual([]);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(70_000);
+    expect(world.calls).toHaveLength(1);
+    expect(world.calls[0]!.atMs).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('a wall clock that is a little ahead - its dates stay as they are', async () => {
+    const world = new World({ imagesPerMinute: 20 });
+    const skewMs = CLOCK_SKEW_MS / 2 - 10;
+    await world.leaveDead({ 'open-calls': 100, 'images-per-minute': 20 });
+    const ahead = world.limiter({ skewMs });
+    world.work(ahead, 'ahead');
+    await world.pass(SLOT_LEASE_MS);
+    while ((await world.record()).lapsed.length === 0) await world.pass(50);
+    ahead.throttled(5000, 'rate', 'HTTP 429');
+    await world.pass(10);
+    const dates = ({ lapsed, hold, brakes }: SlotRecord) => ({ lapsed, hold, brakes });
+    const before = await world.record();
+    expect(before).toMatchObject({ lapsed: [{}, {}], hold: { durationMs: 5000 } });
+    world.work(world.limiter({ skewMs: -skewMs }), 'behind');
+    await world.pass(10);
+    const after = await world.record();
+    expect(Object.keys(after.holders)).toHaveLength(2);
+    expect(dates(after)).toEqual(dates(before));
+  });
+
+  it("wall clock set back - the teacher's next pause is everybody's, though it is shorter than the last one", async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
+    await world.pass(5000);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(10);
+    limiters[0]!.throttled(3000, 'hold', 'HTTP 429');
+    await world.pass(2980);
+    expect(world.imagesBetween(8020, 10_990)).toBe(0);
+  });
+
+  it('wall clock set back - a pause that is long over holds off nobody who comes later', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const first = world.limiter();
+    world.work(first, 'a');
+    await world.pass(1000);
+    first.throttled(10_000, 'hold', 'HTTP 429');
+    await world.pass(11_000);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(30_000);
+    world.work(world.limiter(), 'b');
+    await world.pass(3000);
+    expect(world.imagesBetween(42_000, 45_000, 'b')).toBeGreaterThan(0);
   });
 
   it('priorities - seeds have the limit before synthetic images of other replicas', async () => {

@@ -13,7 +13,7 @@ import { rulesOf } from './limits.js';
 import type { LimitRule } from './limits.js';
 import { Purse } from './purse.js';
 import type { Limits } from './registry.js';
-import { emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
+import { CLOCK_SKEW_MS, emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
 import type { SlotRecord } from './slot-record.js';
 import { TurnQueue, urgencyOf } from './turn-queue.js';
 import type { Turn } from './turn-queue.js';
@@ -23,8 +23,6 @@ export const SLOT_LEASE_MS = 6_000;
 export const SLOT_BEAT_MS = 2_000;
 /** How much sooner a replica itself stops to use slots than others take them: the way of a call to the teacher. */
 const LEASE_MARGIN_MS = 1_000;
-/** By how much the wall clocks of replicas may differ. Only slots of the dead are dated by it. */
-export const CLOCK_SKEW_MS = 1_000;
 /** Where there are fewer slots than replicas: how long one keeps them before the next has its turn. */
 const TENURE_MS = 2_000;
 /** A call whose turn is further away isn't told that it is next: what it holds while it waits, others can't use. */
@@ -158,7 +156,7 @@ export class SharedLimiter implements Limiter {
   #ahead: Permit | undefined;
   #heldOff = { untilMs: -Infinity, reason: '', knownId: '', toldId: '' };
   #holdsTold = 0;
-  #telling: { durationMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
+  #telling: { durationMs: number; untilMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
   #alarm: { atMs: number; stop: AbortController } | undefined;
   /** Grows when others took this replica for dead: what was held before counts no more. */
   #epoch = 0;
@@ -205,11 +203,15 @@ export class SharedLimiter implements Limiter {
   }
 
   throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
-    this.#holdOff(durationMs, reason);
-    const told = this.#telling;
-    this.#telling = told
-      ? { ...told, what, reason, durationMs: Math.max(told.durationMs, durationMs) }
-      : { durationMs, what, reason };
+    const untilMs = this.#nowMs() + durationMs;
+    this.#holdOff(untilMs, reason);
+    const told = this.#telling ?? { durationMs, untilMs };
+    this.#telling = {
+      what,
+      reason,
+      durationMs: Math.max(told.durationMs, durationMs),
+      untilMs: Math.max(told.untilMs, untilMs),
+    };
     void this.#sync();
   }
 
@@ -515,7 +517,7 @@ export class SharedLimiter implements Limiter {
   #negotiate(record: SlotRecord, nowMs: number): { given: [Purse, number][]; isPresent: boolean } {
     const { holder } = this.options;
     const wallMs = this.options.clock.nowMs();
-    tidy(record, wallMs);
+    tidy(record, wallMs, (ruleId) => this.#longestRestMs(ruleId));
     this.#bury(record, nowMs, wallMs);
     this.#adjustBrakes(record, wallMs);
     const given: [Purse, number][] = [];
@@ -593,17 +595,24 @@ export class SharedLimiter implements Limiter {
     }
   }
 
+  /** See {@link tidy}. Another replica's settings may have rules that aren't known here: it looks after their dates. */
+  #longestRestMs(ruleId: string): number {
+    const rule = this.#rules.find(({ id }) => id === ruleId);
+    return rule ? Math.max(this.options.limits.timeoutMs, restMs(rule)) + CLOCK_SKEW_MS : Infinity;
+  }
+
   #adjustBrakes(record: SlotRecord, wallMs: number): void {
     const told = this.#telling;
     const { brakes } = record;
     const sinceMs = wallMs - brakes.changedAtMs;
     if (told) {
-      const untilMs = wallMs + told.durationMs;
-      if (!record.hold || untilMs > record.hold.untilMs) {
+      // By this replica's own clock, which has counted every hold so far: dates are wrong once a wall clock was set back.
+      if (!record.hold || told.untilMs >= this.#heldOff.untilMs) {
         // Of its own: were it counted on from the last one's, replicas that tell of a hold at the same moment, or after the
         // last one is forgotten, would take the others' for one that they know.
         const id = `${this.options.holder}/${++this.#holdsTold}`;
-        record.hold = { id, durationMs: told.durationMs, untilMs, reason: told.reason };
+        const { durationMs, reason } = told;
+        record.hold = { id, durationMs, untilMs: wallMs + durationMs, reason };
         this.#heldOff.toldId = id;
       }
       if (told.what === 'hold' || (sinceMs >= 0 && sinceMs < BRAKE_INTERVAL_MS)) return;
@@ -674,7 +683,7 @@ export class SharedLimiter implements Limiter {
     if (hold.id === this.#heldOff.toldId) return;
     // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
     const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
-    this.#holdOff(leftMs, hold.reason);
+    this.#holdOff(nowMs + leftMs, hold.reason);
   }
 
   async #watch(): Promise<void> {
@@ -697,8 +706,7 @@ export class SharedLimiter implements Limiter {
     }
   }
 
-  #holdOff(durationMs: number, reason: string): void {
-    const untilMs = this.#nowMs() + durationMs;
+  #holdOff(untilMs: number, reason: string): void {
     if (untilMs <= this.#heldOff.untilMs) return;
     this.#heldOff.untilMs = untilMs;
     this.#heldOff.reason = reason;
