@@ -8,6 +8,7 @@ import {
   encodeJson,
   silentLogger,
 } from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
 import type { Phase } from './ledger-record.js';
@@ -29,6 +30,25 @@ function skewed(clock: ManualClock, skewMs: number) {
     nowMs: () => clock.nowMs() + skewMs,
     monotonicMs: () => clock.monotonicMs() + 1e6 * Math.abs(skewMs),
     sleep: (durationMs: number, signal?: AbortSignal) => clock.sleep(durationMs, signal),
+  };
+}
+
+/** The store as a process sees it that hears and says nothing until it goes on. */
+function stoppable(state: MemoryState, goesOn: () => Promise<void>): StateStore {
+  return {
+    get: (key) => state.get(key),
+    create: (key, value) => goesOn().then(() => state.create(key, value)),
+    update: (key, value, revision) => goesOn().then(() => state.update(key, value, revision)),
+    delete: (key, revision) => goesOn().then(() => state.delete(key, revision)),
+    list: (prefix) => state.list(prefix),
+    watch: (prefix, signal) => state.watch(prefix, signal),
+    async *watchKey(key, signal) {
+      for await (const change of state.watchKey(key, signal)) {
+        await goesOn();
+        yield change;
+      }
+    },
+    close: () => state.close(),
   };
 }
 
@@ -69,14 +89,17 @@ class World {
   }: { skewMs?: number; soleUser?: boolean; maxOpenCalls?: number } = {}) {
     const holder = `holder-${this.#holders++}`;
     const clock = skewed(this.clock, skewMs);
+    const thawed = async () => {
+      while (this.#frozen === holder) await this.clock.sleep(10);
+    };
     const sleep = async (durationMs: number, signal?: AbortSignal) => {
       await clock.sleep(durationMs, signal);
-      while (this.#frozen === holder) await this.clock.sleep(10);
+      await thawed();
     };
     return new SharedLimiter({
       teacher: 't',
       limits: limitsOf(this.limits),
-      state: this.state,
+      state: stoppable(this.state, thawed),
       clock: { ...clock, nowMs: () => clock.nowMs() + this.wallStepMs, sleep },
       holder,
       soleUser,
@@ -469,7 +492,10 @@ describe('limiter - replicas', () => {
     stop.abort();
     const before = world.imagesBetween(4000, 5000, 'living');
     expect(before).toBeLessThanOrEqual(120);
-    await world.pass(SLOT_LEASE_MS + 8000);
+    await world.pass(SLOT_LEASE_MS - 1000);
+    expect((await world.record()).holders).toHaveProperty('holder-0');
+    await world.pass(9000);
+    expect((await world.record()).holders).not.toHaveProperty('holder-0');
     expect(world.fullest(1000)).toBeLessThanOrEqual(200);
     expect(world.imagesBetween(15_000, 19_000, 'living') / 4 / 200).toBeGreaterThan(0.97);
   });
