@@ -1,14 +1,26 @@
 import { setMaxListeners } from 'node:events';
-import { CancelledError, ManualClock, RandomStream, UnavailableError, silentLogger } from '@bbdistill/common';
+import {
+  CancelledError,
+  ManualClock,
+  RandomStream,
+  UnavailableError,
+  decodeJson,
+  encodeJson,
+  silentLogger,
+} from '@bbdistill/common';
+import type { StateStore } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
 import { MemoryState } from '../../../test/helpers/memory-state.js';
 import type { Phase } from './ledger-record.js';
-import { SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
+import { SLOT_BEAT_MS, SLOT_LEASE_MS, SharedLimiter } from './limiter.js';
 import type { Permit } from './limiter.js';
 import { parseTeacherConfig } from './registry.js';
+import { CLOCK_SKEW_MS, emptySlots } from './slot-record.js';
+import type { SlotRecord } from './slot-record.js';
 
 const forever = new AbortController().signal;
 setMaxListeners(0, forever);
+const HOUR_MS = 3_600_000;
 const limitsOf = (limits: Record<string, number>) =>
   parseTeacherConfig('t', { adapter: 'fake', limits: { imagesPerCall: 20, concurrency: 100, ...limits } }).limits;
 
@@ -21,11 +33,32 @@ function skewed(clock: ManualClock, skewMs: number) {
   };
 }
 
+/** The store as a process sees it that hears and says nothing until it goes on. */
+function stoppable(state: MemoryState, goesOn: () => Promise<void>): StateStore {
+  return {
+    get: (key) => state.get(key),
+    create: (key, value) => goesOn().then(() => state.create(key, value)),
+    update: (key, value, revision) => goesOn().then(() => state.update(key, value, revision)),
+    delete: (key, revision) => goesOn().then(() => state.delete(key, revision)),
+    list: (prefix) => state.list(prefix),
+    watch: (prefix, signal) => state.watch(prefix, signal),
+    async *watchKey(key, signal) {
+      for await (const change of state.watchKey(key, signal)) {
+        await goesOn();
+        yield change;
+      }
+    },
+    close: () => state.close(),
+  };
+}
+
 class World {
   readonly clock = new ManualClock();
   readonly state = new MemoryState();
   /** What came to the teacher. */
   readonly calls: { atMs: number; images: number; who: string }[] = [];
+  /** By how much everybody's wall clock has been set forward, or back where it is negative. */
+  wallStepMs = 0;
   #holders = 0;
   #frozen = '';
 
@@ -56,15 +89,18 @@ class World {
   }: { skewMs?: number; soleUser?: boolean; maxOpenCalls?: number } = {}) {
     const holder = `holder-${this.#holders++}`;
     const clock = skewed(this.clock, skewMs);
+    const thawed = async () => {
+      while (this.#frozen === holder) await this.clock.sleep(10);
+    };
     const sleep = async (durationMs: number, signal?: AbortSignal) => {
       await clock.sleep(durationMs, signal);
-      while (this.#frozen === holder) await this.clock.sleep(10);
+      await thawed();
     };
     return new SharedLimiter({
       teacher: 't',
       limits: limitsOf(this.limits),
-      state: this.state,
-      clock: { ...clock, sleep },
+      state: stoppable(this.state, thawed),
+      clock: { ...clock, nowMs: () => clock.nowMs() + this.wallStepMs, sleep },
       holder,
       soleUser,
       ...(maxOpenCalls !== undefined && { maxOpenCalls }),
@@ -110,6 +146,17 @@ class World {
     };
     for (let n = 0; n < workers; n++) void worker();
     return stop;
+  }
+
+  /** As if a replica had died right before, with these slots in hand. */
+  async leaveDead(held: Record<string, number>): Promise<void> {
+    const dead = { beat: 1, held, waiting: [], urgency: 0, turn: 0 };
+    await this.state.create('slots/t', encodeJson({ ...emptySlots(), turns: 1, holders: { dead } }));
+  }
+
+  /** What the replicas share. */
+  async record(): Promise<SlotRecord> {
+    return decodeJson<SlotRecord>((await this.state.get('slots/t'))!.value);
   }
 
   imagesBetween(fromMs: number, toMs: number, who?: string): number {
@@ -268,6 +315,18 @@ describe('limiter - one replica', () => {
     expect(world.imagesBetween(60_000, 69_000) / 9 / 200).toBeGreaterThan(0.97);
   });
 
+  it('throttled - is over when the teacher said, however long it takes to tell the others', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter();
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    world.state.beforeWrite = () => world.clock.sleep(500);
+    limiter.throttled(1500, 'hold', 'HTTP 429');
+    await world.pass(1700);
+    expect(world.imagesBetween(2001, 3500)).toBe(0);
+    expect(world.imagesBetween(3500, 3700)).toBeGreaterThan(0);
+  });
+
   it('abort and queue timeout - leave the turn to others', async () => {
     const world = new World({ concurrency: 1, queueTimeoutMs: 1000 });
     const limiter = world.limiter({ soleUser: true });
@@ -285,6 +344,42 @@ describe('limiter - one replica', () => {
     (await limiter.acquire(turn, forever)).release();
     await limiter.close();
     await expect(limiter.acquire(turn, forever)).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('queue timeout - is over at its time while the teacher asked for a longer pause, and tells of that', async () => {
+    const world = new World({ concurrency: 1, queueTimeoutMs: 5000 });
+    const limiter = world.limiter({ soleUser: true });
+    const turn = { images: 1, run: 'a', phase: 'mixup' as const };
+    limiter.throttled(60_000, 'hold', 'HTTP 429');
+    let failure: unknown;
+    limiter.acquire(turn, forever).catch((error: unknown) => (failure = error));
+    await world.pass(4900);
+    expect(failure).toBeUndefined();
+    const later = limiter.acquire(turn, forever);
+    later.catch(() => undefined);
+    await world.pass(100 + SLOT_BEAT_MS);
+    expect(failure).toMatchObject({ code: 'TEACHER_QUEUE_TIMEOUT' });
+    const { message, retryAfterMs } = failure as UnavailableError;
+    expect(message).toMatch(/within 5000 ms: all calls are held off for another \d+ ms \(HTTP 429\)/);
+    expect(retryAfterMs).toBeGreaterThanOrEqual(60_000 - 5000 - SLOT_BEAT_MS);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000 - 5000);
+    // Each has its own time.
+    expect(limiter.state().waiting).toBe(1);
+    await limiter.close();
+    await expect(later).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it('wall clock set back - what was slowed down recovers as before', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter({ soleUser: true });
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    limiter.throttled(1000, 'rate', 'HTTP 429');
+    await world.pass(2000);
+    expect(limiter.state().rate).toBeLessThan(1);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(20_000);
+    expect(limiter.state().rate).toBe(1);
   });
 
   it('idle - gives everything back, and stands still', async () => {
@@ -397,7 +492,10 @@ describe('limiter - replicas', () => {
     stop.abort();
     const before = world.imagesBetween(4000, 5000, 'living');
     expect(before).toBeLessThanOrEqual(120);
-    await world.pass(SLOT_LEASE_MS + 8000);
+    await world.pass(SLOT_LEASE_MS - 1000);
+    expect((await world.record()).holders).toHaveProperty('holder-0');
+    await world.pass(9000);
+    expect((await world.record()).holders).not.toHaveProperty('holder-0');
     expect(world.fullest(1000)).toBeLessThanOrEqual(200);
     expect(world.imagesBetween(15_000, 19_000, 'living') / 4 / 200).toBeGreaterThan(0.97);
   });
@@ -425,6 +523,141 @@ describe('limiter - replicas', () => {
     expect(world.imagesBetween(3010, 6990)).toBe(0);
     await world.pass(3000);
     expect(world.imagesBetween(7000, 10_000)).toBeGreaterThan(450);
+  });
+
+  it('throttled - for longer than a lease: nobody is taken for dead, and the whole limit is used', async () => {
+    const world = new World({ callsPerDay: 100 });
+    for (const who of ['a', 'b']) world.work(world.limiter(), who, { images: 1, workers: 4, latencyMs: () => 400 });
+    const told = world.limiter();
+    await world.pass(2000);
+    const before = world.calls.length;
+    told.throttled(4 * SLOT_LEASE_MS, 'hold', 'HTTP 503');
+    await world.pass(4 * SLOT_LEASE_MS + 30_000);
+    expect((await world.record()).lapsed).toEqual([]);
+    expect(before).toBeLessThan(90);
+    expect(world.calls.length).toBe(100);
+  });
+
+  it('calls that are further apart than a lease - nobody is taken for dead, and nearly all of the limit is used', async () => {
+    const world = new World({ callsPerMinute: 10 });
+    for (const who of ['a', 'b']) {
+      world.work(world.limiter(), who, { images: 1, workers: 4 });
+      await world.pass(700);
+    }
+    await world.pass(50_000);
+    expect((await world.record()).lapsed).toEqual([]);
+    await world.pass(550_000);
+    expect(world.calls.length).toBeGreaterThan(0.95 * 100);
+    expect(world.fullest(60_000, 'calls')).toBeLessThanOrEqual(10);
+  });
+
+  it("throttled - two at the same time: the longer pause is everybody's, whoever tells of it first", async () => {
+    for (const pausesMs of [
+      [8000, 2000],
+      [2000, 8000],
+    ]) {
+      const world = new World({ imagesPerSecond: 200 });
+      const limiters = [world.limiter(), world.limiter()];
+      limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+      await world.pass(3000);
+      limiters.forEach((limiter, n) => limiter.throttled(pausesMs[n]!, 'hold', 'HTTP 429'));
+      await world.pass(7990);
+      expect(world.imagesBetween(3010, 10_990)).toBe(0);
+      await world.pass(3000);
+      expect(world.imagesBetween(11_000, 14_000)).toBeGreaterThan(450);
+    }
+  });
+
+  it('throttled - a second time, when nobody remembers the first: holds everybody off again', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(1000, 'hold', 'HTTP 429');
+    await world.pass(7000);
+    expect((await world.record()).hold).toBeUndefined();
+    limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
+    await world.pass(3990);
+    expect(world.imagesBetween(10_010, 13_990)).toBe(0);
+  });
+
+  it('throttled - while others write: what is left of an older pause does not begin anew', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(6000, 'hold', 'HTTP 429');
+    await world.pass(5500);
+    world.state.beforeWrite = async (key) => {
+      world.state.beforeWrite = () => undefined;
+      const entry = (await world.state.get(key))!;
+      await world.state.update(key, entry.value, entry.revision);
+    };
+    limiters[1]!.throttled(2000, 'hold', 'HTTP 429');
+    await world.pass(1980);
+    expect(world.imagesBetween(3010, 10_480)).toBe(0);
+    await world.pass(2000);
+    for (const who of ['r0', 'r1']) expect(world.imagesBetween(10_500, 12_480, who), who).toBeGreaterThan(0);
+  });
+
+  it('wall clock set back - slots of the dead come back when they have rested, not before', async () => {
+    const world = new World({ imagesPerMinute: 20 });
+    await world.leaveDead({ 'open-calls': 100, 'images-per-minute': 20 });
+    world.work(world.limiter(), 'living');
+    await world.pass(SLOT_LEASE_MS + 2 * SLOT_BEAT_MS);
+    expect((await world.record()).lapsed).not.toEqual([]);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(70_000);
+    expect(world.calls).toHaveLength(1);
+    expect(world.calls[0]!.atMs).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('a wall clock that is a little ahead - its dates stay as they are', async () => {
+    const world = new World({ imagesPerMinute: 20 });
+    const skewMs = CLOCK_SKEW_MS / 2 - 10;
+    await world.leaveDead({ 'open-calls': 100, 'images-per-minute': 20 });
+    const ahead = world.limiter({ skewMs });
+    world.work(ahead, 'ahead');
+    await world.pass(SLOT_LEASE_MS);
+    while ((await world.record()).lapsed.length === 0) await world.pass(50);
+    ahead.throttled(5000, 'rate', 'HTTP 429');
+    await world.pass(10);
+    const dates = ({ lapsed, hold, brakes }: SlotRecord) => ({ lapsed, hold, brakes });
+    const before = await world.record();
+    expect(before).toMatchObject({ lapsed: [{}, {}], hold: { durationMs: 5000 } });
+    world.work(world.limiter({ skewMs: -skewMs }), 'behind');
+    await world.pass(10);
+    const after = await world.record();
+    expect(Object.keys(after.holders)).toHaveLength(2);
+    expect(dates(after)).toEqual(dates(before));
+  });
+
+  it("wall clock set back - the teacher's next pause is everybody's, though it is shorter than the last one", async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiters = [world.limiter(), world.limiter()];
+    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
+    await world.pass(3000);
+    limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
+    await world.pass(5000);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(10);
+    limiters[0]!.throttled(3000, 'hold', 'HTTP 429');
+    await world.pass(2980);
+    expect(world.imagesBetween(8020, 10_990)).toBe(0);
+  });
+
+  it('wall clock set back - a pause that is long over holds off nobody who comes later', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const first = world.limiter();
+    world.work(first, 'a');
+    await world.pass(1000);
+    first.throttled(10_000, 'hold', 'HTTP 429');
+    await world.pass(11_000);
+    world.wallStepMs = -HOUR_MS;
+    await world.pass(30_000);
+    world.work(world.limiter(), 'b');
+    await world.pass(3000);
+    expect(world.imagesBetween(42_000, 45_000, 'b')).toBeGreaterThan(0);
   });
 
   it('priorities - seeds have the limit before synthetic images of other replicas', async () => {

@@ -13,7 +13,7 @@ import { rulesOf } from './limits.js';
 import type { LimitRule } from './limits.js';
 import { Purse } from './purse.js';
 import type { Limits } from './registry.js';
-import { emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
+import { CLOCK_SKEW_MS, emptySlots, lapse, surplus, takeable, tidy } from './slot-record.js';
 import type { SlotRecord } from './slot-record.js';
 import { TurnQueue, urgencyOf } from './turn-queue.js';
 import type { Turn } from './turn-queue.js';
@@ -23,8 +23,6 @@ export const SLOT_LEASE_MS = 6_000;
 export const SLOT_BEAT_MS = 2_000;
 /** How much sooner a replica itself stops to use slots than others take them: the way of a call to the teacher. */
 const LEASE_MARGIN_MS = 1_000;
-/** By how much the wall clocks of replicas may differ. Only slots of the dead are dated by it. */
-export const CLOCK_SKEW_MS = 1_000;
 /** Where there are fewer slots than replicas: how long one keeps them before the next has its turn. */
 const TENURE_MS = 2_000;
 /** A call whose turn is further away isn't told that it is next: what it holds while it waits, others can't use. */
@@ -91,7 +89,8 @@ export interface Limiter {
   /**
    * Waits for the turn of a call.
    * @throws CancelledError when the signal aborts first
-   * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`
+   * @throws UnavailableError where the turn doesn't come within `queueTimeoutMs`, though the teacher may have asked for
+   *   a longer pause: what is left of that is its `retryAfterMs`
    */
   acquire(turn: Turn, signal: AbortSignal, preparation?: Preparation): Promise<Permit>;
   /**
@@ -155,8 +154,9 @@ export class SharedLimiter implements Limiter {
   #lastPlanned: { atMs: number; needs: number[] } | undefined;
   /** A call that was told its turn ahead and hasn't left yet: one at a time. */
   #ahead: Permit | undefined;
-  #heldOff = { untilMs: -Infinity, reason: '', knownId: 0 };
-  #telling: { durationMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
+  #heldOff = { untilMs: -Infinity, reason: '', knownId: '', toldId: '' };
+  #holdsTold = 0;
+  #telling: { durationMs: number; untilMs: number; what: 'rate' | 'overload' | 'hold'; reason: string } | undefined;
   #alarm: { atMs: number; stop: AbortController } | undefined;
   /** Grows when others took this replica for dead: what was held before counts no more. */
   #epoch = 0;
@@ -203,11 +203,15 @@ export class SharedLimiter implements Limiter {
   }
 
   throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
-    this.#holdOff(durationMs, reason);
-    const told = this.#telling;
-    this.#telling = told
-      ? { ...told, what, reason, durationMs: Math.max(told.durationMs, durationMs) }
-      : { durationMs, what, reason };
+    const untilMs = this.#nowMs() + durationMs;
+    this.#holdOff(untilMs, reason);
+    const told = this.#telling ?? { durationMs, untilMs };
+    this.#telling = {
+      what,
+      reason,
+      durationMs: Math.max(told.durationMs, durationMs),
+      untilMs: Math.max(told.untilMs, untilMs),
+    };
     void this.#sync();
   }
 
@@ -308,7 +312,7 @@ export class SharedLimiter implements Limiter {
       if (!next) return this.#rest(nowMs);
       if (this.#heldOff.untilMs > nowMs) {
         this.#waitsFor = this.#heldOff.reason;
-        return this.#wakeAt(this.#heldOff.untilMs);
+        return this.#waitUntil(this.#heldOff.untilMs, nowMs);
       }
       if (this.options.maxOpenCalls !== undefined && this.#inFlight >= this.options.maxOpenCalls) {
         this.#waitsFor = `one of this replica's ${this.options.maxOpenCalls} calls to end`;
@@ -336,7 +340,7 @@ export class SharedLimiter implements Limiter {
       if (pacedMs - leadMs > nowMs) {
         this.#waitsFor = 'its turn: calls are spaced evenly';
         if (pacedMs - nowMs <= NEXT_WITHIN_MS) tellNext(next);
-        return this.#wakeAt(pacedMs - leadMs);
+        return this.#waitUntil(pacedMs - leadMs, nowMs);
       }
       this.#grant(next, nowMs);
     }
@@ -391,17 +395,19 @@ export class SharedLimiter implements Limiter {
     const me = record?.holders[this.options.holder];
     if (!me) return;
     const idleUntilMs = this.#lastUseMs + patienceMs(record, this.options.holder);
-    if (nowMs < idleUntilMs) {
-      this.#keepAlive(nowMs);
-      return this.#wakeAt(idleUntilMs);
-    }
+    if (nowMs < idleUntilMs) return this.#waitUntil(idleUntilMs, nowMs);
     const isLeaving = this.#inFlight === 0 && this.#purses.every((purse) => purse.held === 0);
     if (isLeaving || me.waiting.length > 0 || this.#purses.some((purse) => purse.available(nowMs) > 0)) {
       return void this.#sync();
     }
-    this.#keepAlive(nowMs);
     // The last slots leave when they have rested.
-    this.#wakeAt(Math.min(...this.#purses.map((purse) => purse.nextReadyMs())));
+    this.#waitUntil(Math.min(...this.#purses.map((purse) => purse.nextReadyMs())), nowMs);
+  }
+
+  /** The wait may be longer than the lease, or than calls in the queue are willing to wait. */
+  #waitUntil(atMs: number, nowMs: number): void {
+    this.#keepAlive(nowMs);
+    this.#wakeAt(atMs);
   }
 
   #keepAlive(nowMs: number): void {
@@ -511,7 +517,7 @@ export class SharedLimiter implements Limiter {
   #negotiate(record: SlotRecord, nowMs: number): { given: [Purse, number][]; isPresent: boolean } {
     const { holder } = this.options;
     const wallMs = this.options.clock.nowMs();
-    tidy(record, wallMs);
+    tidy(record, wallMs, (ruleId) => this.#longestRestMs(ruleId));
     this.#bury(record, nowMs, wallMs);
     this.#adjustBrakes(record, wallMs);
     const given: [Purse, number][] = [];
@@ -589,15 +595,25 @@ export class SharedLimiter implements Limiter {
     }
   }
 
+  /** See {@link tidy}. Another replica's settings may have rules that aren't known here: it looks after their dates. */
+  #longestRestMs(ruleId: string): number {
+    const rule = this.#rules.find(({ id }) => id === ruleId);
+    return rule ? Math.max(this.options.limits.timeoutMs, restMs(rule)) + CLOCK_SKEW_MS : Infinity;
+  }
+
   #adjustBrakes(record: SlotRecord, wallMs: number): void {
     const told = this.#telling;
     const { brakes } = record;
     const sinceMs = wallMs - brakes.changedAtMs;
     if (told) {
-      const untilMs = wallMs + told.durationMs;
-      if (!record.hold || untilMs > record.hold.untilMs) {
-        record.hold = { id: (record.hold?.id ?? 0) + 1, durationMs: told.durationMs, untilMs, reason: told.reason };
-        this.#heldOff.knownId = record.hold.id;
+      // By this replica's own clock, which has counted every hold so far: dates are wrong once a wall clock was set back.
+      if (!record.hold || told.untilMs >= this.#heldOff.untilMs) {
+        // Of its own: were it counted on from the last one's, replicas that tell of a hold at the same moment, or after the
+        // last one is forgotten, would take the others' for one that they know.
+        const id = `${this.options.holder}/${++this.#holdsTold}`;
+        const { durationMs, reason } = told;
+        record.hold = { id, durationMs, untilMs: wallMs + durationMs, reason };
+        this.#heldOff.toldId = id;
       }
       if (told.what === 'hold' || (sinceMs >= 0 && sinceMs < BRAKE_INTERVAL_MS)) return;
       const which = told.what === 'rate' && this.#rules.some(({ windowMs }) => windowMs > 0) ? 'rate' : 'openCalls';
@@ -661,12 +677,13 @@ export class SharedLimiter implements Limiter {
     }
     for (const id of [...this.#beats.keys()]) if (!record.holders[id]) this.#beats.delete(id);
     const { hold } = record;
-    if (hold && hold.id !== this.#heldOff.knownId) {
-      this.#heldOff.knownId = hold.id;
-      // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
-      const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
-      this.#holdOff(leftMs, hold.reason);
-    }
+    if (!hold || hold.id === this.#heldOff.knownId) return;
+    this.#heldOff.knownId = hold.id;
+    // Its own is counted from when the teacher asked for it.
+    if (hold.id === this.#heldOff.toldId) return;
+    // A hold that began while this replica looked on is counted by its own clock; an older one by the date.
+    const leftMs = isFirst ? Math.min(hold.durationMs, hold.untilMs - this.options.clock.nowMs()) : hold.durationMs;
+    this.#holdOff(nowMs + leftMs, hold.reason);
   }
 
   async #watch(): Promise<void> {
@@ -689,19 +706,28 @@ export class SharedLimiter implements Limiter {
     }
   }
 
-  #holdOff(durationMs: number, reason: string): void {
-    const untilMs = this.#nowMs() + durationMs;
+  #holdOff(untilMs: number, reason: string): void {
     if (untilMs <= this.#heldOff.untilMs) return;
     this.#heldOff.untilMs = untilMs;
     this.#heldOff.reason = reason;
   }
 
   #failOverdue(nowMs: number): void {
+    const heldOffForMs = Math.ceil(this.#heldOff.untilMs - nowMs);
+    const isHeldOff = heldOffForMs > 0;
     for (const waiter of this.#queue.list()) {
       if (waiter.deadlineMs > nowMs) continue;
       this.#queue.delete(waiter);
-      const message = `no turn for a call to teacher "${this.options.teacher}" within ${this.options.limits.queueTimeoutMs} ms: it waited for ${this.#waitsFor}`;
-      waiter.fail(new UnavailableError(message, { code: 'TEACHER_QUEUE_TIMEOUT' }));
+      const why = isHeldOff
+        ? `all calls are held off for another ${heldOffForMs} ms (${this.#heldOff.reason})`
+        : `it waited for ${this.#waitsFor}`;
+      const message = `no turn for a call to teacher "${this.options.teacher}" within ${this.options.limits.queueTimeoutMs} ms: ${why}`;
+      waiter.fail(
+        new UnavailableError(message, {
+          code: 'TEACHER_QUEUE_TIMEOUT',
+          ...(isHeldOff && { retryAfterMs: heldOffForMs }),
+        }),
+      );
     }
   }
 

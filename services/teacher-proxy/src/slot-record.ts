@@ -1,5 +1,8 @@
 import type { LimitRule } from './limits.js';
 
+/** By how much the wall clocks of replicas may differ. Only slots of the dead are dated by it. */
+export const CLOCK_SKEW_MS = 1_000;
+
 /** A replica that holds slots of a teacher or waits for some. */
 export interface SlotHolder {
   /** Grows with each sign of life: who stands still for too long is taken for dead. */
@@ -23,7 +26,8 @@ export interface LapsedSlots {
 
 /** No call to the teacher before a moment: what the teacher asked for. */
 export interface Hold {
-  id: number;
+  /** Never the same for two holds, whoever tells of them: who knows the id has heard of this hold. */
+  id: string;
   durationMs: number;
   /** By the wall clock of whoever was told. */
   untilMs: number;
@@ -151,8 +155,17 @@ export function lapse(
   }
 }
 
-/** Forgets what is over. */
-export function tidy(record: SlotRecord, nowMs: number): void {
-  record.lapsed = record.lapsed.filter(({ freeAtMs }) => freeAtMs > nowMs);
-  if (record.hold && record.hold.untilMs + record.hold.durationMs < nowMs) delete record.hold;
+/**
+ * Forgets what is over. A date further ahead than any replica's clock can have set it is from before a wall clock was set
+ * back: it is brought near, or slots would lie idle for as long as the clock was set back, and nothing would recover.
+ * @param longestRestMs how far ahead of its own clock a replica dates slots of a rule at most
+ */
+export function tidy(record: SlotRecord, nowMs: number, longestRestMs: (ruleId: string) => number): void {
+  const { lapsed, hold, brakes } = record;
+  const latestMs = nowMs + CLOCK_SKEW_MS;
+  for (const slots of lapsed) slots.freeAtMs = Math.min(slots.freeAtMs, latestMs + longestRestMs(slots.rule));
+  brakes.changedAtMs = Math.min(brakes.changedAtMs, latestMs);
+  if (hold) hold.untilMs = Math.min(hold.untilMs, latestMs + hold.durationMs);
+  record.lapsed = lapsed.filter(({ freeAtMs }) => freeAtMs > nowMs);
+  if (hold && hold.untilMs + hold.durationMs < nowMs) delete record.hold;
 }
