@@ -327,6 +327,18 @@ describe('limiter - one replica', () => {
     expect(world.imagesBetween(3500, 3700)).toBeGreaterThan(0);
   });
 
+  it('throttled - an answer that asks for less and for a pause as well gets both', async () => {
+    const world = new World({ imagesPerSecond: 200 });
+    const limiter = world.limiter({ soleUser: true });
+    world.work(limiter, 'a');
+    await world.pass(2000);
+    limiter.throttled(250, 'rate', 'HTTP 429');
+    limiter.throttled(1500, 'hold', 'RateLimit says that nothing is left');
+    await world.pass(100);
+    expect(limiter.state().rate).toBeLessThan(1);
+    expect(limiter.state().heldOffForMs).toBeGreaterThan(1000);
+  });
+
   it('abort and queue timeout - leave the turn to others', async () => {
     const world = new World({ concurrency: 1, queueTimeoutMs: 1000 });
     const limiter = world.limiter({ soleUser: true });

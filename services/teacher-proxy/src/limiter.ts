@@ -205,10 +205,12 @@ export class SharedLimiter implements Limiter {
   throttled(durationMs: number, what: 'rate' | 'overload' | 'hold', reason: string): void {
     const untilMs = this.#nowMs() + durationMs;
     this.#holdOff(untilMs, reason);
-    const told = this.#telling ?? { durationMs, untilMs };
+    const told = this.#telling ?? { durationMs, untilMs, what, reason };
+    // One answer may say both that calls come too fast and how long to wait: the pause alone would slow nobody down.
+    const isSame = what === 'hold' && told.what !== 'hold';
     this.#telling = {
-      what,
-      reason,
+      what: isSame ? told.what : what,
+      reason: isSame ? told.reason : reason,
       durationMs: Math.max(told.durationMs, durationMs),
       untilMs: Math.max(told.untilMs, untilMs),
     };
