@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { BbdError, RandomStream, systemClock } from '@bbdistill/common';
-import type { ImageBatch, ResponseOf, RequestReadOf } from '@bbdistill/common';
+import type { ImageBatch, ResponseOf, RequestReadOf, ServiceHandlers } from '@bbdistill/common';
 import { FakeTeacher, normaliseAnswer, openTeacher, parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import type { QueryOutcome, Teacher } from '@bbdistill/teacher-proxy';
 import { describe, expect, it } from 'vitest';
@@ -68,8 +72,9 @@ async function grpc(
   answers: 'raw' | 'typed',
   infer?: (request: InferRequest, token: string) => InferResponse,
   declared: object = {},
+  serverOptions: { maxMessageBytes?: number } = {},
 ): Promise<Opened & { address: string }> {
-  const served = await serve(SERVICE, {
+  const handlers: Partial<ServiceHandlers<typeof SERVICE>> = {
     async ModelMetadata() {
       return {
         name: 'reference',
@@ -90,7 +95,8 @@ async function grpc(
         ? { outputs: [tensor], rawOutputContents: [Buffer.from(Float32Array.from(flat).buffer)] }
         : { outputs: [{ ...tensor, contents: { fp32Contents: flat } }] };
     },
-  });
+  };
+  const served = await serve(SERVICE, handlers, serverOptions);
   const teacher = await open(
     { adapter: 'open-inference-grpc', url: served.server.address, model: 'reference', ...declared },
     { KEY: 'secret' },
@@ -101,6 +107,33 @@ async function grpc(
     async [Symbol.asyncDispose]() {
       await teacher.close();
       await served[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What stands before a gRPC teacher and answers in its place, with every name declared so that only the paid call comes. */
+async function grpcGateway(answer: (stream: ServerHttp2Stream) => void): Promise<Opened> {
+  const server = createServer();
+  server.on('sessionError', () => undefined);
+  server.on('stream', (stream) => {
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.on('end', () => answer(stream));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const teacher = await open({
+    adapter: 'open-inference-grpc',
+    url: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    model: 'reference',
+    input: { name: 'images' },
+    answer: { output: 'probabilities' },
+  });
+  return {
+    teacher,
+    async [Symbol.asyncDispose]() {
+      await teacher.close();
+      server.close();
     },
   };
 }
@@ -286,6 +319,90 @@ describe('teacher adapter - open-inference-grpc failures', () => {
   ] as const)('query - %s is %s', async (kind, expected) => {
     await using opened = await grpc('raw', throwing(kind));
     expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({ kind: expected });
+  });
+
+  it('query - what is too large for the server is refused with what to lower, and not asked again', async () => {
+    await using opened = await grpc('raw', undefined, {}, { maxMessageBytes: 1000 });
+    expect(await opened.teacher.query(someImages(8), signal())).toMatchObject({
+      kind: 'refused',
+      code: 'TEACHER_TOO_LARGE',
+      message: expect.stringContaining('(lower limits.imagesPerCall)') as string,
+    });
+    expect(await opened.teacher.query(someImages(2), signal())).toMatchObject({ kind: 'answered' });
+  });
+
+  it.each<[string, ConstructorParameters<typeof BbdError>[0], string, string]>([
+    ['in C++', 'resource-exhausted', 'SERVER: Received message larger than max (38535168 vs. 4194304)', 'refused'],
+    ['in Go', 'resource-exhausted', 'grpc: received message larger than max (38535168 vs. 4194304)', 'refused'],
+    ['in Java', 'resource-exhausted', 'gRPC message exceeds maximum size 4194304: 38535168', 'refused'],
+    ['in .NET', 'resource-exhausted', 'Received message exceeds the maximum configured message size.', 'refused'],
+    [
+      'in Rust',
+      'invalid-argument',
+      'Error, decoded message length too large: found 38535168 bytes, the limit is: 4194304 bytes',
+      'refused',
+    ],
+    ['whose own answer is too large', 'resource-exhausted', 'Sent message larger than max (9 vs. 4)', 'lost'],
+    ['behind a client', 'resource-exhausted', 'CLIENT: Received message larger than max (9 vs. 4)', 'lost'],
+    ['that is too slow for its gateway', 'unavailable', 'upstream request timeout', 'lost'],
+    [
+      'that its gateway lost',
+      'unavailable',
+      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+      'lost',
+    ],
+    [
+      'that its gateway never reached',
+      'unavailable',
+      'upstream connect error or disconnect/reset before headers. reset reason: connection failure',
+      'throttled',
+    ],
+  ])('query - a server %s', async (_, kind, words, expected) => {
+    await using opened = await grpc('raw', () => {
+      throw new BbdError(kind, words);
+    });
+    const outcome = await opened.teacher.query(someImages(1), signal());
+    expect(outcome).toMatchObject({
+      kind: expected,
+      ...(expected === 'refused' && { code: 'TEACHER_TOO_LARGE' }),
+      message: expect.stringContaining(words) as string,
+    });
+  });
+
+  it('query - an answer that is longer than we take is lost, as it may have been charged', async () => {
+    await using opened = await grpcGateway((stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(128 * 1024 * 1024, 1);
+      stream.write(head);
+    });
+    const outcome = await opened.teacher.query(someImages(1), signal());
+    expect(outcome).toMatchObject({ kind: 'lost', message: expect.stringContaining('larger than max') as string });
+  });
+
+  it.each([
+    [502, { kind: 'lost' }],
+    [504, { kind: 'lost' }],
+    [524, { kind: 'lost' }],
+    [523, { kind: 'unreachable' }],
+    [503, { kind: 'throttled' }],
+    [413, { kind: 'refused', code: 'TEACHER_TOO_LARGE' }],
+  ])('query - a gateway that answers plain HTTP %s', async (status, expected) => {
+    await using opened = await grpcGateway((stream) => {
+      stream.respond({ ':status': status, 'content-type': 'text/html' });
+      stream.end('<html>');
+    });
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject(expected);
+  });
+
+  it('query - no wait that the server asks for is longer than a timer can be', async () => {
+    await using opened = await grpc('raw', () => {
+      throw new BbdError('resource-exhausted', 'come back next year', { retryAfterMs: 365 * 24 * 3600 * 1000 });
+    });
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 24 * 3600 * 1000,
+    });
   });
 
   it.each([

@@ -60,6 +60,11 @@ describe('http failures', () => {
     ['408', 408, '', {}, { kind: 'failed' }],
     ['502', 502, '', {}, { kind: 'lost' }],
     ['504', 504, '', {}, { kind: 'lost' }],
+    ['520: the origin answered nonsense', 520, '', {}, { kind: 'lost' }],
+    ['524: the origin took too long', 524, '', {}, { kind: 'lost' }],
+    ['521: the origin takes no connection', 521, '', {}, { kind: 'unreachable' }],
+    ['522: no connection to the origin in time', 522, '', {}, { kind: 'unreachable' }],
+    ['523: no way to the origin', 523, '', {}, { kind: 'unreachable' }],
     ['a body of another form', 429, '[1,2,{"a":null}]', {}, { kind: 'throttled', reason: 'rate' }],
     ['an estimate that is no number', 503, { estimated_time: 'long' }, {}, { kind: 'throttled', reason: 'overloaded' }],
   ])('%s', (_, status, body, headers, expected) => {

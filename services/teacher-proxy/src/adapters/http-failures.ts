@@ -6,8 +6,13 @@ import { durationMs, limitHints, longest, retryAfterOf } from './limit-headers.j
 
 const MAX_SHOWN_CHARACTERS = 200;
 const STATUS_REASON: Record<number, ThrottleReason> = { 429: 'rate', 503: 'overloaded', 529: 'overloaded' };
-// Gateways: the teacher behind may have done the work.
-const OF_GATEWAYS = new Set([502, 504]);
+/** Gateways that had no answer, no whole one, or none in time: the teacher behind may have done the work. */
+const OF_GATEWAYS = new Set([502, 504, 520, 524]);
+/**
+ * Gateways that got no connection to the teacher: refused, timed out, no way there, or none that TLS let stand. 522 also
+ * covers a teacher whose machine acknowledged not a byte of the request for 90 s, which is as good as not there.
+ */
+const WITHOUT_CONNECTION = new Set([521, 522, 523, 525, 526]);
 /** Statuses under which vendors also hide "slow down"; the code in the answer tells. */
 const MAY_HIDE_THROTTLING = new Set([400, 403, 429, 500, 503]);
 const RATE_CODE =
@@ -15,6 +20,17 @@ const RATE_CODE =
 const QUOTA_CODE = /LimitExceededException|ServiceQuotaExceeded|quotaExceeded|dailyLimitExceeded|insufficient_quota/i;
 
 type Failure = Exclude<QueryOutcome, { kind: 'answered' }>;
+
+/** What the status of a gateway says of the teacher behind it; undefined where it isn't one of a gateway's own. */
+export function gatewayFailure(status: number): 'lost' | 'unreachable' | undefined {
+  if (OF_GATEWAYS.has(status)) return 'lost';
+  return WITHOUT_CONNECTION.has(status) ? 'unreachable' : undefined;
+}
+
+/** A request of more bytes or images than the teacher takes. */
+export function tooLarge(message: string): Failure {
+  return { kind: 'refused', code: TEACHER_TOO_LARGE, message: `${message} (lower limits.imagesPerCall)` };
+}
 
 /** What an HTTP status that isn't 200 says about the bill and about waiting; undefined for 2xx. */
 export function failureOf(reply: HttpReply, clock: Clock): Failure | undefined {
@@ -27,15 +43,14 @@ export function failureOf(reply: HttpReply, clock: Clock): Failure | undefined {
   const wait = { limits: limitHints(reply.headers, nowMs), ...(retryAfterMs !== undefined && { retryAfterMs }) };
   const reason = throttleReason(status, said);
   if (reason) return { kind: 'throttled', reason, message, ...wait };
-  if (OF_GATEWAYS.has(status)) return { kind: 'lost', message };
+  const ofGateway = gatewayFailure(status);
+  if (ofGateway) return { kind: ofGateway, message };
   if (status >= 500 || status === 408) return { kind: 'failed', message, ...wait };
   if (status === 401 || status === 403) {
     const hint = 'renew the secret that auth names, or its rights, then resume: nothing was charged and all is kept';
     return { kind: 'refused', code: TEACHER_AUTH, message: `${message} (${hint})` };
   }
-  if (status === 413) {
-    return { kind: 'refused', code: TEACHER_TOO_LARGE, message: `${message} (lower limits.imagesPerCall)` };
-  }
+  if (status === 413) return tooLarge(message);
   if (status >= 300 && status < 400) {
     const to = reply.headers.get('location') ?? 'nowhere';
     return {
