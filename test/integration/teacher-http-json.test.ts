@@ -296,7 +296,7 @@ describe('http-json - answers of other kinds', () => {
       { values: 'l[].p' },
       { kind: 'probabilities' },
       { l: [{ p: 0.5 }, { p: null }, { p: 0.5 }] },
-      expect.stringContaining('TEXT: the answer can\'t be read (null is no number)'),
+      expect.stringContaining("TEXT: the answer can't be read (null is no number)"),
     ],
     [
       'numbers written as text',
@@ -313,7 +313,14 @@ describe('http-json - answers of other kinds', () => {
   it.each<[string, unknown, string]>([
     ['another form', { nothing: 1 }, 'ANSWER_UNREADABLE: the answer has nothing at [].label'],
     ['a label that is missing', [{ name: 'cat', score: 0.9 }], 'lacks what [].label names'],
-    ['a score that is null', [{ label: 'cat', score: null }, { label: 'dog', score: 0.1 }], 'null is no number'],
+    [
+      'a score that is null',
+      [
+        { label: 'cat', score: null },
+        { label: 'dog', score: 0.1 },
+      ],
+      'null is no number',
+    ],
     ['scores at another place than the labels', [{ label: 'cat', p: 0.9 }], 'no element of the list has what [].score'],
     ['a score that is a table', [{ label: 'cat', score: {} }], 'no number'],
     ['a label that is a table', [{ label: {}, score: 0.5 }], 'no label'],
@@ -341,6 +348,10 @@ describe('http-json - answers of other kinds', () => {
 });
 
 describe('http-json - failures', () => {
+  const failedConcept = (echo: string) => ({
+    status: { code: 30002, description: 'x'.repeat(160) + echo },
+    data: null,
+  });
   const declared = { preset: 'label-score', answer: { labels } };
   const query = async (handler: HostedHandler, given: AbortSignal = signal()) => {
     await using opened = await open(handler, declared);
@@ -402,6 +413,22 @@ describe('http-json - failures', () => {
     const outcome = await opened.teacher.query(gradientImages(1), signal());
     expect(outcome).toMatchObject({ kind: 'refused', code: 'TEACHER_AUTH' });
     expect(JSON.stringify(outcome)).not.toContain('s3cret-s3cret');
+  });
+
+  it.each<[string, object, (echo: string) => { status?: number; body: unknown }]>([
+    ['of a status', { preset: 'label-score' }, (echo) => ({ status: 500, body: 'x'.repeat(196) + echo })],
+    ['of an image that failed', { preset: 'concepts' }, (echo) => ({ body: { outputs: [failedConcept(echo)] } })],
+    ['of another form', { preset: 'label-score' }, (echo) => ({ body: { x: 'x'.repeat(190) + echo } })],
+    ['of an answer without a list', { preset: 'concepts' }, (echo) => ({ body: { x: 'x'.repeat(190) + echo } })],
+    ['of what is no JSON', { preset: 'label-score' }, (echo) => ({ body: `key ${echo}` })],
+  ])('a secret that the server sends back is in no message, not even cut off: %s', async (_, settings, answer) => {
+    const handler: HostedHandler = ({ headers }) => answer(headers.authorization!);
+    const auth = { env: 'TOKEN' };
+    const given = { ...settings, answer: { labels }, auth };
+    await using opened = await open(handler, given, { TOKEN: 's3cret-s3cret-s3cret-s3cret' });
+    const outcome = await opened.teacher.query(gradientImages(1), signal());
+    expect(JSON.stringify(outcome)).toMatch(/ITEM_FAILED|UNREADABLE|500/);
+    expect(JSON.stringify(outcome)).not.toContain('s3c');
   });
 
   it('a secret with a line break is refused without showing it', async () => {

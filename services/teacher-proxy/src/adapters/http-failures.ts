@@ -1,10 +1,10 @@
 import type { Clock } from '@bbdistill/common';
+import { shownText } from '../shown-text.js';
 import { TEACHER_AUTH, TEACHER_TOO_LARGE } from '../teacher.js';
 import type { QueryOutcome, ThrottleReason } from '../teacher.js';
 import type { HttpReply } from './http.js';
 import { durationMs, limitHints, longest, retryAfterOf } from './limit-headers.js';
 
-const MAX_SHOWN_CHARACTERS = 200;
 const STATUS_REASON: Record<number, ThrottleReason> = { 429: 'rate', 503: 'overloaded', 529: 'overloaded' };
 /** Gateways that had no answer, no whole one, or none in time: the teacher behind may have done the work. */
 const OF_GATEWAYS = new Set([502, 504, 520, 524]);
@@ -63,7 +63,7 @@ export function failureOf(reply: HttpReply, clock: Clock): Failure | undefined {
 }
 
 export function describeStatus(reply: HttpReply): string {
-  return `it answers HTTP ${reply.status}: ${reply.text().slice(0, MAX_SHOWN_CHARACTERS)}`;
+  return `it answers HTTP ${reply.status}: ${shownText(reply.text())}`;
 }
 
 /** Whether the text of an error inside an answer says "slow down". */
