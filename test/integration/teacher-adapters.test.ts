@@ -10,6 +10,8 @@ import type { QueryOutcome, Teacher } from '@bbdistill/teacher-proxy';
 import { describe, expect, it } from 'vitest';
 import { CLASSES, referenceAnswer } from '../fixtures/teachers/reference-teacher.mjs';
 import { serve } from '../helpers/grpc.js';
+import { startHostedTeacher } from '../helpers/hosted-teacher.js';
+import type { GivenAnswer } from '../helpers/hosted-teacher.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import type { Behaviour, MeteredTeacher } from '../helpers/metered-teacher.js';
 
@@ -301,6 +303,90 @@ describe('teacher adapter - open-inference-http failures', () => {
     await using opened = await http({}, { answer: { output: 'scores' } });
     const outcome = await opened.teacher.query(someImages(1), signal());
     expect(JSON.stringify(outcome)).toContain('no output \\"scores\\", but: probabilities');
+  });
+});
+
+describe('teacher adapter - open-inference-http, what the server can do', () => {
+  const declared = { input: { name: 'images' }, answer: { output: 'probabilities' } };
+
+  /** A server that answers `GET /v2` as told, the last answer for ever, and infers in JSON. */
+  async function serverOf(...answers: GivenAnswer[]) {
+    let asked = 0;
+    const hosted = await startHostedTeacher(({ path }) => {
+      if (path === '/v2') return answers[Math.min(asked++, answers.length - 1)];
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', ...declared });
+    return {
+      ask: async () => (await teacher.query(someImages(1), signal())) as { kind: string; retryAfterMs?: number },
+      /** Of the calls that may be billed, in which form they were. */
+      forms: () =>
+        hosted.received
+          .filter(({ method }) => method === 'POST')
+          .map(({ headers }) => (headers['inference-header-content-length'] === undefined ? 'JSON' : 'binary')),
+      asked: () => asked,
+      async [Symbol.asyncDispose]() {
+        await teacher.close();
+        await hosted[Symbol.asyncDispose]();
+      },
+    };
+  }
+  const binary = { body: { name: 'server', extensions: ['binary_tensor_data'] } };
+
+  it.each([429, 503])('a passing %s is waited for, and nothing is asked that costs', async (status) => {
+    await using server = await serverOf({ status, headers: { 'retry-after': '2' } }, binary);
+    expect(await server.ask()).toMatchObject({ kind: 'throttled', retryAfterMs: 2000 });
+    expect(server.forms()).toEqual([]);
+    expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['binary']);
+  });
+
+  it('a passing failure is worked around once, and not remembered', async () => {
+    await using server = await serverOf({ status: 500 }, { status: 504 }, binary);
+    for (let call = 0; call < 3; call++) expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['JSON', 'JSON', 'binary']);
+  });
+
+  it.each([404, 405, 501, 400, 403, 301])('a server that always says %s of it is asked once', async (status) => {
+    await using server = await serverOf({ status });
+    for (let call = 0; call < 3; call++) expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['JSON', 'JSON', 'JSON']);
+    expect(server.asked()).toBe(1);
+  });
+
+  it('names that a passing failure hides are asked for again', async () => {
+    const metadata = [{ status: 500 }, { body: { outputs: [{ name: 'probabilities' }] } }];
+    await using hosted = await startHostedTeacher(({ path }) => {
+      if (path === '/v2') return { status: 404 };
+      if (path === '/v2/models/reference') return metadata.shift()!;
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const { input } = declared;
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', input });
+    for (let call = 0; call < 3; call++) {
+      expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    }
+    const asked = hosted.received.filter(({ method }) => method === 'POST').map(({ body }) => body.toString());
+    expect(asked.map((body) => body.includes('"outputs":[{"name":"probabilities"'))).toEqual([false, true, true]);
+    await teacher.close();
+  });
+
+  it('a server that turns away an old secret is asked anew with the new one', async () => {
+    let isOpen = false;
+    await using hosted = await startHostedTeacher(({ path }) => {
+      if (!isOpen) return { status: 401 };
+      if (path === '/v2') return binary;
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', ...declared });
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'refused', code: 'TEACHER_AUTH' });
+    isOpen = true;
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    expect(hosted.received.at(-1)!.headers['inference-header-content-length']).toBeDefined();
+    await teacher.close();
   });
 });
 
