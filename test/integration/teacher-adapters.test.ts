@@ -201,6 +201,47 @@ describe('teacher adapter - onnx', () => {
     expect([soft.teacher.answer.kind, raw.teacher.answer.kind]).toEqual(['probabilities', 'logits']);
   });
 
+  it.each(['sigmoids', 'percent'] as const)(
+    'answer kind - what may be %s is refused until it is declared',
+    async (kind) => {
+      await expect(onnx(`${kind}-nhwc`)).rejects.toMatchObject({
+        code: 'TEACHER_ANSWER_KIND',
+        message: expect.stringMatching(
+          new RegExp(`teachers\\.t\\.answer\\.kind is missing.* may be ${kind} as well as logits`),
+        ) as string,
+      });
+      await using declared = await onnx(`${kind}-nhwc`, { answer: { kind } });
+      expect(declared.teacher.answer.kind).toBe(kind);
+      const images = someImages(3);
+      const found = rows(declared.teacher, await declared.teacher.query(images, signal()));
+      // The odds of a sigmoid are those of the logits behind it: the reference again, either way.
+      found.forEach((row, n) => {
+        const expected = expectedRow(images, n);
+        row.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 4));
+      });
+    },
+  );
+
+  it('answer kind - probabilities of eight bits are probabilities, though they sum to 1 only about', async () => {
+    await using opened = await onnx('quantised-nhwc');
+    expect(opened.teacher.answer.kind).toBe('probabilities');
+    const black = { ...someImages(1), pixels: new Uint8Array(64) };
+    const outcome = await opened.teacher.query(black, signal());
+    const [answer] = outcome.kind === 'answered' ? outcome.answers : [];
+    const raw = answer?.ok && typeof answer.raw !== 'string' ? Array.from(answer.raw) : [];
+    const offBy = Math.abs(raw.reduce((sum, value) => sum + value, 0) - 1);
+    expect(offBy).toBeGreaterThan(1e-3);
+    expect(offBy).toBeLessThan(1e-2);
+    expect(rows(opened.teacher, outcome)).toEqual([[0.25, 0.25, 0.25, 0.25]]);
+  });
+
+  it('answer kind - a setting that contradicts what the probe found is refused by its name', async () => {
+    const answer = { output: 'logits', percent: true };
+    await expect(onnx('logits-nchw', { answer })).rejects.toThrow(
+      'teachers.t.answer.percent contradicts answer.kind logits',
+    );
+  });
+
   it('cache identity - is the file, not its path', async () => {
     await using one = await onnx('probabilities-nhwc');
     await using two = await onnx('logits-nchw', { answer: { output: 'logits' } });

@@ -47,6 +47,11 @@ describe('teacher config', () => {
     ['no path', { adapter: 'onnx' }, 'teachers.t.path is missing'],
     ['a path for a server', { ...metered, path: 'x' }, 'teachers.t.path is only for adapter onnx'],
     ['two secrets', { ...metered, auth: { env: 'A', file: 'b' } }, 'exactly one of env and file'],
+    [
+      'a temperature of what is taken for probabilities',
+      { ...metered, answer: { temperature: 2 } },
+      'teachers.t.answer.temperature is for answer.kind logits, not probabilities',
+    ],
     ['a price below a millionth', { ...metered, price: { perImage: 1e-7 } }, 'whole number of millionths'],
     ['a fraction that is none', { ...metered, input: { scale: '1/x' } }, 'teachers.t.input.scale'],
     ['no gRPC address', { ...metered, adapter: 'open-inference-grpc', url: 'https://host:1' }, 'grpcs://host:port'],
