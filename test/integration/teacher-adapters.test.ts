@@ -340,6 +340,21 @@ describe('teacher adapter - open-inference-http failures', () => {
     await expect(none.teacher.query(someImages(1), signal())).rejects.toThrow('TEACHER_TOKEN');
   });
 
+  it('auth - the secret travels in the address of every call where that is declared', async () => {
+    const infer = { outputs: [{ name: 'y', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] }] };
+    await using hosted = await startHostedTeacher(({ path }) => (path.includes('/infer') ? { body: infer } : {}));
+    const auth = { query: 'key', env: 'KEY' };
+    const config = { adapter: 'open-inference-http', url: hosted.url, model: 'm', input: { name: 'x' }, auth };
+    const teacher = await open(config, { KEY: 'k-1234567' });
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    expect(hosted.received.map(({ path }) => path)).toEqual([
+      '/v2?key=k-1234567',
+      '/v2/models/m?key=k-1234567',
+      '/v2/models/m/infer?key=k-1234567',
+    ]);
+    await teacher.close();
+  });
+
   it('output - a name that the teacher does not have is said', async () => {
     await using opened = await http({}, { answer: { output: 'scores' } });
     const outcome = await opened.teacher.query(someImages(1), signal());

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { gradientImages } from '../helpers/gradient-images.js';
 import { startHostedTeacher } from '../helpers/hosted-teacher.js';
-import type { HostedHandler, HostedTeacher } from '../helpers/hosted-teacher.js';
+import type { GivenAnswer, HostedHandler, HostedTeacher } from '../helpers/hosted-teacher.js';
 
 const CLASSES = 3;
 const signal = () => AbortSignal.timeout(20_000);
@@ -19,9 +19,9 @@ interface Opened extends AsyncDisposable {
   ask(images?: ImageBatch): Promise<(number[] | string)[]>;
 }
 
-async function open(handler: HostedHandler, declared: object, env = {}): Promise<Opened> {
+async function open(handler: HostedHandler, declared: object, env = {}, path = '/classify'): Promise<Opened> {
   const hosted = await startHostedTeacher(handler);
-  const config = parseTeacherConfig('hosted', { adapter: 'http-json', url: `${hosted.url}/classify`, ...declared });
+  const config = parseTeacherConfig('hosted', { adapter: 'http-json', url: `${hosted.url}${path}`, ...declared });
   const teacher = await openTeacher(config, env, systemClock);
   return {
     hosted,
@@ -429,6 +429,42 @@ describe('http-json - failures', () => {
     const outcome = await opened.teacher.query(gradientImages(1), signal());
     expect(JSON.stringify(outcome)).toMatch(/ITEM_FAILED|UNREADABLE|500/);
     expect(JSON.stringify(outcome)).not.toContain('s3c');
+  });
+
+  it('a secret that travels in the address is in the request, and nowhere else', async () => {
+    const answers: GivenAnswer[] = [{ status: 403 }, { status: 302 }, { body: [{ label: 'cat', score: 1 }] }];
+    const handler: HostedHandler = ({ path }) => {
+      const answer = answers.shift()!;
+      return { body: `no access for ${path}`, headers: { location: `http://127.0.0.1${path}` }, ...answer };
+    };
+    const secret = "s3cret/s3cret+s3cret's3cret";
+    await using opened = await open(
+      handler,
+      { ...declared, auth: { query: 'api key', env: 'TOKEN' } },
+      { TOKEN: secret },
+    );
+    const said = [opened.teacher.cacheIdentity, JSON.stringify(await opened.teacher.describe(signal()))];
+    for (const expected of ['refused', 'refused', 'answered']) {
+      const outcome = await opened.teacher.query(gradientImages(1), signal());
+      expect(outcome.kind).toBe(expected);
+      said.push(JSON.stringify(outcome));
+    }
+    for (const { path, headers } of opened.hosted.received) {
+      expect(new URL(path, 'http://h').searchParams.get('api key')).toBe(secret);
+      expect(headers.authorization).toBeUndefined();
+    }
+    for (const each of said) expect(each).not.toContain('s3cret');
+  });
+
+  it('a parameter with the secret joins those that the address has', async () => {
+    await using opened = await open(
+      answering([]),
+      { ...declared, auth: { query: 'key', env: 'TOKEN' } },
+      { TOKEN: 'k-1234567' },
+      '/classify?size=a%20b&v',
+    );
+    await opened.teacher.query(gradientImages(1), signal());
+    expect(opened.hosted.received[0]!.path).toBe('/classify?size=a%20b&v&key=k-1234567');
   });
 
   it('a secret with a line break is refused without showing it', async () => {
