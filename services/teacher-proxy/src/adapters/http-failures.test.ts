@@ -65,6 +65,20 @@ describe('http failures', () => {
     ['521: the origin takes no connection', 521, '', {}, { kind: 'unreachable' }],
     ['522: no connection to the origin in time', 522, '', {}, { kind: 'unreachable' }],
     ['523: no way to the origin', 523, '', {}, { kind: 'unreachable' }],
+    [
+      '503 of a gateway that lost the teacher under the call',
+      503,
+      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+      {},
+      { kind: 'lost' },
+    ],
+    [
+      '503 of a gateway that never reached the teacher',
+      503,
+      'upstream connect error or disconnect/reset before headers. reset reason: connection failure',
+      {},
+      { kind: 'throttled', reason: 'overloaded' },
+    ],
     ['a body of another form', 429, '[1,2,{"a":null}]', {}, { kind: 'throttled', reason: 'rate' }],
     ['an estimate that is no number', 503, { estimated_time: 'long' }, {}, { kind: 'throttled', reason: 'overloaded' }],
   ])('%s', (_, status, body, headers, expected) => {

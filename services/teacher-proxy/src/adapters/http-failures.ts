@@ -27,6 +27,15 @@ export function gatewayFailure(status: number): 'lost' | 'unreachable' | undefin
   return WITHOUT_CONNECTION.has(status) ? 'unreachable' : undefined;
 }
 
+/** Envoy's words for a teacher that it had sent the call to, whatever status it gives them. */
+const BROKE_BEHIND_GATEWAY =
+  /upstream request timeout|stream timeout|max stream duration|reset reason: (local reset|remote reset|connection termination|protocol error)/i;
+
+/** Whether a gateway says that a call broke off on its side, where the teacher may have done the work. */
+export function brokeBehindGateway(text: string): boolean {
+  return BROKE_BEHIND_GATEWAY.test(text);
+}
+
 /** A request of more bytes or images than the teacher takes. */
 export function tooLarge(message: string): Failure {
   return { kind: 'refused', code: TEACHER_TOO_LARGE, message: `${message} (lower limits.imagesPerCall)` };
@@ -41,6 +50,7 @@ export function failureOf(reply: HttpReply, clock: Clock): Failure | undefined {
   const nowMs = clock.nowMs();
   const retryAfterMs = longest([retryAfterOf(reply.headers, nowMs), said.retryAfterMs]);
   const wait = { limits: limitHints(reply.headers, nowMs), ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  if (status >= 500 && brokeBehindGateway(reply.text())) return { kind: 'lost', message };
   const reason = throttleReason(status, said);
   if (reason) return { kind: 'throttled', reason, message, ...wait };
   const ofGateway = gatewayFailure(status);

@@ -7,7 +7,7 @@ import { TEACHER_AUTH, TEACHER_TLS } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
-import { gatewayFailure, tooLarge } from './http-failures.js';
+import { brokeBehindGateway, gatewayFailure, tooLarge } from './http-failures.js';
 import { boundedWaitMs } from './limit-headers.js';
 import { encodePictures } from './pictures.js';
 import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
@@ -215,9 +215,9 @@ function stringsOf({ contents }: OutputTensor, raw: Uint8Array | undefined): str
 
 /** grpc-js's own words for a call that never left. */
 const NEVER_LEFT = /No connection established|Name resolution failed|Stream refused by server/i;
-/** And for a connection that broke under a call; then the words of gateways whose connection to the teacher did. */
+/** And for a connection that broke under a call. */
 const BROKE_OFF =
-  /Connection dropped|ECONNRESET|EPIPE|ETIMEDOUT|RST_STREAM|GOAWAY|session has been destroyed|Stream (ended|removed)|upstream request timeout|stream timeout|max stream duration|reset reason: (local reset|remote reset|connection termination|protocol error)/i;
+  /Connection dropped|ECONNRESET|EPIPE|ETIMEDOUT|RST_STREAM|GOAWAY|session has been destroyed|Stream (ended|removed)/i;
 /** What grpc-js says of a gateway that answers in plain HTTP. */
 const PLAIN_HTTP = /Received HTTP status code (\d+)/;
 /** A message that is too large, in the words of gRPC in C++ and Python, Go, JavaScript, Java, .NET and Rust. */
@@ -249,7 +249,8 @@ function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { ki
   }
   const httpStatus = Number(PLAIN_HTTP.exec(error.message)?.[1]);
   if (httpStatus === 413) return tooLarge(message);
-  const ofGateway = BROKE_OFF.test(error.message) ? 'lost' : gatewayFailure(httpStatus);
+  const brokeOff = BROKE_OFF.test(error.message) || brokeBehindGateway(error.message);
+  const ofGateway = brokeOff ? 'lost' : gatewayFailure(httpStatus);
   if (ofGateway) return { kind: ofGateway, message, cause: thrown };
   switch (error.kind) {
     case 'unavailable':
