@@ -1,11 +1,17 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { BbdError, RandomStream, systemClock } from '@bbdistill/common';
-import type { ImageBatch, ResponseOf, RequestReadOf } from '@bbdistill/common';
+import type { ImageBatch, ResponseOf, RequestReadOf, ServiceHandlers } from '@bbdistill/common';
 import { FakeTeacher, normaliseAnswer, openTeacher, parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import type { QueryOutcome, Teacher } from '@bbdistill/teacher-proxy';
 import { describe, expect, it } from 'vitest';
 import { CLASSES, referenceAnswer } from '../fixtures/teachers/reference-teacher.mjs';
 import { serve } from '../helpers/grpc.js';
+import { startHostedTeacher } from '../helpers/hosted-teacher.js';
+import type { GivenAnswer } from '../helpers/hosted-teacher.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import type { Behaviour, MeteredTeacher } from '../helpers/metered-teacher.js';
 
@@ -68,8 +74,9 @@ async function grpc(
   answers: 'raw' | 'typed',
   infer?: (request: InferRequest, token: string) => InferResponse,
   declared: object = {},
+  serverOptions: { maxMessageBytes?: number } = {},
 ): Promise<Opened & { address: string }> {
-  const served = await serve(SERVICE, {
+  const handlers: Partial<ServiceHandlers<typeof SERVICE>> = {
     async ModelMetadata() {
       return {
         name: 'reference',
@@ -90,7 +97,8 @@ async function grpc(
         ? { outputs: [tensor], rawOutputContents: [Buffer.from(Float32Array.from(flat).buffer)] }
         : { outputs: [{ ...tensor, contents: { fp32Contents: flat } }] };
     },
-  });
+  };
+  const served = await serve(SERVICE, handlers, serverOptions);
   const teacher = await open(
     { adapter: 'open-inference-grpc', url: served.server.address, model: 'reference', ...declared },
     { KEY: 'secret' },
@@ -101,6 +109,33 @@ async function grpc(
     async [Symbol.asyncDispose]() {
       await teacher.close();
       await served[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What stands before a gRPC teacher and answers in its place, with every name declared so that only the paid call comes. */
+async function grpcGateway(answer: (stream: ServerHttp2Stream) => void): Promise<Opened> {
+  const server = createServer();
+  server.on('sessionError', () => undefined);
+  server.on('stream', (stream) => {
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.on('end', () => answer(stream));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const teacher = await open({
+    adapter: 'open-inference-grpc',
+    url: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    model: 'reference',
+    input: { name: 'images' },
+    answer: { output: 'probabilities' },
+  });
+  return {
+    teacher,
+    async [Symbol.asyncDispose]() {
+      await teacher.close();
+      server.close();
     },
   };
 }
@@ -164,6 +199,47 @@ describe('teacher adapter - onnx', () => {
     await using soft = await onnx('probabilities-nhwc');
     await using raw = await onnx('logits-nchw', { answer: { output: 'logits' } });
     expect([soft.teacher.answer.kind, raw.teacher.answer.kind]).toEqual(['probabilities', 'logits']);
+  });
+
+  it.each(['sigmoids', 'percent'] as const)(
+    'answer kind - what may be %s is refused until it is declared',
+    async (kind) => {
+      await expect(onnx(`${kind}-nhwc`)).rejects.toMatchObject({
+        code: 'TEACHER_ANSWER_KIND',
+        message: expect.stringMatching(
+          new RegExp(`teachers\\.t\\.answer\\.kind is missing.* may be ${kind} as well as logits`),
+        ) as string,
+      });
+      await using declared = await onnx(`${kind}-nhwc`, { answer: { kind } });
+      expect(declared.teacher.answer.kind).toBe(kind);
+      const images = someImages(3);
+      const found = rows(declared.teacher, await declared.teacher.query(images, signal()));
+      // The odds of a sigmoid are those of the logits behind it: the reference again, either way.
+      found.forEach((row, n) => {
+        const expected = expectedRow(images, n);
+        row.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 4));
+      });
+    },
+  );
+
+  it('answer kind - probabilities of eight bits are probabilities, though they sum to 1 only about', async () => {
+    await using opened = await onnx('quantised-nhwc');
+    expect(opened.teacher.answer.kind).toBe('probabilities');
+    const black = { ...someImages(1), pixels: new Uint8Array(64) };
+    const outcome = await opened.teacher.query(black, signal());
+    const [answer] = outcome.kind === 'answered' ? outcome.answers : [];
+    const raw = answer?.ok && typeof answer.raw !== 'string' ? Array.from(answer.raw) : [];
+    const offBy = Math.abs(raw.reduce((sum, value) => sum + value, 0) - 1);
+    expect(offBy).toBeGreaterThan(1e-3);
+    expect(offBy).toBeLessThan(1e-2);
+    expect(rows(opened.teacher, outcome)).toEqual([[0.25, 0.25, 0.25, 0.25]]);
+  });
+
+  it('answer kind - a setting that contradicts what the probe found is refused by its name', async () => {
+    const answer = { output: 'logits', percent: true };
+    await expect(onnx('logits-nchw', { answer })).rejects.toThrow(
+      'teachers.t.answer.percent contradicts answer.kind logits',
+    );
   });
 
   it('cache identity - is the file, not its path', async () => {
@@ -264,10 +340,109 @@ describe('teacher adapter - open-inference-http failures', () => {
     await expect(none.teacher.query(someImages(1), signal())).rejects.toThrow('TEACHER_TOKEN');
   });
 
+  it('auth - the secret travels in the address of every call where that is declared', async () => {
+    const infer = { outputs: [{ name: 'y', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] }] };
+    await using hosted = await startHostedTeacher(({ path }) => (path.includes('/infer') ? { body: infer } : {}));
+    const auth = { query: 'key', env: 'KEY' };
+    const config = { adapter: 'open-inference-http', url: hosted.url, model: 'm', input: { name: 'x' }, auth };
+    const teacher = await open(config, { KEY: 'k-1234567' });
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    expect(hosted.received.map(({ path }) => path)).toEqual([
+      '/v2?key=k-1234567',
+      '/v2/models/m?key=k-1234567',
+      '/v2/models/m/infer?key=k-1234567',
+    ]);
+    await teacher.close();
+  });
+
   it('output - a name that the teacher does not have is said', async () => {
     await using opened = await http({}, { answer: { output: 'scores' } });
     const outcome = await opened.teacher.query(someImages(1), signal());
     expect(JSON.stringify(outcome)).toContain('no output \\"scores\\", but: probabilities');
+  });
+});
+
+describe('teacher adapter - open-inference-http, what the server can do', () => {
+  const declared = { input: { name: 'images' }, answer: { output: 'probabilities' } };
+
+  /** A server that answers `GET /v2` as told, the last answer for ever, and infers in JSON. */
+  async function serverOf(...answers: GivenAnswer[]) {
+    let asked = 0;
+    const hosted = await startHostedTeacher(({ path }) => {
+      if (path === '/v2') return answers[Math.min(asked++, answers.length - 1)];
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', ...declared });
+    return {
+      ask: async () => (await teacher.query(someImages(1), signal())) as { kind: string; retryAfterMs?: number },
+      /** Of the calls that may be billed, in which form they were. */
+      forms: () =>
+        hosted.received
+          .filter(({ method }) => method === 'POST')
+          .map(({ headers }) => (headers['inference-header-content-length'] === undefined ? 'JSON' : 'binary')),
+      asked: () => asked,
+      async [Symbol.asyncDispose]() {
+        await teacher.close();
+        await hosted[Symbol.asyncDispose]();
+      },
+    };
+  }
+  const binary = { body: { name: 'server', extensions: ['binary_tensor_data'] } };
+
+  it.each([429, 503])('a passing %s is waited for, and nothing is asked that costs', async (status) => {
+    await using server = await serverOf({ status, headers: { 'retry-after': '2' } }, binary);
+    expect(await server.ask()).toMatchObject({ kind: 'throttled', retryAfterMs: 2000 });
+    expect(server.forms()).toEqual([]);
+    expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['binary']);
+  });
+
+  it('a passing failure is worked around once, and not remembered', async () => {
+    await using server = await serverOf({ status: 500 }, { status: 504 }, binary);
+    for (let call = 0; call < 3; call++) expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['JSON', 'JSON', 'binary']);
+  });
+
+  it.each([404, 405, 501, 400, 403, 301])('a server that always says %s of it is asked once', async (status) => {
+    await using server = await serverOf({ status });
+    for (let call = 0; call < 3; call++) expect(await server.ask()).toMatchObject({ kind: 'answered' });
+    expect(server.forms()).toEqual(['JSON', 'JSON', 'JSON']);
+    expect(server.asked()).toBe(1);
+  });
+
+  it('names that a passing failure hides are asked for again', async () => {
+    const metadata = [{ status: 500 }, { body: { outputs: [{ name: 'probabilities' }] } }];
+    await using hosted = await startHostedTeacher(({ path }) => {
+      if (path === '/v2') return { status: 404 };
+      if (path === '/v2/models/reference') return metadata.shift()!;
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const { input } = declared;
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', input });
+    for (let call = 0; call < 3; call++) {
+      expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    }
+    const asked = hosted.received.filter(({ method }) => method === 'POST').map(({ body }) => body.toString());
+    expect(asked.map((body) => body.includes('"outputs":[{"name":"probabilities"'))).toEqual([false, true, true]);
+    await teacher.close();
+  });
+
+  it('a server that turns away an old secret is asked anew with the new one', async () => {
+    let isOpen = false;
+    await using hosted = await startHostedTeacher(({ path }) => {
+      if (!isOpen) return { status: 401 };
+      if (path === '/v2') return binary;
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', ...declared });
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'refused', code: 'TEACHER_AUTH' });
+    isOpen = true;
+    expect(await teacher.query(someImages(1), signal())).toMatchObject({ kind: 'answered' });
+    expect(hosted.received.at(-1)!.headers['inference-header-content-length']).toBeDefined();
+    await teacher.close();
   });
 });
 
@@ -286,6 +461,90 @@ describe('teacher adapter - open-inference-grpc failures', () => {
   ] as const)('query - %s is %s', async (kind, expected) => {
     await using opened = await grpc('raw', throwing(kind));
     expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({ kind: expected });
+  });
+
+  it('query - what is too large for the server is refused with what to lower, and not asked again', async () => {
+    await using opened = await grpc('raw', undefined, {}, { maxMessageBytes: 1000 });
+    expect(await opened.teacher.query(someImages(8), signal())).toMatchObject({
+      kind: 'refused',
+      code: 'TEACHER_TOO_LARGE',
+      message: expect.stringContaining('(lower limits.imagesPerCall)') as string,
+    });
+    expect(await opened.teacher.query(someImages(2), signal())).toMatchObject({ kind: 'answered' });
+  });
+
+  it.each<[string, ConstructorParameters<typeof BbdError>[0], string, string]>([
+    ['in C++', 'resource-exhausted', 'SERVER: Received message larger than max (38535168 vs. 4194304)', 'refused'],
+    ['in Go', 'resource-exhausted', 'grpc: received message larger than max (38535168 vs. 4194304)', 'refused'],
+    ['in Java', 'resource-exhausted', 'gRPC message exceeds maximum size 4194304: 38535168', 'refused'],
+    ['in .NET', 'resource-exhausted', 'Received message exceeds the maximum configured message size.', 'refused'],
+    [
+      'in Rust',
+      'invalid-argument',
+      'Error, decoded message length too large: found 38535168 bytes, the limit is: 4194304 bytes',
+      'refused',
+    ],
+    ['whose own answer is too large', 'resource-exhausted', 'Sent message larger than max (9 vs. 4)', 'lost'],
+    ['behind a client', 'resource-exhausted', 'CLIENT: Received message larger than max (9 vs. 4)', 'lost'],
+    ['that is too slow for its gateway', 'unavailable', 'upstream request timeout', 'lost'],
+    [
+      'that its gateway lost',
+      'unavailable',
+      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+      'lost',
+    ],
+    [
+      'that its gateway never reached',
+      'unavailable',
+      'upstream connect error or disconnect/reset before headers. reset reason: connection failure',
+      'throttled',
+    ],
+  ])('query - a server %s', async (_, kind, words, expected) => {
+    await using opened = await grpc('raw', () => {
+      throw new BbdError(kind, words);
+    });
+    const outcome = await opened.teacher.query(someImages(1), signal());
+    expect(outcome).toMatchObject({
+      kind: expected,
+      ...(expected === 'refused' && { code: 'TEACHER_TOO_LARGE' }),
+      message: expect.stringContaining(words) as string,
+    });
+  });
+
+  it('query - an answer that is longer than we take is lost, as it may have been charged', async () => {
+    await using opened = await grpcGateway((stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(128 * 1024 * 1024, 1);
+      stream.write(head);
+    });
+    const outcome = await opened.teacher.query(someImages(1), signal());
+    expect(outcome).toMatchObject({ kind: 'lost', message: expect.stringContaining('larger than max') as string });
+  });
+
+  it.each([
+    [502, { kind: 'lost' }],
+    [504, { kind: 'lost' }],
+    [524, { kind: 'lost' }],
+    [523, { kind: 'unreachable' }],
+    [503, { kind: 'throttled' }],
+    [413, { kind: 'refused', code: 'TEACHER_TOO_LARGE' }],
+  ])('query - a gateway that answers plain HTTP %s', async (status, expected) => {
+    await using opened = await grpcGateway((stream) => {
+      stream.respond({ ':status': status, 'content-type': 'text/html' });
+      stream.end('<html>');
+    });
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject(expected);
+  });
+
+  it('query - no wait that the server asks for is longer than a timer can be', async () => {
+    await using opened = await grpc('raw', () => {
+      throw new BbdError('resource-exhausted', 'come back next year', { retryAfterMs: 365 * 24 * 3600 * 1000 });
+    });
+    expect(await opened.teacher.query(someImages(1), signal())).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 24 * 3600 * 1000,
+    });
   });
 
   it.each([

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { gradientImages } from '../helpers/gradient-images.js';
 import { startHostedTeacher } from '../helpers/hosted-teacher.js';
-import type { HostedHandler, HostedTeacher } from '../helpers/hosted-teacher.js';
+import type { GivenAnswer, HostedHandler, HostedTeacher } from '../helpers/hosted-teacher.js';
 
 const CLASSES = 3;
 const signal = () => AbortSignal.timeout(20_000);
@@ -19,9 +19,9 @@ interface Opened extends AsyncDisposable {
   ask(images?: ImageBatch): Promise<(number[] | string)[]>;
 }
 
-async function open(handler: HostedHandler, declared: object, env = {}): Promise<Opened> {
+async function open(handler: HostedHandler, declared: object, env = {}, path = '/classify'): Promise<Opened> {
   const hosted = await startHostedTeacher(handler);
-  const config = parseTeacherConfig('hosted', { adapter: 'http-json', url: `${hosted.url}/classify`, ...declared });
+  const config = parseTeacherConfig('hosted', { adapter: 'http-json', url: `${hosted.url}${path}`, ...declared });
   const teacher = await openTeacher(config, env, systemClock);
   return {
     hosted,
@@ -296,7 +296,7 @@ describe('http-json - answers of other kinds', () => {
       { values: 'l[].p' },
       { kind: 'probabilities' },
       { l: [{ p: 0.5 }, { p: null }, { p: 0.5 }] },
-      expect.stringContaining('TEXT: the answer can\'t be read (null is no number)'),
+      expect.stringContaining("TEXT: the answer can't be read (null is no number)"),
     ],
     [
       'numbers written as text',
@@ -313,7 +313,14 @@ describe('http-json - answers of other kinds', () => {
   it.each<[string, unknown, string]>([
     ['another form', { nothing: 1 }, 'ANSWER_UNREADABLE: the answer has nothing at [].label'],
     ['a label that is missing', [{ name: 'cat', score: 0.9 }], 'lacks what [].label names'],
-    ['a score that is null', [{ label: 'cat', score: null }, { label: 'dog', score: 0.1 }], 'null is no number'],
+    [
+      'a score that is null',
+      [
+        { label: 'cat', score: null },
+        { label: 'dog', score: 0.1 },
+      ],
+      'null is no number',
+    ],
     ['scores at another place than the labels', [{ label: 'cat', p: 0.9 }], 'no element of the list has what [].score'],
     ['a score that is a table', [{ label: 'cat', score: {} }], 'no number'],
     ['a label that is a table', [{ label: {}, score: 0.5 }], 'no label'],
@@ -341,6 +348,10 @@ describe('http-json - answers of other kinds', () => {
 });
 
 describe('http-json - failures', () => {
+  const failedConcept = (echo: string) => ({
+    status: { code: 30002, description: 'x'.repeat(160) + echo },
+    data: null,
+  });
   const declared = { preset: 'label-score', answer: { labels } };
   const query = async (handler: HostedHandler, given: AbortSignal = signal()) => {
     await using opened = await open(handler, declared);
@@ -402,6 +413,58 @@ describe('http-json - failures', () => {
     const outcome = await opened.teacher.query(gradientImages(1), signal());
     expect(outcome).toMatchObject({ kind: 'refused', code: 'TEACHER_AUTH' });
     expect(JSON.stringify(outcome)).not.toContain('s3cret-s3cret');
+  });
+
+  it.each<[string, object, (echo: string) => { status?: number; body: unknown }]>([
+    ['of a status', { preset: 'label-score' }, (echo) => ({ status: 500, body: 'x'.repeat(196) + echo })],
+    ['of an image that failed', { preset: 'concepts' }, (echo) => ({ body: { outputs: [failedConcept(echo)] } })],
+    ['of another form', { preset: 'label-score' }, (echo) => ({ body: { x: 'x'.repeat(190) + echo } })],
+    ['of an answer without a list', { preset: 'concepts' }, (echo) => ({ body: { x: 'x'.repeat(190) + echo } })],
+    ['of what is no JSON', { preset: 'label-score' }, (echo) => ({ body: `key ${echo}` })],
+  ])('a secret that the server sends back is in no message, not even cut off: %s', async (_, settings, answer) => {
+    const handler: HostedHandler = ({ headers }) => answer(headers.authorization!);
+    const auth = { env: 'TOKEN' };
+    const given = { ...settings, answer: { labels }, auth };
+    await using opened = await open(handler, given, { TOKEN: 's3cret-s3cret-s3cret-s3cret' });
+    const outcome = await opened.teacher.query(gradientImages(1), signal());
+    expect(JSON.stringify(outcome)).toMatch(/ITEM_FAILED|UNREADABLE|500/);
+    expect(JSON.stringify(outcome)).not.toContain('s3c');
+  });
+
+  it('a secret that travels in the address is in the request, and nowhere else', async () => {
+    const answers: GivenAnswer[] = [{ status: 403 }, { status: 302 }, { body: [{ label: 'cat', score: 1 }] }];
+    const handler: HostedHandler = ({ path }) => {
+      const answer = answers.shift()!;
+      return { body: `no access for ${path}`, headers: { location: `http://127.0.0.1${path}` }, ...answer };
+    };
+    const secret = "s3cret/s3cret+s3cret's3cret";
+    await using opened = await open(
+      handler,
+      { ...declared, auth: { query: 'api key', env: 'TOKEN' } },
+      { TOKEN: secret },
+    );
+    const said = [opened.teacher.cacheIdentity, JSON.stringify(await opened.teacher.describe(signal()))];
+    for (const expected of ['refused', 'refused', 'answered']) {
+      const outcome = await opened.teacher.query(gradientImages(1), signal());
+      expect(outcome.kind).toBe(expected);
+      said.push(JSON.stringify(outcome));
+    }
+    for (const { path, headers } of opened.hosted.received) {
+      expect(new URL(path, 'http://h').searchParams.get('api key')).toBe(secret);
+      expect(headers.authorization).toBeUndefined();
+    }
+    for (const each of said) expect(each).not.toContain('s3cret');
+  });
+
+  it('a parameter with the secret joins those that the address has', async () => {
+    await using opened = await open(
+      answering([]),
+      { ...declared, auth: { query: 'key', env: 'TOKEN' } },
+      { TOKEN: 'k-1234567' },
+      '/classify?size=a%20b&v',
+    );
+    await opened.teacher.query(gradientImages(1), signal());
+    expect(opened.hosted.received[0]!.path).toBe('/classify?size=a%20b&v&key=k-1234567');
   });
 
   it('a secret with a line break is refused without showing it', async () => {

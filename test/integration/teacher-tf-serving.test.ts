@@ -49,7 +49,7 @@ interface Opened extends AsyncDisposable {
 }
 
 /** As TensorFlow Serving's REST API answers, by the path. */
-async function serve(predict: (request: Predict) => GivenAnswer, declared: object = {}): Promise<Opened> {
+async function serve(predict: (request: Predict) => GivenAnswer, declared: object = {}, env = {}): Promise<Opened> {
   const hosted = await startHostedTeacher(({ path, body }) => {
     if (path.endsWith(':predict')) return predict(JSON.parse(body.toString()) as Predict);
     if (path.endsWith('/metadata')) return { body: METADATA };
@@ -59,7 +59,7 @@ async function serve(predict: (request: Predict) => GivenAnswer, declared: objec
     return { status: 404, body: { error: 'Servable not found' } };
   });
   const config = parseTeacherConfig('tf', { adapter: 'tf-serving', url: hosted.url, model: 'pets', ...declared });
-  const teacher = await openTeacher(config, {}, systemClock);
+  const teacher = await openTeacher(config, env, systemClock);
   return {
     hosted,
     teacher,
@@ -193,6 +193,17 @@ describe('tf-serving - bad answers', () => {
   ])('%s is said of each image', async (_, body, message) => {
     await using opened = await serve(() => ({ body }));
     for (const said of await rows(opened)) expect(said).toContain(message);
+  });
+
+  it.each([
+    ['without a list', (echo: string) => ({ error: 'x'.repeat(185) + echo })],
+    ['with a row that is none', (echo: string) => ({ predictions: [[{ x: 'x'.repeat(190) + echo }]] })],
+  ])('a secret that it sends back is in no message, not even cut off: an answer %s', async (_, answer) => {
+    const secret = 'pl4nted-pl4nted-pl4nted';
+    await using opened = await serve(() => ({ body: answer(secret) }), { auth: { env: 'KEY' } }, { KEY: secret });
+    const [said] = await rows(opened, 1);
+    expect(said).toMatch(/no list of answers|neither numbers/);
+    expect(said).not.toContain('pl4');
   });
 
   it('NaN spoils only its own image', async () => {

@@ -11,6 +11,7 @@ describe('secrets', () => {
     ['as it is', SECRET],
     ['in JSON', JSON.stringify({ message: SECRET })],
     ['in a URL', `http://host/?key=${encodeURIComponent(SECRET)}`],
+    ['in a form', `http://host/?${new URLSearchParams({ key: SECRET }).toString()}`],
     ['in base64', `Basic ${Buffer.from(SECRET).toString('base64')}`],
   ])('secrets - are taken out of a text %s', (_name, text) => {
     expect(redactSecrets(text)).toContain('[redacted]');

@@ -15,6 +15,7 @@ export function holdSecret(value: string): void {
     value,
     JSON.stringify(value).slice(1, -1),
     encodeURIComponent(value),
+    new URLSearchParams([['', value]]).toString().slice(1),
     Buffer.from(value, 'utf8').toString('base64'),
     Buffer.from(value, 'utf8').toString('base64url'),
   ];

@@ -1,3 +1,4 @@
+import { shownText } from './shown-text.js';
 import type { AnswerForm, AnswerKind, NamedScores, RawAnswer } from './teacher.js';
 
 /** How far a sum of probabilities may be from 1 and still be taken, renormalised. Float16 and JSON rounding fit in. */
@@ -109,12 +110,13 @@ function softmax(logits: ArrayLike<number>, temperature: number): Float64Array {
 }
 
 function readText(text: string, form: AnswerForm): NamedScores | Float32Array | Normalised {
-  if (!form.readText) return fault('TEXT', `the answer is text where numbers are declared: ${shownText(text)}`);
+  if (!form.readText)
+    return fault('TEXT', `the answer is text where numbers are declared: ${shownText(text, SHOWN_CHARACTERS)}`);
   try {
     return form.readText(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fault('TEXT', `the answer can't be read (${reason}): ${shownText(text)}`);
+    return fault('TEXT', `the answer can't be read (${reason}): ${shownText(text, SHOWN_CHARACTERS)}`);
   }
 }
 
@@ -377,10 +379,6 @@ const SHOWN_CHARACTERS = 120;
 function shown(values: ArrayLike<number>): string {
   const head = Array.from({ length: Math.min(SHOWN_VALUES, values.length) }, (_, at) => shownNumber(values[at]!));
   return `[${head.join(', ')}${values.length > SHOWN_VALUES ? ', …' : ''}]`;
-}
-
-function shownText(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }
 
 function shownNumber(value: number): string {

@@ -16,6 +16,7 @@ import { PICTURE_FORMATS, holdsImage, requestSection, responseSection, takesSeve
 import type { RequestConfig as Request, ResponseConfig as Response } from './http-json-config.js';
 import { PRESETS, PRESET_TABLE } from './presets.js';
 import type { Preset } from './presets.js';
+import { namesSecret } from './secret-names.js';
 
 export const ADAPTERS = [
   'onnx',
@@ -80,7 +81,10 @@ const inputSection = z.strictObject({
 });
 
 const authSection = z.strictObject({
-  header: z.string().min(1).default(DEFAULT_AUTH_HEADER),
+  /** Of the HTTP and gRPC adapters; default {@link DEFAULT_AUTH_HEADER}. */
+  header: z.string().min(1).optional(),
+  /** Of the HTTP adapters, for what takes the secret nowhere else: the parameter of the address, instead of a header. */
+  query: z.string().min(1).optional(),
   /** Written before the secret, e.g. `Bearer`. */
   scheme: z.string().min(1).optional(),
   /** Name of the environment variable that holds the secret. */
@@ -206,13 +210,16 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
     issue('auth', 'needs exactly one of env and file (a secret is never written into the configuration)');
   }
   if (isHttp && teacher.url && !/^https?:\/\//.test(teacher.url)) {
-    issue('url', `"${teacher.url}" doesn't start with http:// or https://`);
+    issue('url', `"${shownUrl(teacher.url)}" doesn't start with http:// or https://`);
   }
   if (teacher.adapter === 'open-inference-grpc' && /^https?:/.test(teacher.url ?? '')) {
-    issue('url', `"${teacher.url}" is no gRPC address: write host:port, grpc://host:port or grpcs://host:port`);
+    issue(
+      'url',
+      `"${shownUrl(teacher.url)}" is no gRPC address: write host:port, grpc://host:port or grpcs://host:port`,
+    );
   }
   if (teacher.tls && !/^(https|grpcs):/.test(teacher.url ?? '')) {
-    issue('tls', `needs a url of https:// or grpcs://, not ${teacher.url ?? 'none'}`);
+    issue('tls', `needs a url of https:// or grpcs://, not ${shownUrl(teacher.url)}`);
   }
   if ((teacher.tls?.certFile === undefined) !== (teacher.tls?.keyFile === undefined)) {
     issue('tls', 'has only one of certFile and keyFile, which belong together: set both, or neither');
@@ -221,7 +228,7 @@ const teacherSchema = teacherSection.superRefine((teacher, context) => {
   const kind = teacher.adapter === 'onnx' ? teacher.answer.kind : declaredKind(teacher.answer);
   for (const [setting, message] of answerContradictions(teacher.answer, kind)) issue(`answer.${setting}`, message);
   for (const [setting, message] of contradictions(teacher)) issue(setting, message);
-  if (teacher.url && /^\w+:\/\/[^/]*@/.test(teacher.url)) issue('url', 'holds credentials: use auth.env or auth.file');
+  for (const [setting, message] of secretFaults(teacher)) issue(setting, message);
 });
 
 type ParsedTeacher = z.output<typeof teacherSection>;
@@ -264,6 +271,48 @@ function contradictions(teacher: ParsedTeacher): [setting: string, message: stri
   }
   if (adapter === 'http-json') faults.push(...httpJsonFaults(request ?? {}, response ?? {}, teacher));
   return faults;
+}
+
+/** A secret that is written down, which would then be stored and shown; and settings of the secret that exclude one another. */
+function secretFaults({ adapter, url = '', auth, request }: ParsedTeacher): [string, string][] {
+  const faults: [string, string][] = [];
+  if (/^\w+:\/\/[^/?#]*@/.test(url)) faults.push(['url', 'holds credentials: use auth.env or auth.file']);
+  const isHttp = HTTP_ADAPTERS.has(adapter);
+  const inUrl = parametersOf(url);
+  for (const [setting, names] of [
+    ['url', inUrl],
+    ['request.fields', Object.keys(request?.fields ?? {})],
+  ] as const) {
+    for (const name of names.filter(namesSecret)) {
+      const inHeader = 'auth: { header: NAME, env: VARIABLE }';
+      const inAddress = `auth: { query: ${name}, env: VARIABLE }`;
+      const instead = isHttp ? `${inAddress} or ${inHeader}` : inHeader;
+      faults.push([setting, `has the parameter ${name}, which names a secret: leave it out, and write ${instead}`]);
+    }
+  }
+  if (auth?.query === undefined) return faults;
+  for (const setting of ['header', 'scheme'] as const) {
+    if (auth[setting] === undefined) continue;
+    faults.push([
+      'auth.query',
+      `contradicts auth.${setting}: a secret travels in the address or in a header, not both`,
+    ]);
+  }
+  if (!isHttp) faults.push(['auth.query', `is only for the HTTP adapters, not ${adapter}: use auth.header`]);
+  if (inUrl.includes(auth.query)) {
+    faults.push(['auth.query', `contradicts url, which has the parameter ${auth.query} as well: leave it out there`]);
+  }
+  return faults;
+}
+
+/** Names of what follows the question mark. */
+function parametersOf(url: string): string[] {
+  return [...new URLSearchParams(/\?([^#]*)/.exec(url)?.[1] ?? '').keys()];
+}
+
+/** For messages: without what may be a secret. */
+function shownUrl(url = 'none'): string {
+  return url.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…');
 }
 
 function httpJsonFaults(request: Request, response: Response, { limits, answer }: ParsedTeacher): [string, string][] {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { RandomStream, asBbdError, silentLogger, systemClock } from '@bbdistill/common';
+import { RandomStream, asBbdError, redactSecrets, silentLogger, systemClock } from '@bbdistill/common';
 import type { AnswerBatch, Clock, ImageBatch, Logger, ProcessMarks, StateStore } from '@bbdistill/common';
 import {
   TeacherProxy,
@@ -90,6 +90,8 @@ export interface CheckedAnswer {
   /** What it became. */
   target?: number[];
   abstained?: string;
+  /** Whether that is because all it names are labels that are no class here. */
+  isMisnamed?: boolean;
   /** Parts of the mass 1 that were filled in, or left out. */
   completed?: number;
   dropped?: number;
@@ -177,6 +179,7 @@ export async function checkTeacher(
     const found = await cache.getMany(keys);
     check.answers = found.map((entry) => readAnswer(entry?.raw, classes, teacher.answer));
     problem ??= teacher.complaint ?? check.answers.find((answer) => answer.problem !== undefined)?.problem;
+    problem ??= misnamed(check.answers);
     problem ??= found.includes(undefined) ? 'it answered only a part of the images' : undefined;
     if (problem !== undefined) check.problem = problem;
     const { answers } = await proxy.lookUp(config.name, images, classes);
@@ -257,13 +260,24 @@ function planOf(config: TeacherConfig, images: number, cached: number, bytesPerI
 /** What the teacher said of one image, and what it becomes. */
 function readAnswer(raw: RawAnswer | undefined, classes: number, form: AnswerForm): CheckedAnswer {
   if (raw === undefined) return {};
-  const said = { raw: typeof raw === 'string' ? raw : Array.from(raw) };
+  const said = { raw: typeof raw === 'string' ? redactSecrets(raw) : Array.from(raw) };
   const target = new Float32Array(classes);
   const result = normaliseAnswer(raw, target, form);
-  if (!result.ok) return { ...said, problem: result.message };
-  if (result.kind === 'abstained') return { ...said, abstained: result.message };
+  if (!result.ok) return { ...said, problem: redactSecrets(result.message) };
+  if (result.kind === 'abstained') {
+    return { ...said, abstained: redactSecrets(result.message), isMisnamed: result.why === 'outside' };
+  }
   const { completed, dropped } = result;
   return { ...said, target: Array.from(target), completed, dropped };
+}
+
+/**
+ * What a run would fail on, kept answers or not: one answer of nothing but foreign labels may be right, but where no
+ * other is of use, it is `answer.labels` that is wrong.
+ */
+function misnamed(answers: readonly CheckedAnswer[]): string | undefined {
+  if (answers.some(({ target }) => target !== undefined)) return undefined;
+  return answers.find(({ isMisnamed }) => isMisnamed)?.abstained;
 }
 
 function highestClass(labels: Readonly<Record<string, number | null>>): number {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { ImageBatch } from '@bbdistill/common';
 import { Command } from 'commander';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { startHostedTeacher } from '../../../../test/helpers/hosted-teacher.js';
 import { writeTinyFolder } from '../../../../test/helpers/png-folder.js';
 import { temporaryFolder } from '../../../../test/helpers/temporary-folder.js';
@@ -211,6 +211,42 @@ run: { classes: 3, images: { path: ${JSON.stringify(folder)} } }
     const found: unknown = JSON.parse(again.stdout);
     expect(found).toMatchObject({ asked: 0, cached: 3, classes: 3, classNames: ['cat', 'dog', 'bird'] });
     expect(teacher.received).toHaveLength(3);
+  });
+
+  it('says it each time where no label of the teacher is a class here', async () => {
+    await using folder = await temporaryFolder();
+    const images = join(folder.path, 'images');
+    await writeTinyFolder(images, 9, 3, 1);
+    await using teacher = await startHostedTeacher(() => ({ body: [{ label: 'hound', score: 0.9 }] }));
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, images));
+    const state = ['--state', join(folder.path, 'state')];
+    const first = await run('check', path, ...state);
+    const again = await run('check', path, ...state);
+    expect(again.stderr).toContain('nothing is asked, nothing is paid');
+    for (const { stdout, exitCode } of [first, again]) {
+      expect(stdout).toContain('problem  the teacher names nothing that is a class here, but: hound');
+      expect(stdout).not.toContain('it can be used as configured');
+      expect(exitCode).toBe(5);
+    }
+  });
+
+  it('shows no secret that the teacher put into its answer, not even cut off', async () => {
+    await using folder = await temporaryFolder();
+    const images = join(folder.path, 'images');
+    await writeTinyFolder(images, 9, 3, 1);
+    const key = 'pl4nted-pl4nted-pl4nted';
+    vi.stubEnv('CHECKED_KEY', key);
+    await using teacher = await startHostedTeacher(() => ({ body: [{ label: 'dog', score: 'x'.repeat(50) + key }] }));
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, images).replace('preset:', 'auth: { env: CHECKED_KEY }\n    preset:'));
+    const state = ['--state', join(folder.path, 'state')];
+    for (const flags of [[], ['--json']]) {
+      const { stdout } = await run('check', path, ...state, ...flags);
+      expect(stdout).toContain('xxx');
+      expect(stdout).not.toContain('pl4');
+    }
+    vi.unstubAllEnvs();
   });
 
   it('makes no further call after one that failed', async () => {

@@ -4,6 +4,7 @@ import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { ImageBatch } from '@bbdistill/common';
 import { answerForm, declaredKind } from '../answer-config.js';
+import { DEFAULT_AUTH_HEADER } from '../registry.js';
 import type { AuthConfig, TeacherConfig } from '../registry.js';
 import type { AnswerForm, CanonicalRequests } from '../teacher.js';
 import { stringsReader } from './json-answer.js';
@@ -71,20 +72,40 @@ export function canonicalInput(config: TeacherConfig, form: InputForm, images: I
 
 /**
  * Header and value that authenticate a call; read anew each time, so that a renewed secret counts at once.
+ * @returns undefined where there is no secret, or {@link authenticatedUrl} carries it
  * @throws ConfigError where the secret isn't there
  */
 export function authHeader(auth: AuthConfig | undefined, env: Environment): [string, string] | undefined {
-  if (!auth) return undefined;
+  if (!auth || auth.query !== undefined) return undefined;
+  const secret = usableSecret(auth, env);
+  return [auth.header ?? DEFAULT_AUTH_HEADER, auth.scheme ? `${auth.scheme} ${secret}` : secret];
+}
+
+/**
+ * The address of a call, with the secret where `auth.query` names a parameter for it. To be sent only: neither kept nor
+ * shown.
+ * @throws ConfigError where the secret isn't there
+ */
+export function authenticatedUrl(url: string, auth: AuthConfig | undefined, env: Environment): string {
+  if (auth?.query === undefined) return url;
+  const address = new URL(url);
+  // One of the spellings that are redacted; the parameters that are there stay as they were written.
+  const parameter = new URLSearchParams([[auth.query, usableSecret(auth, env)]]).toString();
+  address.search = address.search === '' ? parameter : `${address.search}&${parameter}`;
+  return address.href;
+}
+
+function usableSecret(auth: AuthConfig, env: Environment): string {
   const secret = readSecret(auth, env);
   // The HTTP client would refuse it with a message that shows it.
   if (/[^\x20-\x7e]/.test(secret)) {
     const where = auth.env === undefined ? `file ${auth.file}` : `environment variable ${auth.env}`;
-    throw new ConfigError(`the secret in the ${where} holds characters that no header can carry, e.g. a line break`, {
+    throw new ConfigError(`the secret in the ${where} holds characters that can't be sent, e.g. a line break`, {
       code: 'SECRET_UNUSABLE',
     });
   }
   holdSecret(secret);
-  return [auth.header, auth.scheme ? `${auth.scheme} ${secret}` : secret];
+  return secret;
 }
 
 function readSecret(auth: AuthConfig, env: Environment): string {

@@ -4,6 +4,7 @@ import type { RequestConfig, ResponseConfig } from '../http-json-config.js';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
+import { shownJson } from '../shown-text.js';
 import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { DEFAULT_PICTURE, declaredAnswer, declaredInput, identityOf } from './declared.js';
 import type { Environment } from './declared.js';
@@ -20,7 +21,6 @@ import { TeacherHttp } from './teacher-http.js';
 /** Longer is no answer about one image. */
 export const MAX_RAW_CHARACTERS = 256 * 1024;
 export const ITEM_FAILED = 'ITEM_FAILED';
-const SHOWN_CHARACTERS = 200;
 
 /** Any HTTP API that takes pictures or tensors and answers JSON, as declared. */
 export class HttpJsonTeacher implements Teacher {
@@ -115,7 +115,7 @@ export class HttpJsonTeacher implements Teacher {
     if (!Array.isArray(items) || items.length !== count) {
       const found = Array.isArray(items) ? `${items.length} parts` : 'no list';
       const where = this.config.response?.items ?? 'the top';
-      return unreadable(count, `the answer has ${found} at ${where} for ${count} images: ${shown(answer)}`);
+      return unreadable(count, `the answer has ${found} at ${where} for ${count} images: ${shownJson(answer)}`);
     }
     return items.map((item: unknown) => this.#readItem(item ?? null));
   }
@@ -123,7 +123,7 @@ export class HttpJsonTeacher implements Teacher {
   #readItem(item: unknown): ImageAnswer {
     const error = this.#error?.(item);
     if (isThere(error)) {
-      const message = this.#http.redact(`the teacher says of this image: ${shown(error)}`);
+      const message = this.#http.redact(`the teacher says of this image: ${shownJson(error)}`);
       return { ok: false, code: ITEM_FAILED, message, charged: false, retryable: isThrottling(message) };
     }
     const raw = JSON.stringify(item ?? null);
@@ -133,7 +133,7 @@ export class HttpJsonTeacher implements Teacher {
     }
     if (this.#isAbsent(raw)) {
       const where = this.config.response?.values ?? this.config.response?.labels;
-      const message = this.#http.redact(`the answer has nothing at ${where}: ${shown(item)}`);
+      const message = this.#http.redact(`the answer has nothing at ${where}: ${shownJson(item)}`);
       return { ok: false, code: UNREADABLE, message, charged: true };
     }
     return { ok: true, raw };
@@ -159,7 +159,7 @@ export class HttpJsonTeacher implements Teacher {
       return undefined;
     }
     if (!isThere(error)) return undefined;
-    const message = this.#http.redact(`the teacher says in its answer: ${shown(error)}`);
+    const message = this.#http.redact(`the teacher says in its answer: ${shownJson(error)}`);
     const wait = limits ? { limits } : {};
     return isThrottling(message)
       ? { kind: 'throttled', reason: 'rate', message, ...wait }
@@ -187,9 +187,4 @@ function fill(template: unknown, images: readonly unknown[]): unknown {
 function isThere(value: unknown): boolean {
   if (value === null || value === undefined || value === false || value === '') return false;
   return typeof value !== 'object' || Object.keys(value).length > 0;
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }

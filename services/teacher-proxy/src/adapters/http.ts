@@ -1,5 +1,6 @@
 import { fetch as fetchBy } from 'undici';
 import type { Agent } from 'undici';
+import { shownText } from '../shown-text.js';
 import { TEACHER_TLS } from '../teacher.js';
 import type { QueryOutcome } from '../teacher.js';
 import type { HeaderSource } from './limit-headers.js';
@@ -38,12 +39,19 @@ export class HttpReply {
     const text = new TextDecoder().decode(this.body.subarray(0, byteLength));
     try {
       return JSON.parse(text);
-    } catch (error) {
-      // Some servers write NaN and Infinity, which JSON doesn't have: as null they spoil only their own image.
-      const mended = text.replace(/(?<=[[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])/g, 'null');
-      if (mended === text) throw error;
-      return JSON.parse(mended);
+    } catch {
+      return parseMended(text);
     }
+  }
+}
+
+/** Some servers write NaN and Infinity, which JSON doesn't have: as null they spoil only their own image. */
+function parseMended(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/(?<=[[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])/g, 'null'));
+  } catch {
+    // The platform's own message holds a piece of the text, cut as it likes.
+    throw new SyntaxError(`it is no JSON: ${shownText(text)}`);
   }
 }
 

@@ -14,16 +14,16 @@ export function retryAfter(header: string | null, nowMs: number): number | undef
   if (header === null) return undefined;
   const text = header.trim();
   const seconds = Number(text);
-  if (text !== '' && Number.isFinite(seconds)) return bounded(seconds * 1000);
+  if (text !== '' && Number.isFinite(seconds)) return boundedWaitMs(seconds * 1000);
   const dateMs = Date.parse(text);
-  return Number.isNaN(dateMs) ? undefined : bounded(dateMs - nowMs);
+  return Number.isNaN(dateMs) ? undefined : boundedWaitMs(dateMs - nowMs);
 }
 
 /** The longest wait that any header asks for. */
 export function retryAfterOf(headers: HeaderSource, nowMs: number): number | undefined {
   const millis = ['retry-after-ms', 'x-ms-retry-after-ms'].map((name) => {
     const value = Number(headers.get(name) ?? Number.NaN);
-    return Number.isFinite(value) ? bounded(value) : undefined;
+    return Number.isFinite(value) ? boundedWaitMs(value) : undefined;
   });
   return longest([retryAfter(headers.get('retry-after'), nowMs), ...millis]);
 }
@@ -37,7 +37,7 @@ export function longest(waits: readonly (number | undefined)[]): number | undefi
 export function durationMs(text: string): number | undefined {
   const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map(([part]) => part).join('') !== text.trim()) return undefined;
-  return bounded(parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * UNIT_MS[unit!]!, 0));
+  return boundedWaitMs(parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * UNIT_MS[unit!]!, 0));
 }
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -113,9 +113,9 @@ const EPOCH_MS = 1e12;
 function resetMs(text: string, nowMs: number): number | undefined {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) return durationMs(text) ?? retryAfter(text, nowMs);
-  if (value >= EPOCH_MS) return bounded(value - nowMs);
-  if (value >= EPOCH_SECONDS) return bounded(value * 1000 - nowMs);
-  return bounded(value * 1000);
+  if (value >= EPOCH_MS) return boundedWaitMs(value - nowMs);
+  if (value >= EPOCH_SECONDS) return boundedWaitMs(value * 1000 - nowMs);
+  return boundedWaitMs(value * 1000);
 }
 
 function unitOf(word: string): LimitHint['unit'] {
@@ -166,13 +166,14 @@ function natural(text: string | undefined): number | undefined {
 
 function seconds(text: string | undefined): number | undefined {
   const value = natural(text);
-  return value === undefined ? undefined : bounded(value * 1000);
+  return value === undefined ? undefined : boundedWaitMs(value * 1000);
 }
 
 function set(hint: LimitHint, key: 'limit' | 'windowMs' | 'remaining' | 'resetMs', value: number | undefined): void {
   if (value !== undefined) hint[key] = value;
 }
 
-function bounded(ms: number): number {
+/** The wait, within {@link MAX_RETRY_AFTER_MS}. */
+export function boundedWaitMs(ms: number): number {
   return Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms));
 }

@@ -15,7 +15,15 @@ import { answerRows } from './rows.js';
 const PROBE_SIZE = 32;
 const DATATYPES: Record<string, InputForm['datatype']> = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' };
 const ERROR_SEVERITY = 3;
+const WHITE = 255;
 const PERCENT = 100;
+/** Black, white, half white, a ramp: the pixel at a place of `size`. */
+const PROBE_IMAGES: readonly ((at: number, size: number) => number)[] = [
+  () => 0,
+  () => WHITE,
+  (at, size) => (at < size / 2 ? WHITE : 0),
+  (at) => at % (WHITE + 1),
+];
 
 /** A model file on this machine. Costs nothing but time; everything that isn't declared is read from the model. */
 export class OnnxTeacher implements Teacher {
@@ -212,7 +220,7 @@ function tensorOf(datatype: InputForm['datatype'], bytes: Uint8Array, dims: read
 }
 
 /**
- * Asks the model about a black and a ramp image: are its rows probabilities?
+ * Asks the model about four images, unlike enough that logits don't all lie where chances do: are its rows probabilities?
  * @throws ConfigError where they may be something else than probabilities or logits
  */
 async function probe(config: TeacherConfig, session: ort.InferenceSession, model: ModelFacts): Promise<AnswerKind> {
@@ -222,11 +230,14 @@ async function probe(config: TeacherConfig, session: ort.InferenceSession, model
     channels: model.form.channels ?? 1,
   };
   const size = shape.height * shape.width * shape.channels;
-  const pixels = Uint8Array.from({ length: 2 * size }, (_, at) => (at < size ? 0 : at % 256));
-  const { values } = await run(session, model, encodeInput(model.form, { count: 2, shape, pixels }));
-  const length = values.length / 2;
+  const count = PROBE_IMAGES.length;
+  const pixels = Uint8Array.from({ length: count * size }, (_, at) =>
+    PROBE_IMAGES[Math.floor(at / size)]!(at % size, size),
+  );
+  const { values } = await run(session, model, encodeInput(model.form, { count, shape, pixels }));
+  const length = values.length / count;
   if (length === 1) return 'hard-label';
-  const rows = [values.subarray(0, length), values.subarray(length)];
+  const rows = PROBE_IMAGES.map((_, image) => values.subarray(image * length, (image + 1) * length));
   const sumOf = (row: Float32Array) => row.reduce((sum, value) => sum + value, 0);
   const areWithin = (most: number) => rows.every((row) => row.every((value) => value >= 0 && value <= most));
   const sumTo = (total: number) =>
@@ -236,7 +247,8 @@ async function probe(config: TeacherConfig, session: ort.InferenceSession, model
   if (guess === undefined) return 'logits';
   throw new ConfigError(
     `teachers.${config.name}.answer.kind is missing, and what ${config.path} answers may be ${guess} as well as logits: ` +
-      `for a black and a ramp image it gives rows that sum to ${rows.map((row) => sumOf(row).toPrecision(4)).join(' and ')}`,
+      `for a black, a white, a half white and a ramp image it gives rows that sum to ` +
+      `${rows.map((row) => sumOf(row).toPrecision(4)).join(', ')}: declare it`,
     { code: 'TEACHER_ANSWER_KIND' },
   );
 }

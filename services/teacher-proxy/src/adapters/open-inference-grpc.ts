@@ -7,13 +7,16 @@ import { TEACHER_AUTH, TEACHER_TLS } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { authHeader, canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
+import { brokeBehindGateway, gatewayFailure, tooLarge } from './http-failures.js';
+import { boundedWaitMs } from './limit-headers.js';
 import { encodePictures } from './pictures.js';
 import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
 import { isTlsReason, tlsAdvice } from './teacher-tls.js';
 import { imageShapeOf, pick } from './tensor-metadata.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
-const MAX_REPLY_BYTES = 64 * 1024 * 1024;
+/** Where a message is too large, the limit tells a reply from a request: so it is one that no server has. */
+const MAX_REPLY_BYTES = 64 * 1024 * 1024 + 1;
 
 type InferResponse = ResponseReadOf<typeof SERVICE, 'ModelInfer'>;
 type OutputTensor = InferResponse['outputs'][number];
@@ -214,13 +217,22 @@ function stringsOf({ contents }: OutputTensor, raw: Uint8Array | undefined): str
 const NEVER_LEFT = /No connection established|Name resolution failed|Stream refused by server/i;
 /** And for a connection that broke under a call. */
 const BROKE_OFF =
-  /Connection dropped|ECONNRESET|EPIPE|ETIMEDOUT|RST_STREAM|GOAWAY|session has been destroyed|Stream (ended|removed)|larger than max/i;
+  /Connection dropped|ECONNRESET|EPIPE|ETIMEDOUT|RST_STREAM|GOAWAY|session has been destroyed|Stream (ended|removed)/i;
+/** What grpc-js says of a gateway that answers in plain HTTP. */
+const PLAIN_HTTP = /Received HTTP status code (\d+)/;
+/** A message that is too large, in the words of gRPC in C++ and Python, Go, JavaScript, Java, .NET and Rust. */
+const BEYOND_LIMIT =
+  /larger than max|decompresses to a size larger than|exceeds maximum size \d|exceeds the maximum configured message size|message length too large/i;
+/** Of a reply, as only our own side knows this limit. */
+const BEYOND_OURS = new RegExp(`(?:vs\\.?|larger than) ${MAX_REPLY_BYTES}\\b`);
+/** And of an answer on its way here: of the server, which had worked it out and may not send it, or of one that it asks itself. */
+const IS_ANSWER = /\b(?:sent|send|sending) message|\bencoded message|CLIENT: /i;
 
 /** What a failed call says about the bill. Where it isn't sure that the teacher did nothing, it is `lost`. */
 function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { kind: 'answered' }> {
   const error = asBbdError(thrown);
   const message = `${address}: ${error.message}`;
-  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
+  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: boundedWaitMs(error.retryAfterMs) };
   if (NEVER_LEFT.test(error.message) && isTlsReason(error.message)) {
     const advice = `${tlsAdvice(error.message)} (nothing was charged)`;
     return {
@@ -231,7 +243,15 @@ function outcomeOf(thrown: unknown, address: string): Exclude<QueryOutcome, { ki
     };
   }
   if (NEVER_LEFT.test(error.message)) return { kind: 'unreachable', message, cause: thrown };
-  if (BROKE_OFF.test(error.message)) return { kind: 'lost', message, cause: thrown };
+  if (BEYOND_LIMIT.test(error.message)) {
+    const isAnswer = BEYOND_OURS.test(error.message) || IS_ANSWER.test(error.message);
+    return isAnswer ? { kind: 'lost', message, cause: thrown } : tooLarge(message);
+  }
+  const httpStatus = Number(PLAIN_HTTP.exec(error.message)?.[1]);
+  if (httpStatus === 413) return tooLarge(message);
+  const brokeOff = BROKE_OFF.test(error.message) || brokeBehindGateway(error.message);
+  const ofGateway = brokeOff ? 'lost' : gatewayFailure(httpStatus);
+  if (ofGateway) return { kind: ofGateway, message, cause: thrown };
   switch (error.kind) {
     case 'unavailable':
       return { kind: 'throttled', reason: 'overloaded', message, ...wait };

@@ -3,6 +3,7 @@ import type { Clock, ImageBatch } from '@bbdistill/common';
 import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
+import { TEACHER_AUTH } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
@@ -39,6 +40,21 @@ interface Found {
   /** Absent: the server is not told and answers with all it has. */
   outputName: string | undefined;
   binary: boolean;
+  lasts: Lasting;
+}
+
+/**
+ * For how long a server counts as saying nothing that didn't answer: for ever where that is its answer; where it let us in
+ * nowhere, as soon as it lets a call in, since then it isn't the secret that is wrong; where it failed, for one call.
+ */
+type Lasting = 'for-ever' | 'once-let-in' | 'one-call';
+
+/** What came of a question that a server need not understand. */
+interface Asked {
+  /** Absent: it doesn't say. */
+  reply?: HttpReply;
+  lasts: Lasting;
+  failure?: Unanswered;
 }
 
 /** The input tensor as JSON has it, and the bytes that follow the JSON in the binary extension. */
@@ -117,6 +133,8 @@ export class OpenInferenceHttpTeacher implements Teacher {
     const body = bytes ? Buffer.concat([head, bytes]) : head;
     const request = { method: 'POST', url: `${this.#model}/infer`, headers, body, signal };
     const reply = await this.#http.send(request, images.count);
+    const isLetIn = reply instanceof HttpReply && !this.#http.failure(reply);
+    if (isLetIn && found.lasts === 'once-let-in') this.#found = found;
     return this.#http.outcome(reply, images.count, (answered) => this.#read(answered, images.count));
   }
 
@@ -162,21 +180,22 @@ export class OpenInferenceHttpTeacher implements Teacher {
     return values instanceof Float32Array ? answerRows(values, count, shape) : answerStrings(values, count, shape);
   }
 
-  /** Names and extensions, asked for once, before the first query. */
+  /** Names and extensions, asked for before the first query, and again as long as they aren't known for certain. */
   async #findOut(signal: AbortSignal): Promise<Found | Unanswered> {
     if (this.#found) return this.#found;
-    const server = await this.#http.ask(`${this.#base}/v2`, signal);
-    if (!(server instanceof HttpReply)) return server;
-    const extensions = server.status === 200 ? extensionsOf(server) : [];
+    const server = await this.#ask(`${this.#base}/v2`, signal);
+    if ('kind' in server) return server;
+    const extensions = server.reply ? extensionsOf(server.reply) : [];
+    const lasting = [server.lasts];
     let inputName = this.config.input.name;
     let inputAxes = 0;
     let outputName = this.config.answer.output;
     if (!inputName || !outputName || pictureOf(this.config)) {
-      const reply = await this.#http.ask(this.#model, signal);
-      if (!(reply instanceof HttpReply)) return reply;
-      const failure = this.#http.failure(reply);
-      if (failure && !inputName) return failure;
-      const metadata = failure ? {} : metadataOf(reply);
+      const model = await this.#ask(this.#model, signal);
+      if ('kind' in model) return model;
+      if (model.failure && !inputName) return model.failure;
+      lasting.push(model.lasts);
+      const metadata = model.reply ? metadataOf(model.reply) : {};
       const input = pick(metadata.inputs ?? [], inputName);
       inputName ??= input?.name;
       inputAxes = input?.shape?.length ?? 0;
@@ -186,9 +205,33 @@ export class OpenInferenceHttpTeacher implements Teacher {
       const message = `model "${this.config.model}" doesn't say what its only input is called: set input.name`;
       return { kind: 'refused', code: 'INPUT_UNKNOWN', message };
     }
-    return (this.#found = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION) });
+    const lasts = LASTING.find((each) => lasting.includes(each))!;
+    const found = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION), lasts };
+    if (lasts === 'for-ever') this.#found = found;
+    return found;
+  }
+
+  /**
+   * A question that a server need not understand.
+   * @returns a failure where the server did no work and is to be left alone for now: to ask it what costs would be in vain
+   */
+  async #ask(url: string, signal: AbortSignal): Promise<Asked | Unanswered> {
+    const reply = await this.#http.ask(url, signal);
+    if (!(reply instanceof HttpReply)) return reply;
+    const failure = this.#http.failure(reply);
+    if (!failure) return { reply, lasts: 'for-ever' };
+    if (failure.kind === 'throttled' || failure.kind === 'unreachable') return failure;
+    if (failure.kind !== 'refused') {
+      return { lasts: reply.status === HTTP_NOT_IMPLEMENTED ? 'for-ever' : 'one-call', failure };
+    }
+    // Gateways that let only some paths through say 403 of the others, whatever the secret.
+    return { lasts: failure.code === TEACHER_AUTH ? 'once-let-in' : 'for-ever', failure };
   }
 }
+
+/** The shortest first. */
+const LASTING: readonly Lasting[] = ['one-call', 'once-let-in', 'for-ever'];
+const HTTP_NOT_IMPLEMENTED = 501;
 
 /** What a server says of itself is no condition of asking it: nonsense counts as nothing said. */
 function extensionsOf(reply: HttpReply): string[] {

@@ -1,3 +1,4 @@
+import { redactSecrets } from '@bbdistill/common';
 import { fromHalf } from '../half.js';
 import type { ImageAnswer } from '../teacher.js';
 
@@ -19,7 +20,8 @@ export function answerRows(values: Float32Array, count: number, shape: readonly 
 
 /** A whole batch without readable answers; the teacher did the work, so it is charged. */
 export function unreadable(count: number, message: string): ImageAnswer[] {
-  return Array.from({ length: count }, () => ({ ok: false, code: UNREADABLE, message, charged: true }));
+  const safe = redactSecrets(message);
+  return Array.from({ length: count }, () => ({ ok: false, code: UNREADABLE, message: safe, charged: true }));
 }
 
 /** Cuts strings into one raw answer per image: JSON text, read by the answer's form. */

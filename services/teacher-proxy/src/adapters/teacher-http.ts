@@ -2,7 +2,7 @@ import { asBbdError, redactSecrets } from '@bbdistill/common';
 import type { Clock } from '@bbdistill/common';
 import type { TeacherConfig } from '../registry.js';
 import type { ImageAnswer, QueryOutcome } from '../teacher.js';
-import { authHeader } from './declared.js';
+import { authHeader, authenticatedUrl } from './declared.js';
 import type { Environment } from './declared.js';
 import { describeStatus, failureOf } from './http-failures.js';
 import { HttpReply, exchange } from './http.js';
@@ -90,7 +90,8 @@ export class TeacherHttp {
   async #exchange(request: Omit<Parameters<typeof exchange>[0], 'method'> & { method: string }) {
     const auth = authHeader(this.config.auth, this.env);
     const headers = { ...request.headers, ...(auth && { [auth[0]]: auth[1] }) };
-    const reply = await exchange({ ...request, headers, agent: this.#connections?.agent });
+    const url = authenticatedUrl(request.url, this.config.auth, this.env);
+    const reply = await exchange({ ...request, url, headers, agent: this.#connections?.agent });
     return reply instanceof HttpReply ? reply : { ...reply, message: this.redact(reply.message) };
   }
 }

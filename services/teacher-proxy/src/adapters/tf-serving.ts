@@ -3,6 +3,7 @@ import type { Clock, ImageBatch } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
+import { shownJson } from '../shown-text.js';
 import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
@@ -116,10 +117,7 @@ export class TfServingTeacher implements Teacher {
     const rows = answer?.predictions ?? this.#column(answer?.outputs);
     if (!Array.isArray(rows) || rows.length !== count) {
       const found = Array.isArray(rows) ? `${rows.length} answers` : 'no list of answers';
-      return unreadable(
-        count,
-        `TensorFlow Serving gave ${found} for ${count} images: ${JSON.stringify(answer)?.slice(0, 200)}`,
-      );
+      return unreadable(count, `TensorFlow Serving gave ${found} for ${count} images: ${shownJson(answer)}`);
     }
     return rows.map((row: unknown) => this.#readRow(row));
   }
@@ -137,7 +135,7 @@ export class TfServingTeacher implements Teacher {
     if (flat.length > 0 && flat.every((each) => typeof each === 'string'))
       return { ok: true, raw: JSON.stringify(flat) };
     if (flat.length === 0 || !flat.every((each) => typeof each === 'number' || each === null)) {
-      const message = `an answer is neither numbers nor strings: ${JSON.stringify(row)?.slice(0, 200)}; set answer.output`;
+      const message = `an answer is neither numbers nor strings: ${shownJson(row)}; set answer.output`;
       return unreadable(1, message)[0]!;
     }
     return { ok: true, raw: Float32Array.from(flat, (each) => (each === null ? Number.NaN : Number(each))) };
