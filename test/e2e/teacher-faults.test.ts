@@ -39,7 +39,7 @@ describe('a faulty teacher', () => {
     { mode: 'negative', says: /-0\.\d+|negative/, mostPaid: MOST_PAID_IN_VAIN },
     { mode: 'unnormalised', says: /sum to 3 instead of 1/, mostPaid: MOST_PAID_IN_VAIN },
     { mode: 'short', says: /answers 3 values an image, but the run has 4 classes/, mostPaid: 2 * CONCURRENCY },
-    { mode: 'garbage', says: /can't be read: Unexpected end of JSON input/, mostPaid: MOST_PAID_IN_VAIN },
+    { mode: 'garbage', says: /can't be read: its JSON breaks off/, mostPaid: MOST_PAID_IN_VAIN },
     { mode: 'fail', says: /HTTP 500/, mostPaid: 0 },
     { mode: 'refuse', says: /not like this/, mostPaid: 0 },
   ];

@@ -7,6 +7,8 @@ const BUCKETS = 16;
 /** 96 bits of the key tell images apart; a meeting of two would only make one wait for the other. */
 const MARK_BYTES = 12;
 
+type Living = () => Promise<ReadonlySet<string>>;
+
 /** Who asks about which images, by holder. */
 type Bucket = Record<string, string[]>;
 
@@ -23,7 +25,7 @@ export class Claims {
     private readonly state: StateStore,
     teacher: string,
     /** Holders that live, as the ledger has them now. */
-    private readonly living: () => Promise<ReadonlySet<string>>,
+    private readonly living: Living,
   ) {
     this.#prefix = `claims/${teacher}`;
   }
@@ -34,11 +36,10 @@ export class Claims {
    */
   async take(holder: string, keys: readonly AnswerKey[]): Promise<boolean[]> {
     const taken = new Array<boolean>(keys.length).fill(false);
-    await this.#eachBucket(keys, async (bucket, indices) => {
+    await this.#eachBucket(keys, async (bucket, indices, living) => {
       const gone = new Set<string>();
       if (Object.keys(bucket).some((other) => other !== holder)) {
-        // Read after the bucket, each time: whoever claims is in the ledger before.
-        const alive = await this.living();
+        const alive = await living();
         for (const other of Object.keys(bucket)) if (other !== holder && !alive.has(other)) gone.add(other);
       }
       for (const other of gone) delete bucket[other];
@@ -65,7 +66,7 @@ export class Claims {
 
   async #eachBucket(
     keys: readonly AnswerKey[],
-    change: (bucket: Bucket, indices: number[]) => void | Promise<void>,
+    change: (bucket: Bucket, indices: number[], living: Living) => void | Promise<void>,
   ): Promise<void> {
     const byBucket = new Map<number, number[]>();
     keys.forEach((key, index) => {
@@ -75,17 +76,20 @@ export class Claims {
       else byBucket.set(bucket, [index]);
     });
     await Promise.all(
-      [...byBucket].map(([bucket, indices]) => this.#changeBucket(bucket, (value) => change(value, indices))),
+      [...byBucket].map(([bucket, indices]) =>
+        this.#changeBucket(bucket, (value, living) => change(value, indices, living)),
+      ),
     );
   }
 
-  #changeBucket(number: number, change: (bucket: Bucket) => void | Promise<void>): Promise<void> {
-    const writer = (this.#writers[number] ??= new BucketWriter(this.state, `${this.#prefix}/${number}`));
+  #changeBucket(number: number, change: Change): Promise<void> {
+    const key = `${this.#prefix}/${number}`;
+    const writer = (this.#writers[number] ??= new BucketWriter(this.state, key, this.living));
     return writer.change(change);
   }
 }
 
-type Change = (bucket: Bucket) => void | Promise<void>;
+type Change = (bucket: Bucket, living: Living) => void | Promise<void>;
 
 /** Changes of one bucket by this process: what waits while another write is under way is written together. */
 class BucketWriter {
@@ -96,6 +100,7 @@ class BucketWriter {
   constructor(
     private readonly state: StateStore,
     private readonly key: string,
+    private readonly living: Living,
   ) {}
 
   change(change: Change): Promise<void> {
@@ -126,7 +131,9 @@ class BucketWriter {
     for (;;) {
       const { text, revision } = (this.#known ??= await this.#load());
       const bucket = JSON.parse(text) as Bucket;
-      for (const change of changes) await change(bucket);
+      // Read after the bucket, at each attempt: whoever claims is in the ledger before.
+      let alive: ReturnType<Living> | undefined;
+      for (const change of changes) await change(bucket, () => (alive ??= this.living()));
       const after = JSON.stringify(bucket);
       try {
         const value = new TextEncoder().encode(after);

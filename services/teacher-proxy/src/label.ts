@@ -621,7 +621,7 @@ export class Labeller {
   }
 
   async #writeOwed(): Promise<void> {
-    for (const write of this.#owed.splice(0)) await write().catch(() => this.#owed.push(write));
+    for (const write of this.#owed.splice(0)) await write().catch(() => this.#oweWrite(write));
   }
 
   /** Stops trying to write what is owed. */

@@ -381,6 +381,21 @@ describe('limiter - one replica', () => {
     await expect(later).rejects.toBeInstanceOf(CancelledError);
   });
 
+  it('queue timeout - is over at its time also where the store was slow in a pause', async () => {
+    const world = new World({ concurrency: 1, queueTimeoutMs: 5000 });
+    const limiter = world.limiter({ soleUser: true });
+    world.state.beforeWrite = async () => {
+      world.state.beforeWrite = () => undefined;
+      await world.clock.sleep(SLOT_BEAT_MS + 500);
+    };
+    limiter.throttled(60_000, 'hold', 'HTTP 429');
+    let failure: unknown;
+    limiter.acquire({ images: 1, run: 'a', phase: 'mixup' }, forever).catch((error: unknown) => (failure = error));
+    await world.pass(5000 + SLOT_BEAT_MS);
+    expect(failure).toMatchObject({ code: 'TEACHER_QUEUE_TIMEOUT' });
+    await limiter.close();
+  });
+
   it('wall clock set back - what was slowed down recovers as before', async () => {
     const world = new World({ imagesPerSecond: 200 });
     const limiter = world.limiter({ soleUser: true });

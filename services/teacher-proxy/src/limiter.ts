@@ -23,6 +23,8 @@ export const SLOT_LEASE_MS = 6_000;
 export const SLOT_BEAT_MS = 2_000;
 /** How much sooner a replica itself stops to use slots than others take them: the way of a call to the teacher. */
 const LEASE_MARGIN_MS = 1_000;
+/** How soon news are exchanged again that came up at the end of an exchange. */
+const RESYNC_MS = 100;
 /** Where there are fewer slots than replicas: how long one keeps them before the next has its turn. */
 const TENURE_MS = 2_000;
 /** A call whose turn is further away isn't told that it is next: what it holds while it waits, others can't use. */
@@ -454,6 +456,8 @@ export class SharedLimiter implements Limiter {
     this.#syncWanted = true;
     return (this.#syncing ??= this.#syncAll().finally(() => {
       this.#syncing = undefined;
+      // What its own last look asked for.
+      if (this.#syncWanted) this.#wakeAt(this.#nowMs() + RESYNC_MS);
     }));
   }
 

@@ -47,12 +47,14 @@ export class HttpReply {
 
 /** Some servers write NaN and Infinity, which JSON doesn't have: as null they spoil only their own image. */
 function parseMended(text: string): unknown {
+  let isCut: boolean;
   try {
     return JSON.parse(text.replace(/(?<=[[,:\s])-?(?:NaN|Infinity)(?=[\],}\s])/g, 'null'));
-  } catch {
-    // The platform's own message holds a piece of the text, cut as it likes.
-    throw new SyntaxError(`it is no JSON: ${shownText(text)}`);
+  } catch (error) {
+    isCut = /unexpected end|unterminated/i.test(String(error));
   }
+  // Without the platform's own message, which holds a piece of the text, cut as it likes.
+  throw new SyntaxError(`${isCut ? 'its JSON breaks off' : 'it is no JSON'}: ${shownText(text)}`);
 }
 
 export type Unanswered = Exclude<QueryOutcome, { kind: 'answered' }>;

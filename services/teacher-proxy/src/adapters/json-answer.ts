@@ -20,16 +20,28 @@ type Expression = ReturnType<typeof compile>;
  */
 export function gappedPath(expression: string): JsonPath {
   const compiled = compile(expression);
+  // What `$` stands for is the value that a search begins with: such a path can't be searched part by part.
+  if (JSON.stringify(compiled).includes('"type":"Root"')) return jsonPath(expression);
   return (value) => withGaps(compiled, value as JSONValue);
 }
 
 function withGaps(expression: Expression, value: JSONValue): unknown {
-  if (expression.type === 'Projection') {
-    const list = TreeInterpreter.search(expression.left, value);
-    if (Array.isArray(list)) return list.map((element) => withGaps(expression.right, element));
+  switch (expression.type) {
+    case 'Projection': {
+      const list = TreeInterpreter.search(expression.left, value);
+      if (!Array.isArray(list)) return TreeInterpreter.search(expression, value);
+      return list.map((element) => withGaps(expression.right, element));
+    }
+    case 'Subexpression':
+    case 'Pipe': {
+      const inner = TreeInterpreter.search(expression.left, value);
+      return inner === null ? undefined : withGaps(expression.right, inner);
+    }
+    case 'Field':
+      return isTable(value) && !(expression.name in value) ? undefined : TreeInterpreter.search(expression, value);
+    default:
+      return TreeInterpreter.search(expression, value);
   }
-  if (expression.type === 'Field' && isTable(value) && !(expression.name in value)) return undefined;
-  return TreeInterpreter.search(expression, value);
 }
 
 function isTable(value: JSONValue): value is JSONObject {
@@ -62,12 +74,19 @@ export function jsonReader(paths: AnswerPaths): (text: string) => NamedScores | 
     const item = JSON.parse(text) as unknown;
     if (values) return Float32Array.from(numbersOf(present(values(item), paths.values).flat(Infinity), paths.values));
     const found = labels?.(item);
-    const named = (paths.absent === 'abstain' ? listOf(found) : present(found, paths.labels)).map((label) => {
-      if (isGap(label)) throw new Error(`an element of the list lacks what ${paths.labels} names`);
-      return asLabel(label);
-    });
-    if (!scores) return { labels: named };
-    return { labels: named, scores: numbersOf(listOf(scores(item)), paths.scores) };
+    const named = paths.absent === 'abstain' ? listOf(found) : present(found, paths.labels);
+    if (!scores) return { labels: named.map((label) => labelOf(label, paths.labels)) };
+    const scored = listOf(scores(item));
+    if (named.length > 0 && [...named, ...scored].every(isGap)) {
+      throw new Error(`no element of the list has what ${paths.labels} and ${paths.scores} name`);
+    }
+    // An element that has neither says nothing of any class.
+    const isThere = (_: unknown, at: number) => !isGap(named[at]) || !isGap(scored[at]);
+    const isPaired = named.length === scored.length;
+    return {
+      labels: (isPaired ? named.filter(isThere) : named).map((label) => labelOf(label, paths.labels)),
+      scores: numbersOf(isPaired ? scored.filter(isThere) : scored, paths.scores),
+    };
   };
 }
 
@@ -97,6 +116,11 @@ function present(value: unknown, path: string | undefined): unknown[] {
 function listOf(value: unknown): unknown[] {
   if (value === null || value === undefined) return [];
   return Array.isArray(value) ? value : [value];
+}
+
+function labelOf(value: unknown, path: string | undefined): string {
+  if (isGap(value)) throw new Error(`an element of the list lacks what ${path} names`);
+  return asLabel(value);
 }
 
 function asLabel(value: unknown): string {

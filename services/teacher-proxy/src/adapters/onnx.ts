@@ -6,7 +6,7 @@ import { answerContradictions, answerForm } from '../answer-config.js';
 import { fromHalf } from '../half.js';
 import { encodeInput, inputShape } from '../input.js';
 import type { EncodedImages, InputForm, Layout } from '../input.js';
-import { PROBABILITY_SUM_TOLERANCE } from '../normalise.js';
+import { NEGATIVE_TOLERANCE, PROBABILITY_SUM_TOLERANCE } from '../normalise.js';
 import type { TeacherConfig } from '../registry.js';
 import type { AnswerForm, AnswerKind, CanonicalRequests, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { canonicalInput, declaredInput } from './declared.js';
@@ -239,7 +239,9 @@ async function probe(config: TeacherConfig, session: ort.InferenceSession, model
   if (length === 1) return 'hard-label';
   const rows = PROBE_IMAGES.map((_, image) => values.subarray(image * length, (image + 1) * length));
   const sumOf = (row: Float32Array) => row.reduce((sum, value) => sum + value, 0);
-  const areWithin = (most: number) => rows.every((row) => row.every((value) => value >= 0 && value <= most));
+  const highest = 1 + PROBABILITY_SUM_TOLERANCE;
+  const areWithin = (most: number) =>
+    rows.every((row) => row.every((value) => value >= -NEGATIVE_TOLERANCE && value <= most * highest));
   const sumTo = (total: number) =>
     rows.every((row) => Math.abs(sumOf(row) - total) <= total * PROBABILITY_SUM_TOLERANCE);
   if (areWithin(1) && sumTo(1)) return 'probabilities';

@@ -45,9 +45,13 @@ interface Found {
 
 /**
  * For how long a server counts as saying nothing that didn't answer: for ever where that is its answer; where it let us in
- * nowhere, as soon as it lets a call in, since then it isn't the secret that is wrong; where it failed, for one call.
+ * nowhere, as soon as it lets a call in, since then it isn't the secret that is wrong; where it fails on the question again
+ * and again, for a while.
  */
-type Lasting = 'for-ever' | 'once-let-in' | 'one-call';
+type Lasting = 'for-ever' | 'once-let-in' | 'a-while';
+const A_WHILE_MS = 60_000;
+/** A server that starts, or whose gateway does, is waited for so long. */
+const FAILS_FOR_MS = 5_000;
 
 /** What came of a question that a server need not understand. */
 interface Asked {
@@ -75,11 +79,15 @@ export class OpenInferenceHttpTeacher implements Teacher {
   readonly #model: string;
   readonly #http: TeacherHttp;
   #found: Found | undefined;
+  /** What was found is asked for again then. */
+  #foundUntilMs = Infinity;
+  /** Since when a question has been failed on, by its address. */
+  readonly #failingSinceMs = new Map<string, number>();
 
   constructor(
     private readonly config: TeacherConfig,
     env: Environment,
-    clock: Clock,
+    private readonly clock: Clock,
   ) {
     this.cacheIdentity = identityOf(config);
     this.answer = tensorAnswer(config);
@@ -134,7 +142,7 @@ export class OpenInferenceHttpTeacher implements Teacher {
     const request = { method: 'POST', url: `${this.#model}/infer`, headers, body, signal };
     const reply = await this.#http.send(request, images.count);
     const isLetIn = reply instanceof HttpReply && !this.#http.failure(reply);
-    if (isLetIn && found.lasts === 'once-let-in') this.#found = found;
+    if (isLetIn && found.lasts === 'once-let-in') this.#keep(found, Infinity);
     return this.#http.outcome(reply, images.count, (answered) => this.#read(answered, images.count));
   }
 
@@ -182,7 +190,7 @@ export class OpenInferenceHttpTeacher implements Teacher {
 
   /** Names and extensions, asked for before the first query, and again as long as they aren't known for certain. */
   async #findOut(signal: AbortSignal): Promise<Found | Unanswered> {
-    if (this.#found) return this.#found;
+    if (this.#found && this.clock.monotonicMs() < this.#foundUntilMs) return this.#found;
     const server = await this.#ask(`${this.#base}/v2`, signal);
     if ('kind' in server) return server;
     const extensions = server.reply ? extensionsOf(server.reply) : [];
@@ -207,8 +215,14 @@ export class OpenInferenceHttpTeacher implements Teacher {
     }
     const lasts = LASTING.find((each) => lasting.includes(each))!;
     const found = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION), lasts };
-    if (lasts === 'for-ever') this.#found = found;
+    if (lasts === 'for-ever') this.#keep(found, Infinity);
+    else if (lasts === 'a-while') this.#keep(found, this.clock.monotonicMs() + A_WHILE_MS);
     return found;
+  }
+
+  #keep(found: Found, untilMs: number): void {
+    this.#found = found;
+    this.#foundUntilMs = untilMs;
   }
 
   /**
@@ -219,18 +233,28 @@ export class OpenInferenceHttpTeacher implements Teacher {
     const reply = await this.#http.ask(url, signal);
     if (!(reply instanceof HttpReply)) return reply;
     const failure = this.#http.failure(reply);
-    if (!failure) return { reply, lasts: 'for-ever' };
-    if (failure.kind === 'throttled' || failure.kind === 'unreachable') return failure;
-    if (failure.kind !== 'refused') {
-      return { lasts: reply.status === HTTP_NOT_IMPLEMENTED ? 'for-ever' : 'one-call', failure };
+    if (!failure || failure.kind === 'refused' || reply.status === HTTP_NOT_IMPLEMENTED) {
+      this.#failingSinceMs.delete(url);
+      if (!failure) return { reply, lasts: 'for-ever' };
+      // Gateways that let only some paths through say 403 of the others, whatever the secret.
+      const isLockedOut = failure.kind === 'refused' && failure.code === TEACHER_AUTH;
+      return { lasts: isLockedOut ? 'once-let-in' : 'for-ever', failure };
     }
-    // Gateways that let only some paths through say 403 of the others, whatever the secret.
-    return { lasts: failure.code === TEACHER_AUTH ? 'once-let-in' : 'for-ever', failure };
+    // It cost nothing, whatever became of it.
+    const wait = 'retryAfterMs' in failure ? { retryAfterMs: failure.retryAfterMs } : {};
+    const unpaid: Unanswered =
+      failure.kind === 'throttled'
+        ? failure
+        : { kind: 'throttled', reason: 'overloaded', message: failure.message, ...wait };
+    const nowMs = this.clock.monotonicMs();
+    const sinceMs = this.#failingSinceMs.get(url) ?? nowMs;
+    this.#failingSinceMs.set(url, sinceMs);
+    return nowMs - sinceMs < FAILS_FOR_MS ? unpaid : { lasts: 'a-while', failure: unpaid };
   }
 }
 
 /** The shortest first. */
-const LASTING: readonly Lasting[] = ['one-call', 'once-let-in', 'for-ever'];
+const LASTING: readonly Lasting[] = ['a-while', 'once-let-in', 'for-ever'];
 const HTTP_NOT_IMPLEMENTED = 501;
 
 /** What a server says of itself is no condition of asking it: nonsense counts as nothing said. */
