@@ -306,6 +306,13 @@ describe('http-json - answers of other kinds', () => {
       [0.25, 0.25, 0.5],
     ],
     [
+      'a path in two steps, the second of which says what stands for nothing',
+      { labels: 'l | (@ || `["bird"]`)', scores: 'p | (@ || `[1]`)' },
+      { kind: 'probabilities', labels },
+      {},
+      [0, 0, 1],
+    ],
+    [
       'a row with its labels in the settings, and a gap',
       { values: 'l[].p' },
       { kind: 'probabilities', labels: { 0: 2, 1: 1, 2: 0 } },

@@ -32,11 +32,12 @@ function withGaps(expression: Expression, value: JSONValue): unknown {
       if (!Array.isArray(list)) return TreeInterpreter.search(expression, value);
       return list.map((element) => withGaps(expression.right, element));
     }
-    case 'Subexpression':
-    case 'Pipe': {
+    case 'Subexpression': {
       const inner = TreeInterpreter.search(expression.left, value);
       return inner === null ? undefined : withGaps(expression.right, inner);
     }
+    case 'Pipe':
+      return withGaps(expression.right, TreeInterpreter.search(expression.left, value));
     case 'Field':
       return isTable(value) && !(expression.name in value) ? undefined : TreeInterpreter.search(expression, value);
     default:
