@@ -119,7 +119,9 @@ const runSection = z.strictObject({
   out: z.string().min(1).default(DEFAULT_OUTPUT_FOLDER),
 });
 
-const fileSchema = z.strictObject({ teachers: z.record(z.string(), z.unknown()).optional(), run: runSection });
+const teachersBlock = z.record(z.string(), z.unknown());
+const fileSchema = z.strictObject({ teachers: teachersBlock.optional(), run: runSection });
+const teachersOnlySchema = z.strictObject({ teachers: teachersBlock });
 
 /** What a user's file and flags say, every default filled in but those that a recipe gives. */
 export type RunSettings = z.output<typeof runSection> & { name: string; teacher: string };
@@ -153,6 +155,19 @@ export async function readRunFile(path: string | undefined, overrides: readonly 
   const { run } = parsed.data;
   const name = run.name ?? (path === undefined ? 'run' : nameOf(path));
   return { run: { ...run, name, teacher: teacherOf(run.teacher, teachers) }, teachers, baseFolder };
+}
+
+/**
+ * The teachers of a file that says nothing of a run, as operators of services have it.
+ * @returns undefined where the file is one of a run
+ * @throws ConfigError
+ */
+export async function readTeachersOnly(path: string): Promise<TeacherConfig[] | undefined> {
+  const document = await readYaml(path);
+  if ('run' in document || !('teachers' in document)) return undefined;
+  const parsed = teachersOnlySchema.safeParse(document);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
+  return parseTeachers(parsed.data.teachers, dirname(resolve(path)));
 }
 
 /**
@@ -232,7 +247,8 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
       return `${[...path, key].join('.')} is not known.${hint}`;
     });
   }
-  return [`${path.join('.') || 'the file'}: ${issue.message}`];
+  const where = path.join('.') || 'the file';
+  return [issue.message.endsWith('received undefined') ? `${where} is missing` : `${where}: ${issue.message}`];
 }
 
 function knownKeys(schema: unknown, path: readonly string[]): string[] {

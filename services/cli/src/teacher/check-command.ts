@@ -11,7 +11,8 @@ import { EXIT } from '../exit-codes.js';
 import { readImages, selectImages } from '../images/index.js';
 import { positiveOption } from '../options.js';
 import { readRunImages } from '../prepare-run.js';
-import { readRunFile } from '../run-file.js';
+import { readRunFile, readTeachersOnly } from '../run-file.js';
+import type { RunFile } from '../run-file.js';
 import { DEFAULT_STATE_FOLDER } from '../session.js';
 import { checkTeacher } from './check-teacher.js';
 import type { TeacherCheck } from './check-teacher.js';
@@ -44,8 +45,11 @@ interface Subject {
 export function checkCommand(context: CommandContext): Command {
   return new Command('check')
     .description('ask a teacher about a few images (they may be billed, once) and show what was understood')
-    .argument('<file-or-name>', 'YAML file with the settings, or the name of a teacher that the state folder knows')
-    .argument('[teacher]', "name in the file's teachers block; default: the run's")
+    .argument(
+      '<file-or-name>',
+      'YAML file of a run or of teachers, or the name of a teacher that the state folder knows',
+    )
+    .argument('[teacher]', "name in the file's teachers block; default: the run's, or the only one")
     .option('--images <n>', 'how many images to ask about at most', positiveOption, DEFAULT_CHECK_IMAGES)
     .option('--from <path>', "images to ask about; default: the run's, else drawn ones")
     .option(
@@ -110,18 +114,21 @@ async function subjectOf(
   if (named === undefined && (await registry.names()).includes(source)) {
     return { config: await registry.get(source), classNames: [] };
   }
-  const file = await readRunFile(source, context.overrides).catch(async (error: unknown) => {
+  const file = await readSettings(source, context.overrides).catch(async (error: unknown) => {
     // Whoever gave a bare name meant a teacher: the nearest known one helps more than a file that isn't there.
     if (named === undefined && /^[\w-]+$/.test(source)) await registry.get(source);
     throw error;
   });
-  const { run, teachers, baseFolder } = file;
-  const name = named ?? run.teacher;
+  const { teachers } = file;
+  const known = teachers.map((teacher) => teacher.name).join(', ') || 'none';
+  const name = named ?? ('run' in file ? file.run.teacher : teachers.length === 1 ? teachers[0]!.name : undefined);
+  if (name === undefined) throw new ConfigError(`${source} describes several teachers: name one of ${known}`);
   const config = teachers.find((teacher) => teacher.name === name);
   if (!config) {
-    const known = teachers.map((teacher) => teacher.name).join(', ') || 'none';
     throw new NotFoundError(`${source} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
   }
+  if (!('run' in file)) return { config, classNames: [] };
+  const { run, baseFolder } = file;
   return {
     config,
     classes: run.classes,
@@ -130,6 +137,15 @@ async function subjectOf(
     readOwnImages: async () =>
       (await readRunImages('run.images', run.images, 'none', baseFolder, run.seed, context.output)).images,
   };
+}
+
+/** A run's file, or an operator's. */
+async function readSettings(
+  path: string,
+  overrides: CommandContext['overrides'],
+): Promise<RunFile | { teachers: readonly TeacherConfig[] }> {
+  const teachers = overrides.length === 0 ? await readTeachersOnly(path) : undefined;
+  return teachers ? { teachers } : readRunFile(path, overrides);
 }
 
 /** By `answer.labels` or `run.classNames`; where several labels mean one class, the first names it. */

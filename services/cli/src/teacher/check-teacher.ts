@@ -80,6 +80,8 @@ export interface TeacherCheck {
   latenciesMs: number[];
   /** One per image, likeliest class first. */
   answers: CheckedAnswer[];
+  /** Names that it gave and the settings don't have, the most likely ones first: misspelt there, or no class here. */
+  foreignLabels: string[];
   /** Why the teacher can't be used as configured; absent where all is well. */
   problem?: string;
 }
@@ -147,6 +149,7 @@ export async function checkTeacher(
       cached: 0,
       latenciesMs: [],
       answers: [],
+      foreignLabels: [],
     };
     if (!facts.ready) return { check: { ...check, problem: `it is not ready: ${facts.detail}` } };
     if (classes === undefined) {
@@ -178,6 +181,10 @@ export async function checkTeacher(
     if (teacher.retryAfterMs !== undefined) check.limits.retryAfterMs = teacher.retryAfterMs;
     const found = await cache.getMany(keys);
     check.answers = found.map((entry) => readAnswer(entry?.raw, classes, teacher.answer));
+    check.foreignLabels = foreignLabels(
+      found.flatMap((entry) => entry?.raw ?? []),
+      teacher.answer,
+    );
     problem ??= teacher.complaint ?? check.answers.find((answer) => answer.problem !== undefined)?.problem;
     problem ??= misnamed(check.answers);
     problem ??= found.includes(undefined) ? 'it answered only a part of the images' : undefined;
@@ -269,6 +276,28 @@ function readAnswer(raw: RawAnswer | undefined, classes: number, form: AnswerFor
   }
   const { completed, dropped } = result;
   return { ...said, target: Array.from(target), completed, dropped };
+}
+
+function foreignLabels(answers: readonly RawAnswer[], { labels: known, abstain, readText }: AnswerForm): string[] {
+  if (!known) return [];
+  const scoreOf = new Map<string, number>();
+  for (const raw of answers) {
+    const said = typeof raw === 'string' ? readable(raw, readText) : undefined;
+    if (said === undefined || said instanceof Float32Array) continue;
+    said.labels.forEach((label, index) => {
+      if (known.has(label) || abstain?.has(label)) return;
+      scoreOf.set(label, Math.max(scoreOf.get(label) ?? 0, said.scores?.[index] ?? 1));
+    });
+  }
+  return [...scoreOf].sort(([, a], [, b]) => b - a).map(([label]) => redactSecrets(label));
+}
+
+function readable(raw: string, read: AnswerForm['readText']) {
+  try {
+    return read?.(raw);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -231,6 +231,30 @@ run: { classes: 3, images: { path: ${JSON.stringify(folder)} } }
     }
   });
 
+  it('takes a file of teachers alone, and names the labels that its settings do not have', async () => {
+    await using folder = await temporaryFolder();
+    const body = [
+      { label: 'Cat', score: 0.6 },
+      { label: 'sofa', score: 0.1 },
+      { label: 'dog', score: 0.3 },
+      { label: 'car', score: 0 },
+    ];
+    await using teacher = await startHostedTeacher(() => ({ body }));
+    const path = join(folder.path, 'teachers.yaml');
+    const one = `{ adapter: http-json, url: "${teacher.url}", preset: label-score, answer: { labels: { cat: 0, dog: 1, car: null } } }`;
+    const state = ['--state', join(folder.path, 'state')];
+    await writeFile(path, `teachers:\n  pets: ${one}\n`);
+    const { stdout, exitCode } = await run('check', path, ...state);
+    expect(stdout).toContain('teacher  pets (http-json)');
+    expect(stdout).toContain('foreign  "Cat", "sofa": not in answer.labels');
+    expect(exitCode).toBe(0);
+    await writeFile(path, `teachers:\n  pets: ${one}\n  others: ${one}\n`);
+    await expect(run('check', path, ...state)).rejects.toThrow('several teachers: name one of pets, others');
+    expect((await run('check', path, 'others', ...state)).stdout).toContain('teacher  others (http-json)');
+    await writeFile(path, `teachers:\n  pets: ${one}\nruns: {}\n`);
+    await expect(run('check', path, ...state)).rejects.toThrow('runs is not known. Did you mean "run"?');
+  });
+
   it('shows no secret that the teacher put into its answer, not even cut off', async () => {
     await using folder = await temporaryFolder();
     const images = join(folder.path, 'images');

@@ -38,6 +38,7 @@ export function describeCheck(check: TeacherCheck, classNames: readonly string[]
     const told = describeAnswer(answer, classNames);
     if (told) lines.push(`image ${n}  ${told}`);
   });
+  if (check.foreignLabels.length > 0) lines.push(`foreign  ${describeForeign(check.foreignLabels)}`);
   lines.push(check.problem === undefined ? 'it can be used as configured' : `problem  ${check.problem}`);
   return lines;
 }
@@ -51,6 +52,12 @@ function describeClasses({ classes, labels }: TeacherCheck, names: readonly stri
     : ', without names: their order is the teacher’s';
   const outside = Object.entries(labels ?? {}).flatMap(([label, index]) => (index === null ? [label] : []));
   return `${classes}${order}${outside.length > 0 ? `; outside the set: ${outside.join(', ')}` : ''}`;
+}
+
+function describeForeign(labels: readonly string[]): string {
+  const shown = labels.slice(0, SHOWN_CLASSES).map((label) => `"${label}"`);
+  const more = labels.length > shown.length ? ` and ${labels.length - shown.length} more` : '';
+  return `${shown.join(', ')}${more}: not in answer.labels; misspelt there, or no class of yours (then give it null)`;
 }
 
 const RATES = [
