@@ -75,7 +75,8 @@ async function writeArtifact(
   const file = await open(target, 'w');
   try {
     for await (const { data } of orchestrator.serverStream('DownloadArtifact', { runId, path }, options)) {
-      await file.write(data);
+      // Unlike write, all of it or an error.
+      await file.writeFile(data);
     }
   } finally {
     await file.close();

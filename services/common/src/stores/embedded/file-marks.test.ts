@@ -1,8 +1,24 @@
+import type * as realFs from 'node:fs';
 import { appendFile, open as openFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../../../../test/helpers/temporary-folder.js';
 import { FileMarks } from './file-marks.js';
+
+const disk = vi.hoisted(() => ({ freeBytes: Infinity }));
+vi.mock('node:fs', async (importOriginal) => {
+  const fs = await importOriginal<typeof realFs>();
+  return {
+    ...fs,
+    /** As the system does it: what fits is written, and only where nothing does there is an error. */
+    writeSync(file: number, bytes: Uint8Array, at: number, length: number, position: number): number {
+      if (disk.freeBytes === 0) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+      const written = fs.writeSync(file, bytes, at, Math.min(length, disk.freeBytes), position);
+      disk.freeBytes -= written;
+      return written;
+    },
+  };
+});
 
 const opened: FileMarks[] = [];
 const open = (folder: string, boot = 'boot-1') => {
@@ -45,6 +61,35 @@ describe('marks in a file', () => {
     expect([next.has('a'), next.has('half')]).toEqual([true, false]);
     next.add('b');
     expect(open(folder.path).has('b')).toBe(true);
+  });
+
+  it('a full disk - a mark that does not fit is no mark, and what follows it is whole', async () => {
+    await using folder = await temporaryFolder();
+    const marks = open(folder.path);
+    marks.add('a');
+    try {
+      disk.freeBytes = 3;
+      expect(() => marks.add('a-long-name')).toThrow(folder.path);
+      expect(marks.has('a-long-name')).toBe(false);
+    } finally {
+      disk.freeBytes = Infinity;
+    }
+    marks.add('b');
+    marks.add('c');
+    const next = open(folder.path);
+    expect(['a', 'a-long-name', 'b', 'c'].map((name) => next.has(name))).toEqual([true, false, true, true]);
+  });
+
+  it('a full disk - a new file that does not fit does not take the place of the old one', async () => {
+    await using folder = await temporaryFolder();
+    open(folder.path).add('a');
+    try {
+      disk.freeBytes = 4;
+      expect(() => FileMarks.open(folder.path, 'boot-1')).toThrow(folder.path);
+    } finally {
+      disk.freeBytes = Infinity;
+    }
+    expect(open(folder.path).has('a')).toBe(true);
   });
 
   it('many marks - the file stays small and keeps what counts', async () => {

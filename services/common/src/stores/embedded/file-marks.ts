@@ -71,13 +71,16 @@ export class FileMarks implements ProcessMarks {
   /** The file is complete before it has its name: a process may end between any two steps. */
   #begin(): number {
     const temporary = `${this.#path}.new`;
+    let file: number | undefined;
     try {
-      const file = openSync(temporary, 'w');
+      file = openSync(temporary, 'w');
       const text = Buffer.from([this.boot, ...[...this.#names].map((name) => `+${name}`), ''].join('\n'));
-      this.#bytes = writeSync(file, text);
+      writeWhole(file, text, 0);
       renameSync(temporary, this.#path);
+      this.#bytes = text.length;
       return file;
     } catch (error) {
+      if (file !== undefined) closeSync(file);
       throw storageError(error, this.folder);
     }
   }
@@ -85,11 +88,23 @@ export class FileMarks implements ProcessMarks {
   #append(line: string): void {
     if (this.#file === undefined)
       throw new BbdError('internal', `${this.#path} is closed: nothing can be marked in it`);
+    const bytes = Buffer.from(line);
     try {
-      this.#bytes += writeSync(this.#file, line);
+      // Over what is left of a line before it that didn't fit as a whole.
+      writeWhole(this.#file, bytes, this.#bytes);
+      this.#bytes += bytes.length;
     } catch (error) {
       throw storageError(error, this.folder);
     }
+  }
+}
+
+/** A disk that is nearly full takes a part, and says only how much that was. */
+function writeWhole(file: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) {
+    const written = writeSync(file, bytes, at, bytes.length - at, position + at);
+    if (written === 0) throw Object.assign(new Error('nothing more can be written'), { code: 'ENOSPC' });
+    at += written;
   }
 }
 
