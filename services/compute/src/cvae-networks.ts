@@ -24,6 +24,10 @@ export const PAPER_CONVOLUTIONAL_CVAE: Extract<CvaeArchitecture, { kind: 'convol
  * Above the 3072 of the paper's images, below what a network may take.
  */
 export const MAX_CONVOLUTIONAL_VALUES = 6144;
+/** H·W·C of an image, beyond which a dense CVAE has more weights than a few images can teach it. */
+export const MAX_DENSE_CVAE_VALUES = 64 * 64 * 3;
+/** Images of one step of a fit. */
+export const MAX_CVAE_BATCH = 4096;
 /** Halvings without which the convolutional CVAE is none. */
 const MIN_HALVINGS = 3;
 
@@ -33,14 +37,14 @@ export type CvaeArchitectureName = (typeof CVAE_ARCHITECTURES)[number];
 /**
  * The paper's architecture for images of this shape. `auto`: convolutional for colour whose edges can be halved three
  * times or more, dense for all else. An image that can't be halved five times gets fewer of the convolutions.
- * @throws InvalidArgumentError where `convolutional` doesn't suit the shape
+ * @throws InvalidArgumentError where the architecture doesn't suit the shape
  */
 export function paperCvae(name: CvaeArchitectureName, shape: ImageShape): CvaeArchitecture {
-  if (name === 'dense') return PAPER_DENSE_CVAE;
+  if (name === 'dense') return denseCvae(shape);
   const { filters, hidden } = PAPER_CONVOLUTIONAL_CVAE;
   const halvings = Math.min(filters.length, halvingsOf(shape.height), halvingsOf(shape.width));
   const suits = halvings >= MIN_HALVINGS && pixelsPerImage(shape) <= MAX_CONVOLUTIONAL_VALUES;
-  if (name === 'auto' && !(suits && shape.channels > 1)) return PAPER_DENSE_CVAE;
+  if (name === 'auto' && !(suits && shape.channels > 1)) return denseCvae(shape);
   if (!suits) {
     throw new InvalidArgumentError(
       `the convolutional CVAE takes images whose edges are multiples of ${STRIDE ** MIN_HALVINGS}, of at most ` +
@@ -49,6 +53,15 @@ export function paperCvae(name: CvaeArchitectureName, shape: ImageShape): CvaeAr
     );
   }
   return { kind: 'convolutional', filters: filters.slice(0, halvings), hidden };
+}
+
+function denseCvae(shape: ImageShape): CvaeArchitecture {
+  if (pixelsPerImage(shape) <= MAX_DENSE_CVAE_VALUES) return PAPER_DENSE_CVAE;
+  throw new InvalidArgumentError(
+    `the dense CVAE takes images of up to ${MAX_DENSE_CVAE_VALUES} values, not ${describeShape(shape)}: ` +
+      'resize the images, or leave the CVAE out (drop_below 0, cvae_share 0)',
+    { code: 'IMAGE_TOO_LARGE' },
+  );
 }
 
 function halvingsOf(edge: number): number {

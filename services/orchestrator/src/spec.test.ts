@@ -56,6 +56,13 @@ describe('checkedSpec', () => {
       /test is missing/,
     ],
     ['shares that are all zero', { synthesis: { ...synthesis, mixupShare: 0 } }, /all shares are 0/],
+    ['an alpha of 0', { synthesis: { ...synthesis, mixupAlpha: 0 } }, /synthesis: alpha is 0: it must be above 0/],
+    [
+      'moved images that nothing moves',
+      { synthesis: { ...synthesis, augmentedShare: 1, source: null } },
+      /synthesis: augmented_share is 1, but source moves nothing/,
+    ],
+    ['more images in a step of the CVAE than it takes', cvae({ batch: 5000 }), /cvae.batch is 5000.*4096/],
     ['a negative share', { synthesis: { ...synthesis, cutmixShare: -1 } }, /cutmixShare is -1/],
     ['a network that does not exist', { student: { ...student, network: 'vgg' } }, /no network 'vgg'/],
     [
@@ -132,6 +139,21 @@ describe('checkDatasets', () => {
     const { synthesis } = aSpec();
     const spec = aSpec({ synthesis: { ...synthesis, cvae: { ...synthesis.cvae, architecture: 'convolutional' } } });
     expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/multiples of 8, .* not 28x28x1/);
+  });
+
+  it('refuses images that are too large for the dense CVAE where it is needed, and only there', () => {
+    const shape = { height: 128, width: 128, channels: 1 };
+    const { synthesis } = aSpec();
+    const needing = (dropBelow: number, architecture = 'auto') =>
+      checkedSpec(
+        aSpec({ synthesis: { ...synthesis, dropBelow, cvaeShare: 0, cvae: { ...synthesis.cvae, architecture } } }),
+      );
+    for (const architecture of ['auto', 'dense']) {
+      expect(() => checkDatasets(needing(0.05, architecture), dataset(10, { shape }), undefined)).toThrow(
+        /up to 12288 values, not 128x128x1: resize the images, or leave the CVAE out/,
+      );
+    }
+    expect(() => checkDatasets(needing(0), dataset(10, { shape }), undefined)).not.toThrow();
   });
 
   it('refuses a network that does not exist', () => {

@@ -2,6 +2,7 @@ import {
   BbdError,
   FailedPreconditionError,
   InvalidArgumentError,
+  asBbdError,
   assertInRange,
   assertNatural,
   assertSeed,
@@ -9,9 +10,11 @@ import {
 } from '@bbdistill/common';
 import {
   CVAE_ARCHITECTURES,
-  MAX_BATCH,
+  MAX_CVAE_BATCH,
   MAX_EPOCHS,
   MAX_TRAINING_THREADS,
+  NO_SOURCE_AUGMENTATION,
+  assertMixOptions,
   assertRecipe,
   assertStudent,
   assertTrainable,
@@ -96,14 +99,25 @@ function checkSynthesis(synthesis: SynthesisSpec__Output): CheckedSpec['synthesi
   const cvae = requiredField('synthesis.cvae', synthesis.cvae);
   architectureOf(cvae.architecture);
   assertNatural('synthesis.cvae.epochs', cvae.epochs, MAX_EPOCHS);
-  assertNatural('synthesis.cvae.batch', cvae.batch, MAX_BATCH);
+  assertNatural('synthesis.cvae.batch', cvae.batch, MAX_CVAE_BATCH);
   assertNatural('synthesis.cvae.latent', cvae.latent, MAX_LATENT);
   if (!(cvae.learningRate > 0 && cvae.learningRate <= 1)) {
     throw new InvalidArgumentError(
       `synthesis.cvae.learning_rate is ${cvae.learningRate}: it must be above 0 and at most 1 (paper: 0.001)`,
     );
   }
+  if (images > 0) checkMix(synthesis);
   return { ...synthesis, cvae };
+}
+
+/** What the synthesis service would refuse, once the real images are paid for. */
+function checkMix({ mixupAlpha, source, ...synthesis }: SynthesisSpec__Output): void {
+  try {
+    assertMixOptions({ ...synthesis, alpha: mixupAlpha, source: source ?? NO_SOURCE_AUGMENTATION, seed: 0 });
+  } catch (cause) {
+    const { message, code } = asBbdError(cause);
+    throw new InvalidArgumentError(`synthesis: ${message}`, { code, cause });
+  }
 }
 
 function architectureOf(name: string): CvaeArchitectureName {

@@ -1,5 +1,5 @@
-import { InvalidArgumentError, describeShape, pixelsPerImage } from '@bbdistill/common';
-import type { BlobStore, Clock, ImageShape, JobContext, JobHandler } from '@bbdistill/common';
+import { pixelsPerImage } from '@bbdistill/common';
+import type { BlobStore, Clock, JobContext, JobHandler } from '@bbdistill/common';
 import type { FitRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/FitRequest.js';
 import type { FitResult__Output } from '@bbdistill/common/gen/bbdistill/v1/FitResult.js';
 import type { GenerateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/GenerateRequest.js';
@@ -14,9 +14,6 @@ import { mixImages } from './synthesise.js';
 import type { SynthesisTasks } from './tasks.js';
 
 export const JOB_KINDS = ['fit', 'generate', 'mix'] as const;
-
-/** Beyond it a dense CVAE has more weights than a few images can teach it. */
-export const MAX_DENSE_CVAE_PIXELS = 64 * 64 * 3;
 
 export interface SynthesisJobOptions {
   blobs: BlobStore;
@@ -42,7 +39,6 @@ export function synthesisJobs({ blobs, clock, tasks, engine, gpu }: SynthesisJob
       const seconds = timed();
       const { data, classes, engine: wanted, options } = fitRequestOf(request);
       const labelled = await readLabelled(blobs, data, classes);
-      assertDenseFits(labelled.shape);
       const fitted = await tasks.fit({ data: labelled, options, ...chosen(wanted) }, context);
       const generator = await blobs.put(fitted.generator);
       return { generator, epochLoss: fitted.epochLoss, seconds: seconds(), engine: fitted.engine };
@@ -72,15 +68,6 @@ async function writeAll(writer: ShardWriter, pixels: Uint8Array, images: number,
     buffer.set(pixels.subarray(n * perImage, (n + 1) * perImage), offset);
     await writer.commit();
   }
-}
-
-function assertDenseFits(shape: ImageShape): void {
-  if (pixelsPerImage(shape) <= MAX_DENSE_CVAE_PIXELS) return;
-  throw new InvalidArgumentError(
-    `the dense CVAE takes images of up to ${MAX_DENSE_CVAE_PIXELS} values, not ${describeShape(shape)}: ` +
-      'resize the images, or leave the CVAE out (drop_below 0, cvae_share 0)',
-    { code: 'IMAGE_TOO_LARGE' },
-  );
 }
 
 function stopwatch(clock: Clock) {

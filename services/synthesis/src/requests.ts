@@ -5,6 +5,7 @@ import type { GenerateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1
 import type { MixRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/MixRequest.js';
 import {
   CVAE_ARCHITECTURES,
+  MAX_CVAE_BATCH,
   NO_SOURCE_AUGMENTATION,
   assertMixOptions,
   engineNamed,
@@ -15,7 +16,6 @@ import type { CvaeArchitectureName, MixOptions } from '@bbdistill/compute';
 /** More than any of the paper's sets by far; keeps a typing error from filling a disk. */
 export const MAX_IMAGES_PER_REQUEST = 10_000_000;
 export const MAX_FIT_EPOCHS = 100_000;
-export const MAX_FIT_BATCH = 4096;
 export const MAX_LATENT = 512;
 export const MAX_CLASSES = 10_000;
 
@@ -29,7 +29,7 @@ export function fitRequestOf(request: FitRequest__Output) {
   assertSeed(request.seed);
   assertNatural('classes', request.classes, MAX_CLASSES);
   assertNatural('cvae.epochs', cvae.epochs, MAX_FIT_EPOCHS);
-  assertNatural('cvae.batch', cvae.batch, MAX_FIT_BATCH);
+  assertNatural('cvae.batch', cvae.batch, MAX_CVAE_BATCH);
   assertNatural('cvae.latent', cvae.latent, MAX_LATENT);
   if (!(cvae.learningRate > 0 && cvae.learningRate <= 1)) {
     throw new InvalidArgumentError(
