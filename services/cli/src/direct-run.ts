@@ -34,7 +34,6 @@ export async function runDirectly(
     const test = await uploadImages(orchestrator, run.test, context.interrupt);
     const spec = runSpecOf(settings, { images: real.id, test: test.id, classNames: run.test.classNames ?? [] });
     const { id } = await createRun(orchestrator, spec, context.interrupt);
-    await session.rememberOutput(id, out);
     context.output.stderr(`run ${id} (${settings.name}) is on its way`);
     return finishRun({ session, runId: id, out, context, options });
   });

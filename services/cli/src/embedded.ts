@@ -3,6 +3,7 @@ import { bearerToken, openEmbeddedStores, systemClock } from '@bbdistill/common'
 import type { ListenOptions, Logger, Stores } from '@bbdistill/common';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { interruptOrphanedRuns, startOrchestrator } from '@bbdistill/orchestrator';
+import type { OrchestratorOptions } from '@bbdistill/orchestrator';
 import { startStudentTrainer } from '@bbdistill/student-trainer';
 import { startSynthesis } from '@bbdistill/synthesis';
 import { startTeacherProxy } from '@bbdistill/teacher-proxy';
@@ -27,6 +28,8 @@ export interface EmbeddedOptions {
   cacheMaxBytes?: number;
   /** Default: the trainer's. */
   checkpointIntervalMs?: number;
+  /** Default: the orchestrator's. */
+  garbage?: Pick<OrchestratorOptions, 'garbageIntervalMs' | 'garbageAgeMs' | 'runRetentionMs'>;
   /**
    * What becomes of the runs that an earlier process left in the middle: they wait to be resumed, so that no money is
    * spent by itself (the default), or they go on, as in a service.
@@ -87,7 +90,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       }),
     );
     const teacherProxy = { teacherProxyAddress: proxy.address, teacherProxyToken: innerToken };
-    const orchestrator = await startOrchestrator({ stores, logger, clock, ...listen, ...teacherProxy });
+    const orchestrator = await startOrchestrator({
+      stores,
+      logger,
+      clock,
+      ...listen,
+      ...teacherProxy,
+      ...options.garbage,
+    });
     running.push(orchestrator);
     return { orchestratorAddress: orchestrator.address, interruptedRuns, stop };
   } catch (error) {

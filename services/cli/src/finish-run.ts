@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { asBbdError } from '@bbdistill/common';
 import { reportTable } from '@bbdistill/orchestrator';
 import type { Report } from '@bbdistill/orchestrator';
 import type { CommandContext, GlobalOptions } from './context.js';
@@ -24,12 +25,21 @@ export interface FinishOptions {
 export async function finishRun(finish: FinishOptions): Promise<Report | undefined> {
   const { session, runId, out, context, options } = finish;
   const { output, interrupt } = context;
+  if (!(await session.rememberOutput(runId, out))) {
+    output.stderr(`the folder ${options.state} can't be written: to resume the run, say --out ${out} again`);
+  }
   const onInterrupt = () =>
     output.stderr('stopping: nothing more is asked, calls under way are waited for; Ctrl-C again to leave at once');
   if (interrupt.aborted) onInterrupt();
   else interrupt.addEventListener('abort', onInterrupt, { once: true });
   const run = await followRun(session.orchestrator, runId, progressView(output, options.json ?? false), {
     cancelOn: interrupt,
+    onDeaf: (error) => {
+      const again = `bbdistill cancel ${runId}${stateFlag(options)}`;
+      output.stderr(
+        `the run could not be told to stop, and goes on and may spend: ${asBbdError(error).message}; again: ${again}`,
+      );
+    },
     // Ctrl-C cancels the run; the end of the run ends the watching.
     signal: new AbortController().signal,
     ...(finish.fromSequence !== undefined && { fromSequence: finish.fromSequence }),

@@ -1,4 +1,5 @@
 import { followRun as followToTheEnd } from '@bbdistill/client';
+import { UnavailableError, asBbdError, patiently, systemClock } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { ProgressView } from './progress-view.js';
 import type { Orchestrator } from './session.js';
@@ -13,6 +14,33 @@ export async function lastSequence(orchestrator: Orchestrator, runId: string): P
 }
 
 /**
+ * Has a run stop: nothing more is asked, what is under way is waited for.
+ * @throws BbdError where the orchestrator can't be told; the run goes on then
+ */
+export async function cancelRun(orchestrator: Orchestrator, runId: string): Promise<void> {
+  await patiently(
+    async () => {
+      try {
+        await orchestrator.unary('CancelRun', { runId });
+      } catch (error) {
+        const { kind, message } = asBbdError(error);
+        // To cancel twice is to cancel once.
+        throw kind === 'deadline-exceeded' ? new UnavailableError(message, { cause: error }) : error;
+      }
+    },
+    { clock: systemClock },
+  );
+}
+
+interface FollowOptions {
+  fromSequence?: number;
+  cancelOn?: AbortSignal;
+  /** Told where the run couldn't be cancelled: it goes on. */
+  onDeaf?: (error: unknown) => void;
+  signal: AbortSignal;
+}
+
+/**
  * Shows a run until it ends. The first Ctrl-C cancels it, which stops spending at once; the signal's abort only stops
  * looking.
  */
@@ -20,9 +48,9 @@ export async function followRun(
   orchestrator: Orchestrator,
   runId: string,
   view: ProgressView,
-  options: { fromSequence?: number; cancelOn?: AbortSignal; signal: AbortSignal },
+  options: FollowOptions,
 ): Promise<Run__Output> {
-  const cancel = () => void orchestrator.unary('CancelRun', { runId }).catch(() => undefined);
+  const cancel = () => void cancelRun(orchestrator, runId).catch((error: unknown) => options.onDeaf?.(error));
   options.cancelOn?.addEventListener('abort', cancel, { once: true });
   if (options.cancelOn?.aborted) cancel();
   try {

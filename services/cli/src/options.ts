@@ -14,6 +14,13 @@ export function positiveOption(text: string): number {
   return value;
 }
 
+/** An amount of money, as an option's value. */
+export function moneyOption(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('it must be a number of 0 or more, such as 12.50');
+}
+
 /** `1,2,3` as whole numbers. */
 export function seedsOption(text: string): number[] {
   return text.split(',').map((part) => naturalOption(part.trim()));

@@ -1,6 +1,7 @@
 import { BBDISTILL_VERSION, asBbdError, leaveAtOnce } from '@bbdistill/common';
 import { Command, CommanderError } from 'commander';
 import { cacheCommand } from './commands/cache.js';
+import { cancelCommand } from './commands/cancel.js';
 import { checkConfigCommand } from './commands/check-config.js';
 import { datasetCommand } from './commands/dataset.js';
 import { demoCommand } from './commands/demo.js';
@@ -77,6 +78,7 @@ function buildProgram(context: CommandContext): Command {
     planCommand(context),
     runCommand(context),
     resumeCommand(context),
+    cancelCommand(context),
     runsCommand(context),
     watchCommand(context),
     reportCommand(context),

@@ -1,6 +1,7 @@
 import { SERVICE_RULES, STORE_SETTINGS, defineConfig, listenOptions, serviceSettings } from '@bbdistill/common';
 import type { ConfigRule, ServiceProgram } from '@bbdistill/common';
 import { ENGINE_SETTINGS, THREAD_SETTINGS, engineFitsGpu, engineFitsThreads } from '@bbdistill/compute';
+import { GARBAGE_SETTINGS } from '@bbdistill/orchestrator';
 import { CHECKPOINT_SETTINGS } from '@bbdistill/student-trainer';
 import { CACHE_SETTINGS, TEACHERS_SETTINGS } from '@bbdistill/teacher-proxy';
 import { startEmbedded } from './embedded.js';
@@ -28,6 +29,7 @@ export const serveAllConfig = defineConfig(
     ...ENGINE_SETTINGS,
     ...THREAD_SETTINGS,
     ...CHECKPOINT_SETTINGS,
+    ...GARBAGE_SETTINGS,
   },
   [...SERVICE_RULES, keepsItsStores, engineFitsGpu, engineFitsThreads],
 );
@@ -38,6 +40,7 @@ export const serveAllProgram: ServiceProgram<typeof serveAllConfig.table> = {
   config: serveAllConfig,
   async start(values, logger) {
     const { state, engine, gpu, threads, checkpointIntervalMs, cacheMaxBytes, teachers } = values;
+    const { garbageIntervalMs, garbageAgeMs, runRetentionMs } = values;
     const embedded = await startEmbedded({
       stateFolder: state,
       teachers: teachers?.teachers ?? [],
@@ -46,6 +49,7 @@ export const serveAllProgram: ServiceProgram<typeof serveAllConfig.table> = {
       threads,
       cacheMaxBytes,
       checkpointIntervalMs,
+      garbage: { garbageIntervalMs, garbageAgeMs, runRetentionMs },
       logger,
       listen: listenOptions(values),
       orphanedRuns: 'continue',

@@ -30,8 +30,8 @@ export interface Session {
   readonly orchestrator: Orchestrator;
   /** Runs that an earlier process left in the middle. */
   readonly interruptedRuns: readonly string[];
-  /** Keeps where a run's results go, so that `resume` needs only its id. */
-  rememberOutput(runId: string, folder: string): Promise<void>;
+  /** Keeps where a run's results go, so that `resume` needs only its id. @returns false where that couldn't be kept */
+  rememberOutput(runId: string, folder: string): Promise<boolean>;
   outputOf(runId: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
@@ -80,6 +80,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
 }
 
+/** Ids come from a server; this one is a file's name. */
+const RUN_ID = /^[0-9a-f]{1,64}$/;
+
 /** One small file a run below the state folder; a convenience of the command line, not the run's own state. */
 class OutputNotes {
   readonly #folder: string;
@@ -88,13 +91,20 @@ class OutputNotes {
     this.#folder = join(stateFolder, 'outputs');
   }
 
-  async write(runId: string, folder: string): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
-    await writeFile(join(this.#folder, runId), resolve(folder));
+  async write(runId: string, folder: string): Promise<boolean> {
+    if (!RUN_ID.test(runId)) return false;
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await writeFile(join(this.#folder, runId), resolve(folder));
+      return true;
+    } catch {
+      // The run is on its way, and somebody has to look after it.
+      return false;
+    }
   }
 
   async read(runId: string): Promise<string | undefined> {
-    if (!/^[0-9a-f]+$/.test(runId)) return undefined;
+    if (!RUN_ID.test(runId)) return undefined;
     return readFile(join(this.#folder, runId), 'utf8').catch(() => undefined);
   }
 }

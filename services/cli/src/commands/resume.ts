@@ -4,7 +4,7 @@ import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { isOver, lastSequence } from '../follow.js';
-import { naturalOption } from '../options.js';
+import { moneyOption, naturalOption } from '../options.js';
 import { DEFAULT_OUTPUT_FOLDER } from '../run-file.js';
 
 interface ResumeOptions extends GlobalOptions {
@@ -20,7 +20,7 @@ export function resumeCommand(context: CommandContext): Command {
     .argument('<run>', 'id of the run')
     .option('--out <dir>', 'folder of the results; default: where the run was told to write')
     .option('--budget-images <n>', 'new ceiling of images that may be billed', naturalOption)
-    .option('--budget-money <amount>', 'new ceiling of money', Number)
+    .option('--budget-money <amount>', 'new ceiling of money', moneyOption)
     .option('--reask', 'ask and pay again where the answers that are kept are of no use: after the teacher was mended');
   return addGlobalOptions(command).action(async (runId: string, options: ResumeOptions) => {
     const { output } = context;
@@ -36,7 +36,6 @@ export function resumeCommand(context: CommandContext): Command {
         reask: options.reask ?? false,
         ...(budget && { budget }),
       });
-      await session.rememberOutput(runId, out);
       output.stderr(`run ${runId} goes on`);
       await finishRun({ session, runId, out, context, options, fromSequence: seen + 1 });
     });

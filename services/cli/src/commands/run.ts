@@ -26,7 +26,6 @@ export function runCommand(context: CommandContext): Command {
       noteInterruptedRuns(session, context, options);
       const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
       const run = await createRun(session.orchestrator, spec, interrupt);
-      await session.rememberOutput(run.id, out);
       output.stderr(`run ${run.id} (${spec.name}) is on its way`);
       await finishRun({ session, runId: run.id, out, context, options });
     });
