@@ -46,21 +46,30 @@ export class CallLog {
     else await this.write({ ...call, state: 'unknown', keys });
   }
 
-  /** As {@link markUnknown}, by a process that found the call. @returns false where the record has changed since */
-  async replaceByUnknown(call: Omit<CallRecord, 'keys' | 'state'>, keys: string[], revision: number): Promise<boolean> {
+  /**
+   * As {@link markUnknown}, by a process that found the call.
+   * @returns the record's new revision; undefined where it has changed since the one given
+   */
+  async replaceByUnknown(
+    call: Omit<CallRecord, 'keys' | 'state'>,
+    keys: string[],
+    revision: number,
+  ): Promise<number | undefined> {
     const record: CallRecord = { ...call, state: 'unknown', keys };
     try {
-      await this.state.update(keyOf(call), encodeJson(record), revision);
-      return true;
+      return await this.state.update(keyOf(call), encodeJson(record), revision);
     } catch (error) {
-      ignoreMismatch(error);
-      return false;
+      return ignoreMismatch(error);
     }
   }
 
-  async get(call: Omit<CallRecord, 'keys' | 'state'>): Promise<{ keys: string[]; revision: number } | undefined> {
+  async get(
+    call: Omit<CallRecord, 'keys' | 'state'>,
+  ): Promise<(Pick<CallRecord, 'keys' | 'state'> & { revision: number }) | undefined> {
     const entry = await this.state.get(keyOf(call));
-    return entry && { keys: decodeJson<CallRecord>(entry.value).keys, revision: entry.revision };
+    if (!entry) return undefined;
+    const { keys, state } = decodeJson<CallRecord>(entry.value);
+    return { keys, state, revision: entry.revision };
   }
 
   /** Of one teacher, or of one unit of its work. */

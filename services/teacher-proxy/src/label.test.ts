@@ -606,6 +606,32 @@ describe('label', () => {
 });
 
 describe('recovery', () => {
+  it.each([
+    ['takes it back', (ledger: Ledger) => ledger.withdraw('a'), 0],
+    [
+      'has its answers',
+      (ledger: Ledger) => ledger.settle('a', { settled: 1, unknown: 0, failed: 0, retried: false, charged: true }),
+      1,
+    ],
+  ])('a call whose own process %s while another one recovers it - is no loss', async (_, end, billed) => {
+    const { ledger, calls, labeller } = setUp();
+    const [hex] = [...labeller.distinctKeys(batch([1])).entries()][0]!;
+    await ledger.reserve({ callId: 'a', run: 'run', phase: 'mixup', unit: 'u', holder: 'me', images: 1, budget: {} });
+    await calls.write({ teacher: 'fake', unit: 'u', callId: 'a', state: 'asked', keys: [hex] });
+    await ledger.dispatch('a');
+    const replace = calls.replaceByUnknown.bind(calls);
+    vi.spyOn(calls, 'replaceByUnknown').mockImplementationOnce(async (...args) => {
+      const noted = await replace(...args);
+      // What it could not write while the store was away is made up for by its next write.
+      await end(ledger);
+      return noted;
+    });
+    const options = { ledger, calls, cache, isAbandoned: () => true, logger: silentLogger };
+    expect(await recoverOpenCalls(options)).toEqual({ released: 0, settled: 0, unknown: 0 });
+    expect(spentBy(await ledger.read(), 'run').images).toBe(billed);
+    expect(await keysOf(state.list('calls/'))).toEqual([]);
+  });
+
   it('two processes that recover a call, the second one when its answers came after all - the first one is right', async () => {
     const { ledger, calls, labeller } = setUp();
     const [hex, key] = [...labeller.distinctKeys(batch([1])).entries()][0]!;

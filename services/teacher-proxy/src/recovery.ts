@@ -44,11 +44,16 @@ export async function recoverOpenCalls(options: RecoveryOptions): Promise<Recove
     const lost = keys.filter((_, index) => answers[index]?.callId !== callId);
     const settled = keys.length - lost.length;
     const unknown = call.images - settled;
+    const noted = unknown > 0 && record ? await calls.replaceByUnknown(name, lost, record.revision) : undefined;
     // Its own process may have come back with the answer, or another one recovers it as well.
-    if (unknown > 0 && record && !(await calls.replaceByUnknown(name, lost, record.revision))) continue;
+    if (unknown > 0 && record && noted === undefined) continue;
     const isMine = await ledger.settle(callId, { settled, unknown, failed: 0, retried: false, charged: true });
-    // Another process that recovered it at the same time may have come to know of fewer answers.
-    if (!isMine) continue;
+    if (!isMine) {
+      // Ended meanwhile. Where that was by its own process, which knew that it was never sent or had its answers, nothing
+      // is lost; another one that found it would have changed the record, and may have come to know of fewer answers.
+      if (record?.state === 'asked' && noted !== undefined) await calls.remove(name, noted);
+      continue;
+    }
     if (unknown === 0) await calls.remove(name);
     recovered.settled += settled;
     recovered.unknown += unknown;
