@@ -180,6 +180,11 @@ describe('student-trainer - refusals', () => {
     ['a part with more new images than images', () => withPart({ newestImages: 5000 }), /newest_images is 5000/],
     ['a part that never draws its new images', () => withPart({ newestImages: 1 }), /newest_draws is 0/],
     ['a part that goes back in the schedule', () => withPart({ scheduleFrom: 0.5 }), /schedule from 0\.5 to 0\.4/],
+    [
+      'threads that leave batch norm too few images',
+      () => client.unary('SubmitTrain', train({ network: 'resnet20', threads: 5, recipe: { ...recipe, batch: 32 } })),
+      /threads is 5 and recipe\.batch is 32, .* set threads to 4 or fewer/,
+    ],
     ['an unknown engine', () => client.unary('SubmitTrain', train({ engine: 'abacus' })), /engine is "abacus"/],
     ['an evaluation of nothing', () => client.unary('SubmitEvaluate', { weights: blob }), /images is empty/],
     [
