@@ -5,6 +5,8 @@ import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/Ep
 export interface TrainingCheckpoint {
   /** Name of the engine; another one can't go on with it. */
   engine: string;
+  /** As the engine describes itself, instruction set included: another one rounds otherwise. Absent in older checkpoints. */
+  engineDescription?: string;
   /** Number of threads that shared every batch; another number rounds otherwise. Absent in older checkpoints: 1. */
   threads?: number;
   /** Steps done. */

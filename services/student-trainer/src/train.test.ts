@@ -6,6 +6,7 @@ import type { Engine, WeightTensor } from '@bbdistill/compute';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import type { TrainingCheckpoint } from './checkpoint.js';
 import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
 import { trainStudent } from './train.js';
 import type { TrainedStudent, TrainingHooks, TrainingPart, TrainingPlan } from './train.js';
@@ -148,6 +149,7 @@ describe('training - checkpoints', () => {
 
   it.each([
     ['engine', { engine: 'other', threads: 1 }],
+    ['instruction set', { engine: 'wasm', engineDescription: 'wasm of 512 bit', threads: 1 }],
     ['number of threads', { engine: 'wasm', threads: 2 }],
   ])('of another %s are left aside', async (_what, by) => {
     const checkpoint = { ...by, step: 10, epochLossSum: 0, history: [], classifier: new Uint8Array(3) };
@@ -156,6 +158,23 @@ describe('training - checkpoints', () => {
     const fresh = await trainStudent(engine, images, short, hooks());
     const other = await trainStudent(engine, images, short, hooks(), checkpoint);
     expect(hashOf(other.weights)).toBe(hashOf(fresh.weights));
+  });
+
+  it.each([
+    ['of the same engine tell what it is', (description: string) => ({ engineDescription: description })],
+    ['that are older and do not tell it', () => ({})],
+  ])('%s, and are gone on with', async (_what, told) => {
+    const saved: TrainingCheckpoint[] = [];
+    const stopped = hooks({ saveCheckpoint: (at) => void saved.push(at), checkpointIntervalMs: 0 });
+    const whole = await trainStudent(engine, tinyImages(90), plan(paper), stopped);
+    const { engineDescription, ...older } = saved[0]!;
+    expect(engineDescription).toBe(engine.description);
+    const begun: number[] = [];
+    const watched = hooks({ progress: (step) => void begun.push(step) });
+    const again = { ...older, ...told(engine.description) };
+    const resumed = await trainStudent(engine, tinyImages(90), plan(paper), watched, again);
+    expect(begun[0]).toBe(saved[0]!.step);
+    expect(hashOf(resumed.weights)).toBe(hashOf(whole.weights));
   });
 
   it('are not read from a file of something else', () => {
@@ -209,11 +228,15 @@ describe('training - in parts', () => {
     expect(hashOf(newest.weights)).not.toBe(hashOf(alike.weights));
   });
 
-  it('do not go on from a part of another number of threads', async () => {
+  it.each([
+    ['number of threads', { threads: 2 }, {}],
+    ['instruction set', {}, { engineDescription: 'wasm of 512 bit' }],
+  ])('do not go on from a part of another %s', async (_what, planned, told) => {
     const first = await inParts({}, [{ endStep: 10, scheduleTo: 0.5 }]);
     const part = { firstStep: 10, endStep: 30, totalSteps: 30, newestImages: 0, newestDraws: 1 };
-    const second = { ...plan(), threads: 2, part: { ...part, scheduleFrom: 0.5, scheduleTo: 1 } };
-    await expect(trainStudent(engine, images, second, hooks(), first.checkpoint)).rejects.toMatchObject({
+    const second = { ...plan(), ...planned, part: { ...part, scheduleFrom: 0.5, scheduleTo: 1 } };
+    const before = { ...first.checkpoint!, ...told };
+    await expect(trainStudent(engine, images, second, hooks(), before)).rejects.toMatchObject({
       code: 'TRAINING_PART_MISMATCH',
     });
   });
