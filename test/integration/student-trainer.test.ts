@@ -99,6 +99,14 @@ describe('student-trainer - jobs over gRPC', () => {
     expect((await trained(train({ data: few }))).steps).toBe(6);
   });
 
+  it('gives a history that a message can hold, however many epochs there were', async () => {
+    const few = await storeLabelled(stores.blobs, tinyImages(2));
+    const student = await trained(train({ data: few, recipe: { ...recipe, epochs: 2500 } }));
+    expect(student.steps).toBe(2500);
+    expect(student.history).toHaveLength(2000);
+    expect([student.history[0]!.epoch, student.history.at(-1)!.epoch]).toEqual([1, 2500]);
+  });
+
   it('names engine and networks with their parameters', async () => {
     const { networks, engine } = await client.unary('Describe', {});
     expect(engine).toMatch(/wasm/i);

@@ -1,12 +1,13 @@
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 import { ManualClock, encodeTensors, sha256Hex } from '@bbdistill/common';
-import { DEFAULT_ADAM, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
+import { DEFAULT_ADAM, MAX_EPOCHS, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
 import type { Engine, WeightTensor } from '@bbdistill/compute';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import type { TrainingCheckpoint } from './checkpoint.js';
+import { MAX_RESULT_EPOCHS, thinnedHistory } from './history.js';
 import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
 import { trainStudent } from './train.js';
 import type { TrainedStudent, TrainingHooks, TrainingPart, TrainingPlan } from './train.js';
@@ -39,6 +40,10 @@ function plan(change: Partial<TrainingRecipe__Output> = {}, seed = 1, classes = 
 
 function hashOf(weights: WeightTensor[]): string {
   return sha256Hex(encodeWeights({ network: 'lenet5-half', classes: 3, shape: TINY_SHAPE, weights }));
+}
+
+function historyOf(epochs: number): EpochMetrics__Output[] {
+  return Array.from({ length: epochs }, (_, at) => ({ epoch: at + 1, loss: 1 / (at + 3), learningRate: 1 / (at + 7) }));
 }
 
 describe('training - learning', () => {
@@ -177,6 +182,27 @@ describe('training - checkpoints', () => {
     expect(hashOf(resumed.weights)).toBe(hashOf(whole.weights));
   });
 
+  it('come back with the history of as many epochs as a recipe may have', () => {
+    const { name, description } = engine;
+    const checkpoint: TrainingCheckpoint = {
+      ...{ engine: name, engineDescription: description, threads: 2, step: 7, epochLossSum: 0.1 },
+      ...{ history: historyOf(MAX_EPOCHS), classifier: Uint8Array.of(1, 2, 3) },
+    };
+    expect(decodeCheckpoint(encodeCheckpoint(checkpoint))).toEqual(checkpoint);
+    const begun = { ...checkpoint, history: [] };
+    expect(decodeCheckpoint(encodeCheckpoint(begun))).toEqual(begun);
+  });
+
+  it('of the form before, with the history in the metadata, are read', () => {
+    const rest = { engine: 'wasm', step: 7, epochLossSum: 0.1, history: historyOf(3) };
+    const classifier = Uint8Array.of(1, 2, 3);
+    const older = encodeTensors({
+      metadata: { format: 'bbdistill-training-1', training: JSON.stringify(rest) },
+      tensors: { classifier: { dtype: 'U8', shape: [3], data: classifier } },
+    });
+    expect(decodeCheckpoint(older)).toEqual({ ...rest, classifier });
+  });
+
   it('are not read from a file of something else', () => {
     expect(() => decodeCheckpoint(encodeTensors({ metadata: {}, tensors: {} }))).toThrow(/no checkpoint/);
   });
@@ -240,6 +266,25 @@ describe('training - in parts', () => {
       code: 'TRAINING_PART_MISMATCH',
     });
   });
+});
+
+describe('training - the history of a result', () => {
+  it('is whole up to as many epochs as fit', () => {
+    expect(thinnedHistory(historyOf(MAX_RESULT_EPOCHS))).toEqual(historyOf(MAX_RESULT_EPOCHS));
+    expect(thinnedHistory([])).toEqual([]);
+  });
+
+  it.each([MAX_RESULT_EPOCHS + 1, 15_000, MAX_EPOCHS])(
+    'of %i epochs is thinned evenly, first and last kept',
+    (epochs) => {
+      const thinned = thinnedHistory(historyOf(epochs));
+      expect(thinned).toHaveLength(MAX_RESULT_EPOCHS);
+      expect([thinned[0]!.epoch, thinned.at(-1)!.epoch]).toEqual([1, epochs]);
+      const gaps = thinned.slice(1).map(({ epoch }, at) => epoch - thinned[at]!.epoch);
+      expect(Math.min(...gaps)).toBeGreaterThan(0);
+      expect(Math.max(...gaps) - Math.min(...gaps)).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe('training - edges', () => {
