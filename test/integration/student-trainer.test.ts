@@ -99,6 +99,14 @@ describe('student-trainer - jobs over gRPC', () => {
     expect((await trained(train({ data: few }))).steps).toBe(6);
   });
 
+  it('gives a history that a message can hold, however many epochs there were', async () => {
+    const few = await storeLabelled(stores.blobs, tinyImages(2));
+    const student = await trained(train({ data: few, recipe: { ...recipe, epochs: 2500 } }));
+    expect(student.steps).toBe(2500);
+    expect(student.history).toHaveLength(2000);
+    expect([student.history[0]!.epoch, student.history.at(-1)!.epoch]).toEqual([1, 2500]);
+  });
+
   it('names engine and networks with their parameters', async () => {
     const { networks, engine } = await client.unary('Describe', {});
     expect(engine).toMatch(/wasm/i);
@@ -180,6 +188,11 @@ describe('student-trainer - refusals', () => {
     ['a part with more new images than images', () => withPart({ newestImages: 5000 }), /newest_images is 5000/],
     ['a part that never draws its new images', () => withPart({ newestImages: 1 }), /newest_draws is 0/],
     ['a part that goes back in the schedule', () => withPart({ scheduleFrom: 0.5 }), /schedule from 0\.5 to 0\.4/],
+    [
+      'threads that leave batch norm too few images',
+      () => client.unary('SubmitTrain', train({ network: 'resnet20', threads: 5, recipe: { ...recipe, batch: 32 } })),
+      /threads is 5 and recipe\.batch is 32, .* set threads to 4 or fewer/,
+    ],
     ['an unknown engine', () => client.unary('SubmitTrain', train({ engine: 'abacus' })), /engine is "abacus"/],
     ['an evaluation of nothing', () => client.unary('SubmitEvaluate', { weights: blob }), /images is empty/],
     [

@@ -148,6 +148,26 @@ describe('random', () => {
     expect(values.every((value) => value >= 0 && value <= 1)).toBe(true);
   });
 
+  it.each([0.001, 1e-300])(
+    'random - Beta of %d twice is a number where its gammas underflow, and 0 as often as 1',
+    (alpha) => {
+      const values = draw(new RandomStream(1, 'tiny-alpha'), (stream) => stream.beta(alpha, alpha));
+      expect(values.every((value) => value >= 0 && value <= 1)).toBe(true);
+      expectMean(values, 1 / 2, 1 / 4);
+      const skewed = draw(new RandomStream(2, 'tiny-alpha'), (stream) => stream.beta(alpha, 3 * alpha));
+      expectMean(skewed, 1 / 4, 3 / 16);
+    },
+  );
+
+  it('random - ordinary Beta draws are fixed for ever', () => {
+    const stream = new RandomStream(1, 'mixup', 7);
+    const drawn = [stream.beta(0.4, 0.4), stream.beta(1, 1), stream.beta(0.1, 0.1), stream.beta(2, 5)];
+    const expected = [0.011936102116085456, 0.9233824610710144, 2.827724858216746e-17, 0.5413180251735394];
+    drawn.forEach((value, at) => expect(value).toBeCloseTo(expected[at]!, 12));
+    // No draw more and no draw less.
+    expect(stream.uint32()).toBe(2972052875);
+  });
+
   it('random - a permutation holds every number once, and each place gets each number', () => {
     expect([...new RandomStream(1, 'order').permutation(1000)].sort((a, b) => a - b)).toEqual(
       Array.from({ length: 1000 }, (_, i) => i),

@@ -92,7 +92,11 @@ export class RandomStream {
   beta(alpha: number, beta: number): number {
     if (alpha === 1 && beta === 1) return this.uniform();
     const a = this.gamma(alpha);
-    return a / (a + this.gamma(beta));
+    const sum = a + this.gamma(beta);
+    // Below some 0.01 both may underflow to 0, and 0/0 would make an image of nothing: what is left of the distribution
+    // there are its two ends.
+    if (sum === 0) return this.uniform() < alpha / (alpha + beta) ? 1 : 0;
+    return a / sum;
   }
 
   /** A random order of 0..count-1 (Fisher-Yates). */

@@ -15,13 +15,14 @@ export interface TensorFile {
 }
 
 const BYTES_PER_ELEMENT: Record<Dtype, number> = { U8: 1, I32: 4, F32: 4 };
+/** Longer ones are a sign of damage, or of what belongs into a tensor. */
 const MAX_HEADER_BYTES = 1 << 20;
 const METADATA = '__metadata__';
 
 /**
  * Writes the safetensors format, so that shards and weights open in any language. Tensors are laid out by name:
  * the same content always gives the same bytes.
- * @throws InvalidArgumentError where data and shape don't fit
+ * @throws InvalidArgumentError where data and shape don't fit, or the header is too long to be read again
  */
 export function encodeTensors(file: TensorFile): Uint8Array {
   const entries: [string, unknown][] = [];
@@ -44,6 +45,13 @@ export function encodeTensors(file: TensorFile): Uint8Array {
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const paddedLength = Math.ceil(json.length / 8) * 8;
+  if (paddedLength > MAX_HEADER_BYTES) {
+    throw new InvalidArgumentError(
+      `the names and metadata of ${ordered.length} tensors take ${paddedLength} bytes, more than ${MAX_HEADER_BYTES} ` +
+        'that a header may have: keep what is long in tensors',
+      { code: 'HEADER_TOO_LONG' },
+    );
+  }
   const result = new Uint8Array(8 + paddedLength + offset);
   new DataView(result.buffer).setBigUint64(0, BigInt(paddedLength), true);
   result.fill(0x20, 8, 8 + paddedLength);

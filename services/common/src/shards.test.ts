@@ -48,6 +48,18 @@ describe('safetensors', () => {
     expect(encodeTensors(other)).toEqual(encodeTensors(FILE));
   });
 
+  it('safetensors - a header that could not be read again is not written', () => {
+    const headerOf = (length: number) => encodeTensors({ tensors: {}, metadata: { long: 'x'.repeat(length) } });
+    const most = 2 ** 20 - '{"__metadata__":{"long":""}}'.length;
+    expect(decodeTensors(headerOf(most)).metadata['long']).toHaveLength(most);
+    expect(() => headerOf(most + 1)).toThrow(
+      expect.objectContaining({
+        code: 'HEADER_TOO_LONG',
+        message: expect.stringMatching(/take 1048584 bytes/) as unknown,
+      }) as Error,
+    );
+  });
+
   it('safetensors - the layout is the published one', () => {
     const bytes = encodeTensors(FILE);
     const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));

@@ -126,6 +126,15 @@ describe('checkDatasets', () => {
     expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/resnet32 at batch 8192 would need about \d+ MiB/);
   });
 
+  it('refuses threads that leave batch normalisation too few images', () => {
+    const { student } = aSpec();
+    const spec = { student: { ...student, network: 'resnet20', recipe: { ...student.recipe, batch: 32 } } };
+    expect(() => checkDatasets(aSpec({ ...spec, threads: 5 }), dataset(5), undefined)).toThrow(
+      /threads is 5 and recipe\.batch is 32, .* set threads to 4 or fewer/,
+    );
+    expect(() => checkDatasets(aSpec({ ...spec, threads: 4 }), dataset(5), undefined)).not.toThrow();
+  });
+
   it('refuses a topology for images of another shape', () => {
     const spec = aSpec({ student: { ...aSpec().student, network: 'mine', topology: topology(FLATTEN) } });
     const test = { shape: { height: 28, width: 27, channels: 1 } };

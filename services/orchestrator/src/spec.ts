@@ -17,6 +17,7 @@ import {
   assertMixOptions,
   assertRecipe,
   assertStudent,
+  assertThreadsFit,
   assertTrainable,
   engineNamed,
   paperCvae,
@@ -135,7 +136,10 @@ function architectureOf(name: string): CvaeArchitectureName {
 export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Dataset__Output | undefined): void {
   const { images, cvaeShare, dropBelow } = spec.synthesis;
   if (real.shape) {
-    assertTrainable(studentNetwork(spec.student, real.shape, spec.classes), spec.student.recipe.batch);
+    const network = studentNetwork(spec.student, real.shape, spec.classes);
+    const { batch } = spec.student.recipe;
+    assertTrainable(network, batch);
+    assertThreadsFit(network, batch, spec.threads);
     if (images > 0 && cvaeShare + dropBelow > 0)
       paperCvae(architectureOf(spec.synthesis.cvae.architecture), real.shape);
   }

@@ -21,6 +21,7 @@ import { decodeWeights, readAnswerHashes, readImages } from '@bbdistill/compute'
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { CheckpointStore, CheckpointWriter } from './checkpoint-store.js';
 import type { TeacherAnswers } from './evaluate.js';
+import { thinnedHistory } from './history.js';
 import { KeptImages } from './kept-images.js';
 import { assertEvaluateRequest, assertExportRequest, assertTrainRequest, networkOf } from './requests.js';
 import type { TrainerTasks } from './tasks.js';
@@ -98,7 +99,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
       await checkpoints.clear(context.jobId);
       return {
         weights,
-        history: trained.history,
+        history: thinnedHistory(trained.history),
         steps: trained.steps,
         seconds: seconds(),
         engine: trained.engine,

@@ -11,7 +11,14 @@ import type { EvaluateRequest__Output } from '@bbdistill/common/gen/bbdistill/v1
 import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportRequest.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainingPart__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingPart.js';
-import { MAX_TRAINING_THREADS, assertRecipe, engineNamed, studentNetwork, threadsFault } from '@bbdistill/compute';
+import {
+  MAX_TRAINING_THREADS,
+  assertRecipe,
+  assertThreadsFit,
+  engineNamed,
+  studentNetwork,
+  threadsFault,
+} from '@bbdistill/compute';
 import type { EngineName, NetworkSpec } from '@bbdistill/compute';
 
 export const MAX_CLASSES = 10_000;
@@ -22,10 +29,12 @@ export function assertTrainRequest(request: TrainRequest__Output): EngineName {
   if (request.data.length === 0) throw new InvalidArgumentError('data is empty: give labelled shards to train on');
   assertNatural('classes', request.classes, MAX_CLASSES);
   assertSeed(request.seed);
-  assertRecipe(requiredField('recipe', request.recipe));
-  networkOf(request);
+  const recipe = requiredField('recipe', request.recipe);
+  assertRecipe(recipe);
+  const network = networkOf(request);
   const engine = engineNamed(request.engine);
   assertThreads(request.threads, engine);
+  assertThreadsFit(network, recipe.batch, request.threads);
   if (request.part) assertPart(request.part, imagesOf(request));
   return engine;
 }

@@ -1,11 +1,13 @@
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 import { ManualClock, encodeTensors, sha256Hex } from '@bbdistill/common';
-import { DEFAULT_ADAM, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
+import { DEFAULT_ADAM, MAX_EPOCHS, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
 import type { Engine, WeightTensor } from '@bbdistill/compute';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+import type { TrainingCheckpoint } from './checkpoint.js';
+import { MAX_RESULT_EPOCHS, thinnedHistory } from './history.js';
 import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
 import { trainStudent } from './train.js';
 import type { TrainedStudent, TrainingHooks, TrainingPart, TrainingPlan } from './train.js';
@@ -38,6 +40,10 @@ function plan(change: Partial<TrainingRecipe__Output> = {}, seed = 1, classes = 
 
 function hashOf(weights: WeightTensor[]): string {
   return sha256Hex(encodeWeights({ network: 'lenet5-half', classes: 3, shape: TINY_SHAPE, weights }));
+}
+
+function historyOf(epochs: number): EpochMetrics__Output[] {
+  return Array.from({ length: epochs }, (_, at) => ({ epoch: at + 1, loss: 1 / (at + 3), learningRate: 1 / (at + 7) }));
 }
 
 describe('training - learning', () => {
@@ -148,6 +154,7 @@ describe('training - checkpoints', () => {
 
   it.each([
     ['engine', { engine: 'other', threads: 1 }],
+    ['instruction set', { engine: 'wasm', engineDescription: 'wasm of 512 bit', threads: 1 }],
     ['number of threads', { engine: 'wasm', threads: 2 }],
   ])('of another %s are left aside', async (_what, by) => {
     const checkpoint = { ...by, step: 10, epochLossSum: 0, history: [], classifier: new Uint8Array(3) };
@@ -156,6 +163,44 @@ describe('training - checkpoints', () => {
     const fresh = await trainStudent(engine, images, short, hooks());
     const other = await trainStudent(engine, images, short, hooks(), checkpoint);
     expect(hashOf(other.weights)).toBe(hashOf(fresh.weights));
+  });
+
+  it.each([
+    ['of the same engine tell what it is', (description: string) => ({ engineDescription: description })],
+    ['that are older and do not tell it', () => ({})],
+  ])('%s, and are gone on with', async (_what, told) => {
+    const saved: TrainingCheckpoint[] = [];
+    const stopped = hooks({ saveCheckpoint: (at) => void saved.push(at), checkpointIntervalMs: 0 });
+    const whole = await trainStudent(engine, tinyImages(90), plan(paper), stopped);
+    const { engineDescription, ...older } = saved[0]!;
+    expect(engineDescription).toBe(engine.description);
+    const begun: number[] = [];
+    const watched = hooks({ progress: (step) => void begun.push(step) });
+    const again = { ...older, ...told(engine.description) };
+    const resumed = await trainStudent(engine, tinyImages(90), plan(paper), watched, again);
+    expect(begun[0]).toBe(saved[0]!.step);
+    expect(hashOf(resumed.weights)).toBe(hashOf(whole.weights));
+  });
+
+  it('come back with the history of as many epochs as a recipe may have', () => {
+    const { name, description } = engine;
+    const checkpoint: TrainingCheckpoint = {
+      ...{ engine: name, engineDescription: description, threads: 2, step: 7, epochLossSum: 0.1 },
+      ...{ history: historyOf(MAX_EPOCHS), classifier: Uint8Array.of(1, 2, 3) },
+    };
+    expect(decodeCheckpoint(encodeCheckpoint(checkpoint))).toEqual(checkpoint);
+    const begun = { ...checkpoint, history: [] };
+    expect(decodeCheckpoint(encodeCheckpoint(begun))).toEqual(begun);
+  });
+
+  it('of the form before, with the history in the metadata, are read', () => {
+    const rest = { engine: 'wasm', step: 7, epochLossSum: 0.1, history: historyOf(3) };
+    const classifier = Uint8Array.of(1, 2, 3);
+    const older = encodeTensors({
+      metadata: { format: 'bbdistill-training-1', training: JSON.stringify(rest) },
+      tensors: { classifier: { dtype: 'U8', shape: [3], data: classifier } },
+    });
+    expect(decodeCheckpoint(older)).toEqual({ ...rest, classifier });
   });
 
   it('are not read from a file of something else', () => {
@@ -209,14 +254,37 @@ describe('training - in parts', () => {
     expect(hashOf(newest.weights)).not.toBe(hashOf(alike.weights));
   });
 
-  it('do not go on from a part of another number of threads', async () => {
+  it.each([
+    ['number of threads', { threads: 2 }, {}],
+    ['instruction set', {}, { engineDescription: 'wasm of 512 bit' }],
+  ])('do not go on from a part of another %s', async (_what, planned, told) => {
     const first = await inParts({}, [{ endStep: 10, scheduleTo: 0.5 }]);
     const part = { firstStep: 10, endStep: 30, totalSteps: 30, newestImages: 0, newestDraws: 1 };
-    const second = { ...plan(), threads: 2, part: { ...part, scheduleFrom: 0.5, scheduleTo: 1 } };
-    await expect(trainStudent(engine, images, second, hooks(), first.checkpoint)).rejects.toMatchObject({
+    const second = { ...plan(), ...planned, part: { ...part, scheduleFrom: 0.5, scheduleTo: 1 } };
+    const before = { ...first.checkpoint!, ...told };
+    await expect(trainStudent(engine, images, second, hooks(), before)).rejects.toMatchObject({
       code: 'TRAINING_PART_MISMATCH',
     });
   });
+});
+
+describe('training - the history of a result', () => {
+  it('is whole up to as many epochs as fit', () => {
+    expect(thinnedHistory(historyOf(MAX_RESULT_EPOCHS))).toEqual(historyOf(MAX_RESULT_EPOCHS));
+    expect(thinnedHistory([])).toEqual([]);
+  });
+
+  it.each([MAX_RESULT_EPOCHS + 1, 15_000, MAX_EPOCHS])(
+    'of %i epochs is thinned evenly, first and last kept',
+    (epochs) => {
+      const thinned = thinnedHistory(historyOf(epochs));
+      expect(thinned).toHaveLength(MAX_RESULT_EPOCHS);
+      expect([thinned[0]!.epoch, thinned.at(-1)!.epoch]).toEqual([1, epochs]);
+      const gaps = thinned.slice(1).map(({ epoch }, at) => epoch - thinned[at]!.epoch);
+      expect(Math.min(...gaps)).toBeGreaterThan(0);
+      expect(Math.max(...gaps) - Math.min(...gaps)).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe('training - edges', () => {

@@ -91,7 +91,7 @@ const BREATHE_EVERY_STEPS = 16;
  * Trains a student on what the teacher said. The order, the augmentation and the initial weights depend on the seed and
  * on the data alone, so that a training resumed at a checkpoint ends with the same weights. With several threads every
  * step blocks the calling one.
- * @param checkpoint of the same data and plan; one of another engine or number of threads is left aside
+ * @param checkpoint of the same data and plan; one of another engine, build of it or number of threads is left aside
  * @throws NanLossError naming the step
  * @throws CancelledError when the signal aborts
  */
@@ -103,12 +103,13 @@ export async function trainStudent(
   checkpoint?: TrainingCheckpoint,
 ): Promise<TrainedStudent> {
   const { recipe } = plan;
-  const isOurs = checkpoint?.engine === engine.name && (checkpoint.threads ?? 1) === plan.threads;
-  const resumeFrom = isOurs ? checkpoint : undefined;
+  const resumeFrom = checkpoint && isOurs(checkpoint, engine, plan.threads) ? checkpoint : undefined;
   if (!resumeFrom && (plan.part?.firstStep ?? 0) > 0) {
+    const before = checkpoint?.engineDescription ?? checkpoint?.engine ?? 'an unknown engine';
     throw new FailedPreconditionError(
-      `the part before was trained with ${checkpoint?.engine ?? 'an unknown engine'} on ${checkpoint?.threads ?? 1} ` +
-        `threads, not with ${engine.name} on ${plan.threads}: give all trainers the same engine and threads, or set them in the run`,
+      `the part before was trained on ${checkpoint?.threads ?? 1} threads with "${before}", not on ${plan.threads} with ` +
+        `"${engine.description}": give all trainers the same engine and threads, or set them in the run (wasm gives the ` +
+        'same bits on every machine)',
       { code: 'TRAINING_PART_MISMATCH' },
     );
   }
@@ -121,6 +122,7 @@ export async function trainStudent(
     const stepsPerEntry = plan.part ? Math.max(1, Math.floor(totalSteps / recipe.epochs)) : stepsPerEpoch;
     const checkpointAt = (step: number): TrainingCheckpoint => ({
       engine: engine.name,
+      engineDescription: engine.description,
       threads: plan.threads,
       step,
       epochLossSum,
@@ -166,6 +168,17 @@ export async function trainStudent(
   } finally {
     await training.close();
   }
+}
+
+/** Whether going on from it gives the bits that this engine would have given from the start. */
+function isOurs(checkpoint: TrainingCheckpoint, engine: Engine, threads: number): boolean {
+  const { engineDescription = engine.description } = checkpoint;
+  return (
+    checkpoint.engine === engine.name &&
+    // Of one name, e.g. native, another instruction set or version rounds otherwise.
+    engineDescription === engine.description &&
+    (checkpoint.threads ?? 1) === threads
+  );
 }
 
 /** The learning rate of a step: of a part, the step's place in the schedule is the part's own. */

@@ -54,6 +54,27 @@ const everyLayer: NetworkSpec = {
   ],
 };
 
+/** A user's layers may be called what the exported graphs call their own. */
+const namesOfOurs: NetworkSpec = {
+  name: 'names-of-ours',
+  input: { height: 6, width: 5, channels: 2 },
+  classes: 3,
+  layers: [
+    { kind: 'conv2d', name: 'images', filters: 4, kernelSize: 3, padding: 'same', activation: 'relu' },
+    { kind: 'activation', name: 'images/relu', activation: 'sigmoid' },
+    { kind: 'conv2d', name: 'to-nchw', filters: 4, kernelSize: 1, padding: 'valid', activation: 'relu' },
+    { kind: 'activation', name: 'to-nchw/relu', activation: 'sigmoid' },
+    { kind: 'batch-norm', name: 'to-nchw/kernel' },
+    { kind: 'add', name: 'sum', inputs: ['images/relu', 'to-nchw/kernel', 'to-nchw/relu', 'to-nchw'] },
+    { kind: 'activation', name: 'sum/1', activation: 'relu' },
+    { kind: 'activation', name: 'images_2', activation: 'sigmoid' },
+    { kind: 'reshape', name: 'shaped', shape: { height: 5, width: 6, channels: 4 } },
+    { kind: 'activation', name: 'shaped/shape', activation: 'relu' },
+    { kind: 'conv2d', name: 'probabilities', filters: 3, kernelSize: 2, padding: 'valid', activation: 'linear' },
+    { kind: 'global-average-pool2d', name: 'probabilities_2' },
+  ],
+};
+
 const network: NetworkSpec = {
   name: 'tiny',
   input: { height: 12, width: 10, channels: 3 },
@@ -136,6 +157,7 @@ describe('export - models', () => {
   it.each([
     network,
     everyLayer,
+    namesOfOurs,
     networkByName('alexnet-half', colour, 4),
     networkByName('resnet20', colour, 4),
     networkByName('lenet5', colour, 4),

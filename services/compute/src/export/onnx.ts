@@ -3,6 +3,7 @@ import { DEFAULT_BATCH_NORM_EPSILON, IMAGE_INPUT, paddingOf, pairOf, stridesOf }
 import type { Conv2dSpec, Conv2dTransposeSpec, PoolSpec } from '../layers.js';
 import { shapedLayers } from '../network-shapes.js';
 import type { ShapedLayer } from '../network-shapes.js';
+import { freeName } from './free-name.js';
 import {
   ATTRIBUTE_FLOAT,
   ATTRIBUTE_INT,
@@ -32,7 +33,7 @@ export function encodeOnnx(network: NetworkSpec, weights: readonly WeightTensor[
   graph.give(IMAGE_INPUT, graph.add('to-nchw', 'Transpose', [ONNX_INPUT], [ints('perm', TO_NCHW)]));
   const layers = shapedLayers(network);
   for (const layer of layers) graph.give(layer.spec.name, addLayer(graph, layer));
-  graph.add(ONNX_OUTPUT, 'Softmax', [graph.valueOf(layers.at(-1)?.spec.name ?? IMAGE_INPUT)], [int('axis', -1)]);
+  graph.addOutput('Softmax', [graph.valueOf(layers.at(-1)?.spec.name ?? IMAGE_INPUT)], [int('axis', -1)]);
   const { height, width, channels } = network.input;
   return encodeOnnxModel({
     irVersion: IR_VERSION,
@@ -55,13 +56,21 @@ class GraphBuilder {
   readonly initializers: OnnxTensor[] = [];
   /** What each layer gives, by the layer's name. */
   readonly #values = new Map<string, string>();
+  /** A user may call a layer what we call a node of ours, and ONNX Runtime refuses a model with a name twice. */
+  readonly #taken = new Set<string>([ONNX_INPUT, ONNX_OUTPUT]);
 
   constructor(private readonly weights: readonly WeightTensor[]) {}
 
-  /** @returns the name of what the node gives */
-  add(name: string, opType: string, input: string[], attribute: OnnxAttribute[] = []): string {
+  /** @returns the name of what the node gives: `wanted`, or one made of it where that is taken */
+  add(wanted: string, opType: string, input: string[], attribute: OnnxAttribute[] = []): string {
+    const name = this.#take(wanted);
     this.nodes.push({ name, opType, input, output: [name], attribute });
     return name;
+  }
+
+  /** The node that gives what the whole model does. */
+  addOutput(opType: string, input: string[], attribute: OnnxAttribute[]): void {
+    this.nodes.push({ name: ONNX_OUTPUT, opType, input, output: [ONNX_OUTPUT], attribute });
   }
 
   give(layer: string, value: string): void {
@@ -73,17 +82,25 @@ class GraphBuilder {
   }
 
   /** A weight as a constant, its values in the order that `reorder` gives them. */
-  constant(name: string, reorder: (weight: WeightTensor) => { dims: readonly number[]; data: Float32Array }): string {
-    const { dims, data } = reorder(weightNamed(this.weights, name));
+  constant(tensor: string, reorder: (weight: WeightTensor) => { dims: readonly number[]; data: Float32Array }): string {
+    const { dims, data } = reorder(weightNamed(this.weights, tensor));
+    const name = this.#take(tensor);
     this.initializers.push({ name, dims, dataType: DATA_TYPE_FLOAT, rawData: littleEndian(data) });
     return name;
   }
 
-  shape(name: string, sizes: readonly number[]): string {
+  shape(wanted: string, sizes: readonly number[]): string {
+    const name = this.#take(wanted);
     const view = new DataView(new ArrayBuffer(sizes.length * 8));
     sizes.forEach((size, at) => view.setBigInt64(at * 8, BigInt(size), true));
     const rawData = new Uint8Array(view.buffer);
     this.initializers.push({ name, dims: [sizes.length], dataType: DATA_TYPE_INT64, rawData });
+    return name;
+  }
+
+  #take(wanted: string): string {
+    const name = freeName(wanted, this.#taken);
+    this.#taken.add(name);
     return name;
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../layers.js';
 import type { Conv2dSpec, Conv2dTransposeSpec, PoolSpec } from '../layers.js';
 import { networkTensors } from '../network-shapes.js';
+import { freeName } from './free-name.js';
 import { weightNamed } from './weights.js';
 
 /** The two files of a tfjs LayersModel. */
@@ -103,7 +104,8 @@ function kerasLayers(layers: readonly LayerSpec[]): KerasLayer[] {
   const last = exported.at(-1);
   if (last?.class_name === 'Dense') last.config['activation'] = 'softmax';
   else {
-    const config = { name: SOFTMAX_LAYER, trainable: true, dtype: 'float32', activation: 'softmax' };
+    const name = freeName(SOFTMAX_LAYER, new Set([IMAGE_INPUT, ...layers.map((layer) => layer.name)]));
+    const config = { name, trainable: true, dtype: 'float32', activation: 'softmax' };
     exported.push({ class_name: 'Activation', config });
   }
   return exported;

@@ -6,6 +6,7 @@ import { createEngine } from '../engines/select.js';
 import { networkByName } from '../networks.js';
 import { startParallelTraining } from './parallel-training.js';
 import { partsOf } from './shared-training.js';
+import { assertThreadsFit } from './thread-limit.js';
 import { startTraining } from './training.js';
 import type { TrainedClassifier, Training, TrainingOptions } from './training.js';
 
@@ -140,6 +141,36 @@ describe('parallel training - what it computes', () => {
     const training = await started(5, 2);
     expect(training.threads).toBe(2);
     expect(steps(training, 0, 2).every(Number.isFinite)).toBe(true);
+  });
+
+  it.each([
+    [6, 16, 2],
+    [2, 15, 1],
+  ])(
+    'of %i threads, batch norm takes no more than batch %i leaves 8 images each: %i',
+    async (threads, batch, taken) => {
+      const given = options(batch);
+      const classifier = { ...given.classifier, network: networkByName('resnet20', SHAPE, CLASSES) };
+      const training = await startParallelTraining(engine, { ...given, classifier }, threads);
+      open.push(training);
+      expect(training.threads).toBe(taken);
+      expect(steps(training, 0, 2).every(Number.isFinite)).toBe(true);
+    },
+  );
+
+  it('threads that leave batch norm fewer than 8 images each are refused with both settings', () => {
+    const network = networkByName('resnet20', SHAPE, CLASSES);
+    const refusal = (threads: number, batch: number) => catching(() => assertThreadsFit(network, batch, threads));
+    expect(refusal(9, 64)).toMatchObject({
+      code: 'THREADS_BEYOND_BATCH',
+      message: expect.stringMatching(
+        /threads is 9 and recipe\.batch is 64, .* set threads to 8 or fewer, or recipe\.batch to 72 or more/,
+      ) as unknown,
+    });
+    expect(refusal(2, 15)).toMatchObject({ message: expect.stringMatching(/set threads to 1, or/) as unknown });
+    expect([refusal(8, 64), refusal(2, 16), refusal(1, 4), refusal(0, 4)]).toEqual(Array(4).fill(undefined));
+    const withoutNorm = networkByName('lenet5-half', SHAPE, CLASSES);
+    expect(() => assertThreadsFit(withoutNorm, 4, 64)).not.toThrow();
   });
 
   it('shares a batch as evenly as can be', () => {

@@ -6,6 +6,7 @@ import { received } from '../sent-failure.js';
 import { lost } from './shared-cells.js';
 import { TrainingThread, asSplitStep, sharedMemoryFor, sharedOptions } from './shared-training.js';
 import type { FromTrainingWorker, TrainingWorkerData } from './shared-training.js';
+import { mostThreads } from './thread-limit.js';
 import type { LostFollower, TrainingWatchData } from './training-watch-data.js';
 import type { TrainedClassifier, Training, TrainingOptions } from './training.js';
 
@@ -26,7 +27,7 @@ interface Followers {
  * Trains one batch on several threads, this one among them: each computes the gradients of its part of the batch, sums
  * what all found for its slice of the weights in the order of the threads, and moves that slice. A step blocks the
  * calling thread, so call it in a thread that answers nobody.
- * @param threads 2 or more; no more are taken than a batch has images
+ * @param threads 2 or more; no more are taken than `mostThreads`
  * @param follower what the other threads run: for tests
  * @throws FailedPreconditionError where the engine can't share a batch
  */
@@ -37,7 +38,8 @@ export async function startParallelTraining(
   checkpoint?: Uint8Array,
   follower: URL = FOLLOWER,
 ): Promise<Training> {
-  const parties = Math.min(threads, options.classifier.batch);
+  const { network, batch } = options.classifier;
+  const parties = Math.min(threads, mostThreads(network, batch));
   const classifier = asSplitStep(engine.createClassifier(sharedOptions(options.classifier, 0, parties)), engine.name);
   let followers: Followers | undefined;
   const close = () => {

@@ -11,8 +11,11 @@ import { TfjsTrainer } from './trainer.js';
 
 const OWNER = 'the CVAE';
 
-/** Images of one decoding on the device, whatever the training's batch is. */
-const DECODING_CHUNK = 256;
+/**
+ * Images of every decoding on the device, whatever the training's batch is and however few are asked for: a backend may
+ * compute another size in another way, and an image must not depend on how many others are made with it.
+ */
+export const DECODING_CHUNK = 256;
 
 /** What goes with `dispose`. */
 interface Live {
@@ -91,10 +94,13 @@ export class TfjsCvae {
     requireLength('conditions', conditions.length, count * this.#classes);
     const result = new Float32Array(count * this.#pixels);
     for (let begin = 0; begin < count; begin += DECODING_CHUNK) {
-      const end = Math.min(begin + DECODING_CHUNK, count);
-      const rows = (data: Float32Array, width: number) => data.subarray(begin * width, end * width);
+      const wanted = Math.min(DECODING_CHUNK, count - begin);
+      const rows = (data: Float32Array, width: number) => chunkOf(data, begin * width, wanted * width, width);
       const [z, condition] = [rows(latents, this.#latent), rows(conditions, this.#classes)];
-      const pixels = this.tf.tidy(() => this.#model.decode(z, condition, end - begin, trainer.weights()));
+      const pixels = this.tf.tidy(() => {
+        const decoded = this.#model.decode(z, condition, DECODING_CHUNK, trainer.weights());
+        return this.tf.slice(decoded, [0, 0], [wanted, this.#pixels]);
+      });
       result.set(yield pixels, begin * this.#pixels);
       pixels.dispose();
     }
@@ -137,4 +143,11 @@ export class TfjsCvae {
     if (!this.#live) throw new FailedPreconditionError(`${OWNER} was disposed of; compile it anew`);
     return this.#live;
   }
+}
+
+/** Rows of a whole chunk, zeros after those that are wanted. */
+function chunkOf(data: Float32Array, begin: number, length: number, width: number): Float32Array {
+  const chunk = new Float32Array(DECODING_CHUNK * width);
+  chunk.set(data.subarray(begin, begin + length));
+  return chunk;
 }
