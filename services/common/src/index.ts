@@ -36,6 +36,8 @@ export type { JobServiceOptions, RunningService } from './job-service.js';
 export type * from './job-context.js';
 export * from './jobs.js';
 export * from './json.js';
+export { WATCH_AGAIN_MS, keepWatching } from './keep-watching.js';
+export type { KeptWatch } from './keep-watching.js';
 export * from './logger.js';
 export * from './logging.js';
 export * from './open-runs.js';

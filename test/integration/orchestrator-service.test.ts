@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { UnavailableError, WATCH_AGAIN_MS, connect, silentLogger, systemClock } from '@bbdistill/common';
+import type { Clock, ServiceClient, ServiceHandlers, StateStore, Stores } from '@bbdistill/common';
+import { startOrchestrator } from '@bbdistill/orchestrator';
+import { uploadImages } from '@bbdistill/client';
+import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
+import { temporaryStores } from '../helpers/embedded.js';
+import { serve } from '../helpers/grpc.js';
+import { tinyImages } from '../helpers/tiny-images.js';
+import { waitFor } from '../helpers/wait-for.js';
+
+const TEACHER = 'bbdistill.v1.TeacherService';
+const IMAGES = 4;
+const CLASSES = 2;
+
+interface Running extends AsyncDisposable {
+  readonly stores: Stores;
+  readonly client: ServiceClient<'bbdistill.v1.DistillationService'>;
+  /** Of a run that waits for its first answers: nobody works on its jobs. */
+  readonly spec: RunSpec;
+}
+
+interface Surroundings {
+  teacher?: Partial<ServiceHandlers<typeof TEACHER>>;
+  state?: (state: StateStore) => Partial<StateStore>;
+  clock?: Clock;
+}
+
+/** A real orchestrator over embedded stores, beside a teacher service of the test's own. */
+async function start({ teacher = {}, state: own, clock = systemClock }: Surroundings = {}): Promise<Running> {
+  const fixture = await temporaryStores();
+  const { stores } = fixture;
+  const teacherService = await serve(TEACHER, {
+    CountCached: async () => ({ distinct: IMAGES, cached: 0 }),
+    ...teacher,
+  });
+  const orchestrator = await startOrchestrator({
+    stores: own ? { ...stores, state: withOwn(stores.state, own(stores.state)) } : stores,
+    teacherProxyAddress: teacherService.server.address,
+    address: '127.0.0.1:0',
+    logger: silentLogger,
+    clock,
+  });
+  const client = connect('bbdistill.v1.DistillationService', orchestrator.address);
+  const images = await uploadImages(client, { images: tinyImages(IMAGES, CLASSES) });
+  const base = aSpec({ images: images.id, test: '', classes: CLASSES, engine: 'wasm' });
+  return {
+    stores,
+    client,
+    spec: {
+      ...base,
+      synthesis: { ...base.synthesis, images: 0 },
+      student: { ...base.student, recipe: { ...base.student.recipe, batch: 2 } },
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await orchestrator.stop();
+      await teacherService[Symbol.asyncDispose]();
+      await fixture[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function withOwn<T extends object>(whole: T, own: Partial<T>): T {
+  return new Proxy(whole, {
+    get(target, key) {
+      const found: unknown = Reflect.get(own, key) ?? Reflect.get(target, key);
+      return typeof found === 'function' ? (found.bind(target) as unknown) : found;
+    },
+  });
+}
+
+/** The system's, on which the pause before a watch that broke off is opened anew takes no time. */
+const impatientClock: Clock = {
+  ...systemClock,
+  sleep: (durationMs, signal) => systemClock.sleep(durationMs === WATCH_AGAIN_MS ? 0 : durationMs, signal),
+};
+
+describe('the orchestrator', () => {
+  it('cancel - is heard of by a driver whose watch of the run broke off in the middle', async () => {
+    let watches = 0;
+    let away = true;
+    await using running = await start({
+      clock: impatientClock,
+      state: (state) => ({
+        async *watchKey(key, signal) {
+          if (key.startsWith('runs/')) {
+            watches++;
+            if (away) throw new UnavailableError('the store is away');
+          }
+          yield* state.watchKey(key, signal);
+        },
+      }),
+    });
+    const { client, spec } = running;
+    const { id } = await client.unary('CreateRun', { requestId: 'cancel', spec });
+    await waitFor('the run to wait for answers', async () => {
+      const { stages } = await client.unary('GetRun', { runId: id });
+      return watches > 0 && stages.some(({ name }) => name === 'label-seeds');
+    });
+    await client.unary('CancelRun', { runId: id });
+    expect((await client.unary('GetRun', { runId: id })).state).toBe('RUN_STATE_RUNNING');
+    away = false;
+    await waitFor('the end of the run', async () => {
+      return (await client.unary('GetRun', { runId: id })).state === 'RUN_STATE_CANCELLED';
+    });
+  });
+});
