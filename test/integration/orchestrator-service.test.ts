@@ -3,7 +3,9 @@ import { UnavailableError, WATCH_AGAIN_MS, connect, silentLogger, systemClock } 
 import type { Clock, ServiceClient, ServiceHandlers, StateStore, Stores } from '@bbdistill/common';
 import { startOrchestrator } from '@bbdistill/orchestrator';
 import { uploadImages } from '@bbdistill/client';
+import type { Budget } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
 import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import { RunStore } from '../../services/orchestrator/src/run-record.js';
 import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
 import { temporaryStores } from '../helpers/embedded.js';
 import { serve } from '../helpers/grpc.js';
@@ -104,6 +106,56 @@ describe('the orchestrator', () => {
     away = false;
     await waitFor('the end of the run', async () => {
       return (await client.unary('GetRun', { runId: id })).state === 'RUN_STATE_CANCELLED';
+    });
+  });
+
+  describe('resume - of a run under way', () => {
+    const underWay = { kind: 'failed-precondition', code: 'RUN_UNDER_WAY' };
+
+    async function aRun() {
+      const running = await start();
+      const { client, spec } = running;
+      const budget = { images: 100, moneyMicros: 5_000_000 };
+      const { id: runId } = await client.unary('CreateRun', { requestId: 'resume', spec: { ...spec, budget } });
+      return { running, client, runId, budget };
+    }
+
+    it('as it is - is no error and changes nothing', async () => {
+      const { running, client, runId, budget } = await aRun();
+      await using _running = running;
+      for (const request of [{ runId }, { runId, budget }, { runId, budget: { images: 100 } }]) {
+        expect((await client.unary('ResumeRun', request)).spec?.budget).toMatchObject(budget);
+      }
+    });
+
+    it.each<[string, { budget?: Budget; reask?: boolean }, RegExp]>([
+      ['another budget of images', { budget: { images: 200 } }, /images 100, .* not images 200, .* then resume it/],
+      ['another budget of money', { budget: { moneyMicros: 1 } }, /money_micros 5000000, not .* money_micros 1:/],
+      ['a new reask', { reask: true }, /reask/],
+    ])('with %s - is refused instead of being forgotten', async (_, wanted, says) => {
+      const { running, client, runId } = await aRun();
+      await using _running = running;
+      const resumed = client.unary('ResumeRun', { runId, ...wanted });
+      await expect(resumed).rejects.toMatchObject({ ...underWay, message: expect.stringMatching(says) as unknown });
+    });
+
+    it('that is being cancelled - is refused until it is over, then goes on with what was asked', async () => {
+      const { running, client, runId } = await aRun();
+      await using _running = running;
+      const runs = new RunStore(running.stores.state, running.stores.events);
+      // As CancelRun leaves it while the driver, frozen, doesn't see the wish.
+      await runs.change(runId, (found) => ({ ...found, lease: { holder: 'frozen', epoch: 9, expiresAtMs: 1e15 } }));
+      await client.unary('CancelRun', { runId });
+      const resume = { runId, budget: { images: 200 }, reask: true };
+      await expect(client.unary('ResumeRun', { runId })).rejects.toMatchObject({
+        ...underWay,
+        message: expect.stringContaining('is being cancelled') as unknown,
+      });
+
+      await runs.change(runId, (found) => ({ ...found, state: 'cancelled' }));
+      expect(await client.unary('ResumeRun', resume)).toMatchObject({ spec: { budget: { images: 200 } } });
+      // As a client does whose first answer was lost.
+      expect((await client.unary('ResumeRun', resume)).spec?.budget).toMatchObject({ images: 200 });
     });
   });
 });

@@ -92,6 +92,7 @@ export class DistillationClient {
   /**
    * @param budget instead of the one before
    * @param reask asks and pays again where the answers that are kept are of no use
+   * @throws FailedPreconditionError `RUN_UNDER_WAY` where the run isn't over yet and would not do what is asked here
    */
   resumeRun(runId: string, budget?: Budget, reask = false): Promise<Run__Output> {
     return this.orchestrator.unary('ResumeRun', { runId, reask, ...(budget && { budget }) });

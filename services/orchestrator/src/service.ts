@@ -8,6 +8,7 @@ import {
   implementService,
 } from '@bbdistill/common';
 import type { BlobStore, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
+import type { Budget__Output } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { UploadImagesRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/UploadImagesRequest.js';
@@ -131,10 +132,8 @@ export function distillationService(options: DistillationServiceOptions): Servic
 
     async ResumeRun({ runId, budget, reask }) {
       const found = await runs.get(runId);
-      const { spec } = found;
+      resumedSpec(found, budget);
       await runs.completeEvents(found);
-      const merged: RunSpec__Output = budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec;
-      const resumed: CheckedSpec = checkedSpec(merged);
       await runs.activate(runId, clock.nowMs());
       const record = await runs.change(runId, (found) => {
         if (found.state === 'succeeded') {
@@ -142,12 +141,16 @@ export function distillationService(options: DistillationServiceOptions): Servic
             code: 'RUN_SUCCEEDED',
           });
         }
-        if (!isOver(found.state)) return undefined;
+        const spec = resumedSpec(found, budget);
+        if (!isOver(found.state)) {
+          refuseToChange(found, spec, reask);
+          return undefined;
+        }
         const { failure: _failure, endedAtMs, reask: _reask, ...rest } = found;
         const nowMs = clock.nowMs();
         const idleMs = (found.idleMs ?? 0) + nowMs - (endedAtMs ?? nowMs);
         const again = reask ? { reask } : {};
-        return { ...rest, ...again, spec: resumed, state: 'pending', cancelRequested: false, idleMs };
+        return { ...rest, ...again, spec, state: 'pending', cancelRequested: false, idleMs };
       });
       // Once more: a driver that saw the run's end may have taken the mark away meanwhile.
       await runs.activate(runId, clock.nowMs());
@@ -220,6 +223,30 @@ async function* piecesOf(
     if (piece.header) throw new InvalidArgumentError('a second header came: send one upload for each data set');
     yield piece;
   }
+}
+
+/** What the run is to do once resumed. @throws InvalidArgumentError */
+function resumedSpec({ spec }: RunRecord, budget: Budget__Output | null): CheckedSpec {
+  return checkedSpec(budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec);
+}
+
+/**
+ * A run that is under way goes on as it began, or ends as it was told to.
+ * @throws FailedPreconditionError where that isn't what its resumption asks for
+ */
+function refuseToChange({ id, spec, cancelRequested, reask }: RunRecord, wanted: CheckedSpec, reaskWanted: boolean) {
+  const [now, then] = [describeBudget(spec.budget), describeBudget(wanted.budget)];
+  const refuse = (why: string): never => {
+    const message = `run ${id} is under way and ${why}: wait for its end (bbdistill watch ${id}), then resume it`;
+    throw new FailedPreconditionError(message, { code: 'RUN_UNDER_WAY' });
+  };
+  if (cancelRequested) refuse('is being cancelled');
+  if (now !== then) refuse(`its budget is ${now}, not ${then}`);
+  if (reaskWanted && !reask) refuse('asks for no answer again (reask)');
+}
+
+function describeBudget(budget: Budget__Output | null): string {
+  return `images ${budget?.images ?? 'without limit'}, money_micros ${budget?.moneyMicros ?? 'without limit'}`;
 }
 
 function definedOf<T extends object>(value: T): Partial<T> {
