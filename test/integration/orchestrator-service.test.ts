@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UnavailableError, WATCH_AGAIN_MS, connect, silentLogger, systemClock } from '@bbdistill/common';
-import type { Clock, ServiceClient, ServiceHandlers, StateStore, Stores } from '@bbdistill/common';
+import type { CallOptions, Clock, ServiceClient, ServiceHandlers, StateStore, Stores } from '@bbdistill/common';
 import { startOrchestrator } from '@bbdistill/orchestrator';
 import { uploadImages } from '@bbdistill/client';
 import type { Budget } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
@@ -17,6 +17,8 @@ const IMAGES = 4;
 const CLASSES = 2;
 
 interface Running extends AsyncDisposable {
+  /** Resolves when all handlers have ended. */
+  stop(): Promise<void>;
   readonly stores: Stores;
   readonly client: ServiceClient<'bbdistill.v1.DistillationService'>;
   /** Of a run that waits for its first answers: nobody works on its jobs. */
@@ -47,7 +49,10 @@ async function start({ teacher = {}, state: own, clock = systemClock }: Surround
   const client = connect('bbdistill.v1.DistillationService', orchestrator.address);
   const images = await uploadImages(client, { images: tinyImages(IMAGES, CLASSES) });
   const base = aSpec({ images: images.id, test: '', classes: CLASSES, engine: 'wasm' });
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= orchestrator.stop());
   return {
+    stop,
     stores,
     client,
     spec: {
@@ -57,7 +62,7 @@ async function start({ teacher = {}, state: own, clock = systemClock }: Surround
     },
     async [Symbol.asyncDispose]() {
       client.close();
-      await orchestrator.stop();
+      await stop();
       await teacherService[Symbol.asyncDispose]();
       await fixture[Symbol.asyncDispose]();
     },
@@ -80,6 +85,36 @@ const impatientClock: Clock = {
 };
 
 describe('the orchestrator', () => {
+  it.each<[string, (stop: AbortController) => CallOptions, string]>([
+    ['whose deadline is over', () => ({ timeoutMs: 500 }), 'deadline-exceeded'],
+    ['that has given up', ({ signal }) => ({ signal }), 'cancelled'],
+  ])('create - makes nothing for a caller %s', async (_, options, kind) => {
+    let isAsked = false;
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    await using running = await start({
+      teacher: {
+        async CountCached() {
+          isAsked = true;
+          await gate;
+          return { distinct: IMAGES, cached: 0 };
+        },
+      },
+    });
+    const { client, spec, stores } = running;
+    const stop = new AbortController();
+    const created = client.unary('CreateRun', { requestId: 'late', spec }, options(stop));
+    const failure = created.catch((error: unknown) => error);
+    await waitFor('the handler to ask the teacher', () => isAsked);
+    stop.abort();
+    expect(await failure).toMatchObject({ kind });
+    goOn();
+    await running.stop();
+    const made: string[] = [];
+    for await (const { key } of stores.state.list('')) made.push(key.split('/')[0]!);
+    expect(made).toEqual(['datasets']);
+  });
+
   it('cancel - is heard of by a driver whose watch of the run broke off in the middle', async () => {
     let watches = 0;
     let away = true;

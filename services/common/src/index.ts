@@ -46,6 +46,7 @@ export * from './patience.js';
 export * from './random.js';
 export { ReloadedFiles } from './reloaded-files.js';
 export * from './requests.js';
+export { runIdOf } from './run-id.js';
 export * from './safetensors.js';
 export { holdSecret, redactSecrets } from './secrets.js';
 export * from './security-settings.js';

@@ -1,13 +1,16 @@
 import {
+  BbdError,
   FailedPreconditionError,
   InvalidArgumentError,
   KeyExistsError,
   NotFoundError,
+  asBbdError,
   decodeJson,
   hashOf,
   implementService,
+  runIdOf,
 } from '@bbdistill/common';
-import type { BlobStore, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
+import type { BlobStore, CallContext, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
 import type { Budget__Output } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
@@ -28,7 +31,6 @@ import { eventToWire, runToWire } from './wire.js';
 export const MAX_DOWNLOAD_PIECE_BYTES = 256 * 1024;
 export const DEFAULT_LIST_LIMIT = 100;
 const REQUEST_ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
-const RUN_ID_CHARACTERS = 12;
 
 export interface DistillationServiceOptions {
   runs: RunStore;
@@ -62,13 +64,13 @@ export function distillationService(options: DistillationServiceOptions): Servic
       return planRun({ spec, real, teacher: description, seeds, testImages: test?.images ?? 0 });
     },
 
-    async CreateRun({ requestId, spec: sent }) {
+    async CreateRun({ requestId, spec: sent }, context) {
       if (!REQUEST_ID_PATTERN.test(requestId)) {
         throw new InvalidArgumentError(
           `request_id is "${requestId}": use 1 to 128 printable ASCII characters, no spaces`,
         );
       }
-      const id = hashOf({ requestId }).slice(0, RUN_ID_CHARACTERS);
+      const id = runIdOf(requestId);
       const specHash = hashOf(sent);
       const known = await runs.get(id).catch((error: unknown) => {
         if (error instanceof NotFoundError) return undefined;
@@ -90,8 +92,9 @@ export function distillationService(options: DistillationServiceOptions): Servic
         createdAtMs: clock.nowMs(),
         cancelRequested: false,
       };
+      assertAwaited(context, clock);
       try {
-        await runs.create(record);
+        await runs.create(record, context.signal);
       } catch (error) {
         if (!(error instanceof KeyExistsError)) throw error;
         const first = await runs.get(id);
@@ -192,6 +195,17 @@ export function distillationService(options: DistillationServiceOptions): Servic
 
     Usage: (request) => teacher.unary('Usage', request),
   });
+}
+
+/**
+ * A run made after its caller gave up would be driven and paid for while nobody knows of it.
+ * @throws BbdError that says how the call ended
+ */
+function assertAwaited({ signal, deadlineMs }: CallContext, clock: Clock): void {
+  if (signal.aborted) throw asBbdError(signal.reason);
+  if (deadlineMs !== undefined && clock.nowMs() >= deadlineMs) {
+    throw new BbdError('deadline-exceeded', 'the deadline of the call is over: the run was not made, ask for it again');
+  }
 }
 
 /** Events as they come; ends with the event that says the run is over. A run that is over ends with its last event. */
