@@ -115,6 +115,17 @@ describe('the orchestrator', () => {
     expect(made).toEqual(['datasets']);
   });
 
+  it('upload - images that no message can carry are refused in words that say what to do', async () => {
+    await using running = await start();
+    const shape = { height: 1400, width: 1400, channels: 3 };
+    const images = { count: 2, shape, pixels: new Uint8Array(2 * 1400 * 1400 * 3) };
+    await expect(uploadImages(running.client, { images })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+      code: 'IMAGE_TOO_LARGE',
+      message: expect.stringMatching(/1400x1400x3 has 5880000 bytes .* resize the images/) as unknown,
+    });
+  });
+
   it('cancel - is heard of by a driver whose watch of the run broke off in the middle', async () => {
     let watches = 0;
     let away = true;
