@@ -1,3 +1,4 @@
+import { createRun } from '@bbdistill/client';
 import type { Report } from '@bbdistill/orchestrator';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import type { CommandContext, GlobalOptions } from './context.js';
@@ -6,7 +7,6 @@ import { prepareOutputFolder } from './download.js';
 import { finishRun } from './finish-run.js';
 import type { RunSettings } from './run-file.js';
 import { runSpecOf } from './run-spec.js';
-import { createRun } from './session.js';
 import { uploadImages } from './upload.js';
 import type { ImagesToUpload } from './upload.js';
 
@@ -33,7 +33,7 @@ export async function runDirectly(
     const real = await uploadImages(orchestrator, { images: run.real.images }, context.interrupt);
     const test = await uploadImages(orchestrator, run.test, context.interrupt);
     const spec = runSpecOf(settings, { images: real.id, test: test.id, classNames: run.test.classNames ?? [] });
-    const { id } = await createRun(orchestrator, spec, context.interrupt);
+    const { id } = await createRun(orchestrator, spec, { signal: context.interrupt });
     context.output.stderr(`run ${id} (${settings.name}) is on its way`);
     return finishRun({ session, runId: id, out, context, options });
   });

@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ConfigError, connect, patiently, systemClock } from '@bbdistill/common';
+import { ConfigError, connect } from '@bbdistill/common';
 import type { Orchestrator } from '@bbdistill/client';
 import type { ConnectOptions, Logger } from '@bbdistill/common';
-import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
-import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import { startEmbedded } from './embedded.js';
@@ -107,13 +104,4 @@ class OutputNotes {
     if (!RUN_ID.test(runId)) return undefined;
     return readFile(join(this.#folder, runId), 'utf8').catch(() => undefined);
   }
-}
-
-/**
- * Makes a run; one attempt or several, it is one run.
- * @throws BbdError where the orchestrator refuses it
- */
-export async function createRun(orchestrator: Orchestrator, spec: RunSpec, signal: AbortSignal): Promise<Run__Output> {
-  const requestId = randomUUID();
-  return patiently(() => orchestrator.unary('CreateRun', { requestId, spec }), { clock: systemClock, signal });
 }

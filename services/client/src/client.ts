@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { connect } from '@bbdistill/common';
 import type { ConnectOptions } from '@bbdistill/common';
 import type { Budget } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
@@ -8,6 +7,7 @@ import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEvent.js';
 import type { RunSpec } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
+import { createRun } from './create-run.js';
 import { downloadArtifact, downloadArtifacts } from './download.js';
 import type { Orchestrator } from './orchestrator.js';
 import { uploadImages } from './upload.js';
@@ -58,11 +58,11 @@ export class DistillationClient {
   }
 
   /**
-   * Starts a run.
+   * Starts a run, over lost connections and restarts.
    * @param requestId the same id returns the same run: keep one where the call may be repeated. Default: a new one.
    */
-  createRun(spec: RunSpec, requestId: string = randomUUID()): Promise<Run__Output> {
-    return this.orchestrator.unary('CreateRun', { requestId, spec });
+  createRun(spec: RunSpec, requestId?: string): Promise<Run__Output> {
+    return createRun(this.orchestrator, spec, requestId === undefined ? {} : { requestId });
   }
 
   getRun(runId: string): Promise<Run__Output> {
@@ -92,6 +92,7 @@ export class DistillationClient {
   /**
    * @param budget instead of the one before
    * @param reask asks and pays again where the answers that are kept are of no use
+   * @throws FailedPreconditionError `RUN_UNDER_WAY` where the run isn't over yet and would not do what is asked here
    */
   resumeRun(runId: string, budget?: Budget, reask = false): Promise<Run__Output> {
     return this.orchestrator.unary('ResumeRun', { runId, reask, ...(budget && { budget }) });

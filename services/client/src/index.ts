@@ -1,5 +1,7 @@
 export { DistillationClient, connectDistillation } from './client.js';
 export type { DistillationConnection } from './client.js';
+export { createRun } from './create-run.js';
+export type { CreateRunOptions } from './create-run.js';
 export { UnsafeArtifactPathError, downloadArtifact, downloadArtifacts } from './download.js';
 export { uploadImages } from './upload.js';
 export type { ImagesToUpload } from './upload.js';

@@ -6,6 +6,7 @@ import { BbdError, UnavailableError } from './errors.js';
 import { JobClient, MAX_JOB_ATTEMPTS, jobId, runJobWorker } from './jobs.js';
 import type { JobHandler, JobRecord, JobWorkerOptions } from './jobs.js';
 import { decodeJson, encodeJson } from './json.js';
+import { WATCH_AGAIN_MS } from './keep-watching.js';
 import type { StateStore } from './stores/state-store.js';
 import type { Stores } from './stores/stores.js';
 import { DEFAULT_ACK_WAIT_MS } from './stores/work-queue.js';
@@ -49,6 +50,21 @@ async function leaveAsKilled(state: StateStore, id: string, change: Partial<JobR
   const entry = (await state.get(`jobs/${id}`))!;
   const record = decodeJson<JobRecord>(entry.value);
   await state.update(`jobs/${id}`, encodeJson({ ...record, state: 'running', ...change }), entry.revision);
+}
+
+/** A store some of whose ways are a test's own. */
+function stateWith(state: StateStore, own: Partial<StateStore>): StateStore {
+  return {
+    get: (key) => state.get(key),
+    create: (key, value) => state.create(key, value),
+    update: (key, value, revision) => state.update(key, value, revision),
+    delete: (key, revision) => state.delete(key, revision),
+    list: (prefix) => state.list(prefix),
+    watch: (prefix, signal) => state.watch(prefix, signal),
+    watchKey: (key, signal) => state.watchKey(key, signal),
+    close: () => state.close(),
+    ...own,
+  };
 }
 
 describe('jobs', () => {
@@ -374,20 +390,64 @@ describe('jobs', () => {
     const { id } = await client.submit('work', {});
     let failures = 0;
     const { state } = fixture.stores;
-    const flaky: StateStore = {
+    const flaky = stateWith(state, {
       get: (key) => (failures++ === 0 ? Promise.reject(new UnavailableError('the store is away')) : state.get(key)),
-      create: (key, value) => state.create(key, value),
-      update: (key, value, revision) => state.update(key, value, revision),
-      delete: (key, revision) => state.delete(key, revision),
-      list: (prefix) => state.list(prefix),
-      watch: (prefix, signal) => state.watch(prefix, signal),
-      watchKey: (key, signal) => state.watchKey(key, signal),
-      close: () => state.close(),
-    };
+    });
     await using worker = startWorker({ state: flaky, queue: fixture.stores.queue }, { work: async () => 'done' });
     expect(await client.result(id, never)).toBe('done');
     expect(worker.errors).toEqual([expect.objectContaining({ kind: 'unavailable' })]);
   });
+
+  it.each<[string, (client: JobClient, state: StateStore, id: string) => Promise<unknown>]>([
+    ['cancelled', (client, _, id) => client.cancel(id)],
+    ["somebody else's", (_, state, id) => leaveAsKilled(state, id, { heldBy: 'other/1' })],
+    [
+      'deleted',
+      async (_, state, id) => {
+        const entry = (await state.get(`jobs/${id}`))!;
+        await state.delete(entry.key, entry.revision);
+      },
+    ],
+  ])(
+    'jobs - one that becomes %s while its watch is broken off is told to stop when it works again',
+    async (_, change) => {
+      await using fixture = await embeddedFixture();
+      const { state, queue } = fixture.stores;
+      const clock = new ManualClock(systemClock.nowMs());
+      const client = new JobClient({ state, queue }, clock);
+      let watches = 0;
+      const watchKey: StateStore['watchKey'] = async function* (key, signal) {
+        if (++watches === 1) throw new UnavailableError('the store is away');
+        yield* state.watchKey(key, signal);
+      };
+      const stopping = new AbortController();
+      const errors: BbdError[] = [];
+      let began = false;
+      let told = false;
+      const running = runJobWorker({
+        stores: { state: stateWith(state, { watchKey }), queue },
+        clock,
+        handlers: {
+          work: (_, { signal }) => {
+            began = true;
+            signal.addEventListener('abort', () => (told = true));
+            return untilAborted(signal);
+          },
+        },
+        concurrency: 1,
+        signal: stopping.signal,
+        onError: (error) => errors.push(error),
+      });
+      const { id } = await client.submit('work', {});
+      await waitFor('the watch to break off', () => began && errors.length > 0);
+      expect(errors).toEqual([expect.objectContaining({ message: 'the store is away' })]);
+      await change(client, state, id);
+      await clock.advance(WATCH_AGAIN_MS);
+      await waitFor('the handler to be told', () => told);
+      stopping.abort();
+      await running;
+    },
+  );
 
   it('jobs - the hold is extended while the handler works', async () => {
     await using fixture = await embeddedFixture();

@@ -4,6 +4,7 @@ import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js
 import { measuredJob, observeWaitingJobs } from './job-metrics.js';
 import type { JobContext, JobProgress } from './job-context.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
+import { keepWatching } from './keep-watching.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateStore } from './stores/state-store.js';
 import { isStoreOutage } from './stores/stores.js';
@@ -311,9 +312,15 @@ async function workOn(delivery: Delivery, options: JobWorkerOptions): Promise<vo
   options.signal.addEventListener('abort', onShutdown, { once: true });
   if (options.signal.aborted) stop.abort();
   const over = new AbortController();
-  const watching = watchForCancel(state, id, heldBy, stop, over.signal).catch((error: unknown) =>
-    options.onError(asBbdError(error)),
-  );
+  const watching = keepWatching({
+    open: (isAgain) => recordsOf(state, id, over.signal, isAgain),
+    onChange: (record) => {
+      if (!record || record.cancelRequested || record.heldBy !== heldBy) stop.abort();
+    },
+    onFailure: options.onError,
+    clock: options.clock,
+    signal: over.signal,
+  });
   const keeping = keepHold(options.clock, queue.ackWaitMs / SIGNS_OF_LIFE, over.signal, async () => {
     await delivery.working();
     await changeMine((record) => ({ ...record, heldUntilMs: nowMs() + queue.ackWaitMs }));
@@ -408,17 +415,17 @@ export function jobError(record: JobRecord): BbdError {
   return new BbdError(kind, failure.message, { code: failure.code, retryable: failure.retryable });
 }
 
-/** Stops the handler when the job is cancelled, deleted, or somebody else's. */
-async function watchForCancel(
+/** The job's record now and after each change; `undefined`: it was deleted. */
+async function* recordsOf(
   state: StateStore,
   id: string,
-  heldBy: string,
-  stop: AbortController,
-  over: AbortSignal,
-): Promise<void> {
-  for await (const change of state.watchKey(keyOf(id), over)) {
-    const record = change.type === 'put' ? decodeJson<JobRecord>(change.entry.value) : undefined;
-    if (!record || record.cancelRequested || record.heldBy !== heldBy) stop.abort();
+  signal: AbortSignal,
+  isAgain: boolean,
+): AsyncIterable<JobRecord | undefined> {
+  // A watch shows nothing of a record that was deleted before it began.
+  if (isAgain && !(await state.get(keyOf(id)))) yield undefined;
+  for await (const change of state.watchKey(keyOf(id), signal)) {
+    yield change.type === 'put' ? decodeJson<JobRecord>(change.entry.value) : undefined;
   }
 }
 

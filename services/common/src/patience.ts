@@ -16,6 +16,8 @@ export interface PatienceOptions {
   signal?: AbortSignal;
   /** Default {@link DEFAULT_PATIENCE_MS}. */
   patienceMs?: number;
+  /** Repeats also what was not answered before its deadline. Default false: it may take as long again. */
+  afterDeadline?: boolean;
 }
 
 /**
@@ -23,14 +25,15 @@ export interface PatienceOptions {
  * @throws BbdError of the last attempt, once the patience is over; CancelledError when the signal aborts
  */
 export async function patiently<T>(call: () => Promise<T>, options: PatienceOptions): Promise<T> {
-  const { clock, signal, patienceMs = DEFAULT_PATIENCE_MS } = options;
+  const { clock, signal, patienceMs = DEFAULT_PATIENCE_MS, afterDeadline = false } = options;
   const giveUpAtMs = clock.monotonicMs() + patienceMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     try {
       return await call();
     } catch (thrown) {
-      const { code, retryable } = asBbdError(thrown);
-      if (!retryable || !PASSING_CODES.includes(code) || clock.monotonicMs() + waitMs > giveUpAtMs) throw thrown;
+      const { kind, code, retryable } = asBbdError(thrown);
+      const mayPass = (retryable && PASSING_CODES.includes(code)) || (afterDeadline && kind === 'deadline-exceeded');
+      if (!mayPass || clock.monotonicMs() + waitMs > giveUpAtMs) throw thrown;
     }
     await clock.sleep(waitMs, signal);
   }

@@ -11,6 +11,7 @@ import {
   encodeAnswers,
   encodeImages,
   encodeLabels,
+  imagesPerShard,
 } from './shards.js';
 
 const FILE: TensorFile = {
@@ -212,3 +213,18 @@ function damage(original: Uint8Array, random: RandomStream): Uint8Array {
   if (kind === 2) return Uint8Array.from([...bytes, ...bytes.subarray(at)]);
   return bytes;
 }
+
+describe('imagesPerShard', () => {
+  it.each([
+    [28, 1, 1024],
+    [32, 3, 1024],
+    [128, 3, 1024],
+    [256, 1, 1024],
+    [256, 3, 341],
+    [1024, 3, 21],
+    [4096, 3, 1],
+    [8192, 3, 1],
+  ])('a side of %i pixels and %i channels - %i images fill a shard', (side, channels, images) => {
+    expect(imagesPerShard({ height: side, width: side, channels })).toBe(images);
+  });
+});

@@ -4,6 +4,8 @@ import type { Dtype, NamedTensor, TensorFile } from './safetensors.js';
 
 /** A unit of label work. */
 export const MAX_IMAGES_PER_SHARD = 1024;
+/** Pixels of a shard, which whoever works on it holds as a whole. A larger image is a shard by itself. */
+export const MAX_SHARD_BYTES = 64 * 1024 * 1024;
 
 /** Pixels of one image, NHWC order; `channels` is 1 (grey) or 3 (RGB). */
 export interface ImageShape {
@@ -45,6 +47,11 @@ export interface AnswerProvenance {
 
 export function pixelsPerImage(shape: ImageShape): number {
   return shape.height * shape.width * shape.channels;
+}
+
+/** How many images fill a shard: fewer than {@link MAX_IMAGES_PER_SHARD} where they are large. */
+export function imagesPerShard(shape: ImageShape): number {
+  return Math.max(1, Math.min(MAX_IMAGES_PER_SHARD, Math.floor(MAX_SHARD_BYTES / pixelsPerImage(shape))));
 }
 
 export function sameShape(a: ImageShape, b: ImageShape): boolean {

@@ -1,7 +1,7 @@
 import {
+  DEFAULT_MAX_MESSAGE_BYTES,
   InvalidArgumentError,
   KeyExistsError,
-  MAX_IMAGES_PER_SHARD,
   NotFoundError,
   RevisionMismatchError,
   decodeJson,
@@ -10,6 +10,7 @@ import {
   encodeJson,
   encodeLabels,
   hashOf,
+  imagesPerShard,
   pixelsPerImage,
 } from '@bbdistill/common';
 import type { BlobStore, Clock, ImageShape, StateStore } from '@bbdistill/common';
@@ -19,6 +20,8 @@ import type { ImageShard__Output } from '@bbdistill/common/gen/bbdistill/v1/Imag
 export const MAX_IMAGE_SIDE_PIXELS = 4096;
 /** Beyond it an upload is refused: "few images" are meant, and a test set. */
 export const DEFAULT_MAX_DATASET_BYTES = 2 * 1024 ** 3;
+/** What a message carries besides the pixels of one image. */
+const MESSAGE_HEADROOM_BYTES = 1024;
 const MAX_CLASS_NAMES = 10_000;
 const MAX_CLASS_NAME_CHARACTERS = 200;
 
@@ -39,16 +42,30 @@ export interface DatasetRecord extends Dataset__Output {
   storedAtMs?: number;
 }
 
+/** What is taken at most. */
+export interface DatasetLimits {
+  /** Default {@link DEFAULT_MAX_DATASET_BYTES}. */
+  maxBytes?: number;
+  /** Largest message that can come, with one whole image at least. Default {@link DEFAULT_MAX_MESSAGE_BYTES}. */
+  maxMessageBytes?: number;
+}
+
 const keyOf = (id: string) => `datasets/${id}`;
 
 /** Uploaded images: shards in the blob store, one record that names them. */
 export class DatasetStore {
+  readonly #maxBytes: number;
+  readonly #maxImageBytes: number;
+
   constructor(
     private readonly state: StateStore,
-    private readonly blobs: BlobStore,
+    private readonly blobs: Pick<BlobStore, 'put'>,
     private readonly clock: Clock,
-    private readonly maxBytes = DEFAULT_MAX_DATASET_BYTES,
-  ) {}
+    { maxBytes = DEFAULT_MAX_DATASET_BYTES, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES }: DatasetLimits = {},
+  ) {
+    this.#maxBytes = maxBytes;
+    this.#maxImageBytes = maxMessageBytes - MESSAGE_HEADROOM_BYTES;
+  }
 
   /** @throws NotFoundError */
   async get(id: string): Promise<Dataset__Output> {
@@ -65,7 +82,7 @@ export class DatasetStore {
    * @throws InvalidArgumentError for a shape, byte count or label that can't be
    */
   async store(header: DatasetHeader, pieces: AsyncIterable<DatasetPiece>): Promise<Dataset__Output> {
-    checkHeader(header);
+    checkHeader(header, this.#maxImageBytes);
     const { shape } = header;
     const imageBytes = pixelsPerImage(shape);
     const cutter = new ShardCutter(this.blobs, shape);
@@ -79,9 +96,9 @@ export class DatasetStore {
         );
       }
       bytes += piece.pixels.length;
-      if (bytes > this.maxBytes) {
+      if (bytes > this.#maxBytes) {
         throw new InvalidArgumentError(
-          `the images have more than ${this.maxBytes} bytes: upload fewer or smaller ones`,
+          `the images have more than ${this.#maxBytes} bytes: upload fewer or smaller ones`,
           {
             code: 'DATASET_TOO_LARGE',
           },
@@ -130,11 +147,11 @@ class ShardCutter {
   readonly #shards: ImageShard__Output[] = [];
 
   constructor(
-    private readonly blobs: BlobStore,
+    private readonly blobs: Pick<BlobStore, 'put'>,
     private readonly shape: ImageShape,
   ) {
     this.#imageBytes = pixelsPerImage(shape);
-    this.#buffer = new Uint8Array(MAX_IMAGES_PER_SHARD * this.#imageBytes);
+    this.#buffer = new Uint8Array(imagesPerShard(shape) * this.#imageBytes);
   }
 
   async add(pixels: Uint8Array): Promise<void> {
@@ -161,13 +178,21 @@ class ShardCutter {
   }
 }
 
-function checkHeader({ shape, classNames }: DatasetHeader): void {
+function checkHeader({ shape, classNames }: DatasetHeader, maxImageBytes: number): void {
   const { height, width, channels } = shape;
   const sideFits = (side: number) => side >= 1 && side <= MAX_IMAGE_SIDE_PIXELS;
   if (!sideFits(height) || !sideFits(width) || (channels !== 1 && channels !== 3)) {
     throw new InvalidArgumentError(
       `images of ${describeShape(shape)} can't be taken: sides are 1..${MAX_IMAGE_SIDE_PIXELS}, channels 1 or 3`,
       { code: 'BAD_SHAPE' },
+    );
+  }
+  const imageBytes = pixelsPerImage(shape);
+  if (imageBytes > maxImageBytes) {
+    throw new InvalidArgumentError(
+      `an image of ${describeShape(shape)} has ${imageBytes} bytes and a message carries ${maxImageBytes} of one at ` +
+        'most: resize the images',
+      { code: 'IMAGE_TOO_LARGE' },
     );
   }
   if (classNames.length > MAX_CLASS_NAMES || classNames.some((name) => name.length > MAX_CLASS_NAME_CHARACTERS)) {

@@ -1,4 +1,4 @@
-import { CancelledError, NotFoundError, asBbdError, isStoreOutage } from '@bbdistill/common';
+import { CancelledError, NotFoundError, asBbdError, isStoreOutage, keepWatching } from '@bbdistill/common';
 import type { Clock, JobClient, Logger } from '@bbdistill/common';
 import { cancelJobs, driveRun } from './run.js';
 import type { RunOutcome, RunSurroundings } from './run.js';
@@ -184,9 +184,16 @@ export class RunDriver {
   }
 
   async #watchForCancel(runId: string, stop: AbortController): Promise<void> {
-    for await (const record of this.options.runs.watch(runId, stop.signal)) {
-      if (record.cancelRequested) stop.abort();
-    }
+    const { runs, clock, logger } = this.options;
+    await keepWatching({
+      open: () => runs.watch(runId, stop.signal),
+      onChange: (record) => {
+        if (record.cancelRequested) stop.abort();
+      },
+      onFailure: (error) => logger.warn({ runId, err: error }, 'the watch for a cancel broke off: it is opened anew'),
+      clock,
+      signal: stop.signal,
+    });
   }
 
   #report(runId: string, thrown: unknown): void {

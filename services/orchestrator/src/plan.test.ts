@@ -21,6 +21,14 @@ describe('planRun', () => {
     expect(plan.costMicros).toBe(26_000 * 1500 + Number(plan.calls) * 10);
   });
 
+  it('counts a call of its own for the end of each shard, which has fewer images where they are large', () => {
+    const shape = { height: 1024, width: 1024, channels: 3 };
+    const real = { ...input().real, images: 63, shape };
+    const spec = aSpec({ synthesis: { ...aSpec().synthesis, images: 0 } });
+    // Shards of 21 images, of which a call takes 20.
+    expect(planRun(input({ spec, real, seeds: { distinct: 63, cached: 0 } })).calls).toBe(3 * 2);
+  });
+
   it('does not count images that are answered already', () => {
     const plan = planRun(input({ seeds: { distinct: 1990, cached: 1500 } }));
     expect(plan).toMatchObject({ images: 490 + 24_000, knownCached: 1500 });

@@ -1,4 +1,4 @@
-import { MAX_IMAGES_PER_SHARD } from '@bbdistill/common';
+import { MAX_IMAGES_PER_SHARD, imagesPerShard } from '@bbdistill/common';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { PlanRunResponse } from '@bbdistill/common/gen/bbdistill/v1/PlanRunResponse.js';
 import type { TeacherDescription__Output } from '@bbdistill/common/gen/bbdistill/v1/TeacherDescription.js';
@@ -18,10 +18,11 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
   const synthetic = spec.synthesis.images;
   const images = seeds.distinct - seeds.cached + synthetic;
   const evaluationImages = Math.min(spec.evaluation.teacherImages, testImages);
-  const calls =
-    callsFor(seeds.distinct - seeds.cached, teacher) +
-    callsFor(synthetic, teacher) +
-    callsFor(evaluationImages, teacher);
+  const perShard = real.shape ? imagesPerShard(real.shape) : MAX_IMAGES_PER_SHARD;
+  const calls = [seeds.distinct - seeds.cached, synthetic, evaluationImages].reduce(
+    (sum, asked) => sum + callsFor(asked, perShard, teacher),
+    0,
+  );
   const costMicros = (images + evaluationImages) * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
   const { budget } = spec;
   const imagesFit = budget?.images === undefined || images + evaluationImages <= budget.images;
@@ -53,9 +54,9 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
 }
 
 /** Calls never cross a shard's end. */
-function callsFor(images: number, teacher: TeacherDescription__Output): number {
-  const perCall = Math.min(teacher.imagesPerCall || MAX_IMAGES_PER_SHARD, MAX_IMAGES_PER_SHARD);
-  const fullShards = Math.floor(images / MAX_IMAGES_PER_SHARD);
-  const rest = images % MAX_IMAGES_PER_SHARD;
-  return fullShards * Math.ceil(MAX_IMAGES_PER_SHARD / perCall) + Math.ceil(rest / perCall);
+function callsFor(images: number, perShard: number, teacher: TeacherDescription__Output): number {
+  const perCall = Math.min(teacher.imagesPerCall || perShard, perShard);
+  const fullShards = Math.floor(images / perShard);
+  const rest = images % perShard;
+  return fullShards * Math.ceil(perShard / perCall) + Math.ceil(rest / perCall);
 }

@@ -140,11 +140,14 @@ export class RunStore {
     readonly events: EventLog,
   ) {}
 
-  /** @throws KeyExistsError */
-  async create(record: RunRecord): Promise<void> {
+  /**
+   * @param signal after its abort a run that could not be made yet is given up
+   * @throws KeyExistsError
+   */
+  async create(record: RunRecord, signal?: AbortSignal): Promise<void> {
     // First the mark: a run that is there without it would never be driven.
     await this.activate(record.id, record.createdAtMs);
-    const revision = await this.state.create(keyOf(record.id), encodeJson(record));
+    const revision = await this.state.create(keyOf(record.id), encodeJson(record), signal);
     this.#remember(record, revision);
   }
 

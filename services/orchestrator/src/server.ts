@@ -53,7 +53,10 @@ export interface RunningOrchestrator {
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
   const { stores, logger, clock = systemClock } = options;
   const runs = new RunStore(stores.state, stores.events);
-  const datasets = new DatasetStore(stores.state, stores.blobs, clock);
+  const { maxMessageBytes } = options;
+  const datasets = new DatasetStore(stores.state, stores.blobs, clock, {
+    ...(maxMessageBytes !== undefined && { maxMessageBytes }),
+  });
   const jobs = new JobClient(stores, clock);
   const { teacherProxyToken, teacherProxyTls } = options;
   const teacher = connect('bbdistill.v1.TeacherService', options.teacherProxyAddress, {

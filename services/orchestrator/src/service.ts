@@ -1,13 +1,17 @@
 import {
+  BbdError,
   FailedPreconditionError,
   InvalidArgumentError,
   KeyExistsError,
   NotFoundError,
+  asBbdError,
   decodeJson,
   hashOf,
   implementService,
+  runIdOf,
 } from '@bbdistill/common';
-import type { BlobStore, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
+import type { BlobStore, CallContext, Clock, JobClient, ServiceClient, ServiceImplementation } from '@bbdistill/common';
+import type { Budget__Output } from '@bbdistill/common/gen/bbdistill/v1/Budget.js';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import type { UploadImagesRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/UploadImagesRequest.js';
@@ -27,7 +31,6 @@ import { eventToWire, runToWire } from './wire.js';
 export const MAX_DOWNLOAD_PIECE_BYTES = 256 * 1024;
 export const DEFAULT_LIST_LIMIT = 100;
 const REQUEST_ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
-const RUN_ID_CHARACTERS = 12;
 
 export interface DistillationServiceOptions {
   runs: RunStore;
@@ -61,13 +64,13 @@ export function distillationService(options: DistillationServiceOptions): Servic
       return planRun({ spec, real, teacher: description, seeds, testImages: test?.images ?? 0 });
     },
 
-    async CreateRun({ requestId, spec: sent }) {
+    async CreateRun({ requestId, spec: sent }, context) {
       if (!REQUEST_ID_PATTERN.test(requestId)) {
         throw new InvalidArgumentError(
           `request_id is "${requestId}": use 1 to 128 printable ASCII characters, no spaces`,
         );
       }
-      const id = hashOf({ requestId }).slice(0, RUN_ID_CHARACTERS);
+      const id = runIdOf(requestId);
       const specHash = hashOf(sent);
       const known = await runs.get(id).catch((error: unknown) => {
         if (error instanceof NotFoundError) return undefined;
@@ -89,8 +92,9 @@ export function distillationService(options: DistillationServiceOptions): Servic
         createdAtMs: clock.nowMs(),
         cancelRequested: false,
       };
+      assertAwaited(context, clock);
       try {
-        await runs.create(record);
+        await runs.create(record, context.signal);
       } catch (error) {
         if (!(error instanceof KeyExistsError)) throw error;
         const first = await runs.get(id);
@@ -131,10 +135,8 @@ export function distillationService(options: DistillationServiceOptions): Servic
 
     async ResumeRun({ runId, budget, reask }) {
       const found = await runs.get(runId);
-      const { spec } = found;
+      resumedSpec(found, budget);
       await runs.completeEvents(found);
-      const merged: RunSpec__Output = budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec;
-      const resumed: CheckedSpec = checkedSpec(merged);
       await runs.activate(runId, clock.nowMs());
       const record = await runs.change(runId, (found) => {
         if (found.state === 'succeeded') {
@@ -142,12 +144,16 @@ export function distillationService(options: DistillationServiceOptions): Servic
             code: 'RUN_SUCCEEDED',
           });
         }
-        if (!isOver(found.state)) return undefined;
+        const spec = resumedSpec(found, budget);
+        if (!isOver(found.state)) {
+          refuseToChange(found, spec, reask);
+          return undefined;
+        }
         const { failure: _failure, endedAtMs, reask: _reask, ...rest } = found;
         const nowMs = clock.nowMs();
         const idleMs = (found.idleMs ?? 0) + nowMs - (endedAtMs ?? nowMs);
         const again = reask ? { reask } : {};
-        return { ...rest, ...again, spec: resumed, state: 'pending', cancelRequested: false, idleMs };
+        return { ...rest, ...again, spec, state: 'pending', cancelRequested: false, idleMs };
       });
       // Once more: a driver that saw the run's end may have taken the mark away meanwhile.
       await runs.activate(runId, clock.nowMs());
@@ -191,6 +197,17 @@ export function distillationService(options: DistillationServiceOptions): Servic
   });
 }
 
+/**
+ * A run made after its caller gave up would be driven and paid for while nobody knows of it.
+ * @throws BbdError that says how the call ended
+ */
+function assertAwaited({ signal, deadlineMs }: CallContext, clock: Clock): void {
+  if (signal.aborted) throw asBbdError(signal.reason);
+  if (deadlineMs !== undefined && clock.nowMs() >= deadlineMs) {
+    throw new BbdError('deadline-exceeded', 'the deadline of the call is over: the run was not made, ask for it again');
+  }
+}
+
 /** Events as they come; ends with the event that says the run is over. A run that is over ends with its last event. */
 async function* eventsUntilOver(
   runs: RunStore,
@@ -220,6 +237,30 @@ async function* piecesOf(
     if (piece.header) throw new InvalidArgumentError('a second header came: send one upload for each data set');
     yield piece;
   }
+}
+
+/** What the run is to do once resumed. @throws InvalidArgumentError */
+function resumedSpec({ spec }: RunRecord, budget: Budget__Output | null): CheckedSpec {
+  return checkedSpec(budget ? { ...spec, budget: { ...spec.budget, ...definedOf(budget) } } : spec);
+}
+
+/**
+ * A run that is under way goes on as it began, or ends as it was told to.
+ * @throws FailedPreconditionError where that isn't what its resumption asks for
+ */
+function refuseToChange({ id, spec, cancelRequested, reask }: RunRecord, wanted: CheckedSpec, reaskWanted: boolean) {
+  const [now, then] = [describeBudget(spec.budget), describeBudget(wanted.budget)];
+  const refuse = (why: string): never => {
+    const message = `run ${id} is under way and ${why}: wait for its end (bbdistill watch ${id}), then resume it`;
+    throw new FailedPreconditionError(message, { code: 'RUN_UNDER_WAY' });
+  };
+  if (cancelRequested) refuse('is being cancelled');
+  if (now !== then) refuse(`its budget is ${now}, not ${then}`);
+  if (reaskWanted && !reask) refuse('asks for no answer again (reask)');
+}
+
+function describeBudget(budget: Budget__Output | null): string {
+  return `images ${budget?.images ?? 'without limit'}, money_micros ${budget?.moneyMicros ?? 'without limit'}`;
 }
 
 function definedOf<T extends object>(value: T): Partial<T> {

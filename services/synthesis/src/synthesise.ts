@@ -17,7 +17,7 @@ export interface MixedImages {
 
 /**
  * Makes the indices 0..count-1 of real images by MixUp, CutMix and small moves (paper, section 3.2) and stores what was
- * not dropped, in the order of the indices, in shards of at most 1024.
+ * not dropped, in the order of the indices, in full shards and a last one.
  * @throws InvalidArgumentError where options and images don't go together
  * @throws CancelledError when the signal aborts
  */

@@ -1,3 +1,4 @@
+import { createRun } from '@bbdistill/client';
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
@@ -5,7 +6,6 @@ import { prepareOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { prepareRun } from '../prepare-run.js';
 import { pathIn, readRunFile } from '../run-file.js';
-import { createRun } from '../session.js';
 
 interface RunOptions extends GlobalOptions {
   out?: string;
@@ -25,7 +25,7 @@ export function runCommand(context: CommandContext): Command {
     await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
       noteInterruptedRuns(session, context, options);
       const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
-      const run = await createRun(session.orchestrator, spec, interrupt);
+      const run = await createRun(session.orchestrator, spec, { signal: interrupt });
       output.stderr(`run ${run.id} (${spec.name}) is on its way`);
       await finishRun({ session, runId: run.id, out, context, options });
     });

@@ -22,6 +22,13 @@ describe('shards - writing', () => {
     expect(decodeImages(await blobs.get(shards[1]!.blob.sha256)).pixels).toHaveLength(2 * 476);
   });
 
+  it('cuts earlier where the images are large', async () => {
+    const writer = new ShardWriter(new MemoryBlobs(), { height: 4096, width: 4096, channels: 1 });
+    expect(writer.slot.buffer.length).toBe(64 * 1024 * 1024);
+    for (let n = 0; n < 5; n++) await writer.commit();
+    expect((await writer.finish()).map(({ images }) => images)).toEqual([4, 1]);
+  });
+
   it('gives no shard where nothing was written', async () => {
     const writer = new ShardWriter(new MemoryBlobs(), { height: 1, width: 1, channels: 1 });
     expect(await writer.finish()).toEqual([]);

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import {
   DataLossError,
   InvalidArgumentError,
-  MAX_IMAGES_PER_SHARD,
   decodeAnswers,
   decodeImages,
   describeShape,
   encodeImages,
+  imagesPerShard,
   pixelsPerImage,
   sameShape,
 } from '@bbdistill/common/base';
@@ -41,12 +41,13 @@ export interface StoredShard {
 }
 
 /**
- * Fills shards of MAX_IMAGES_PER_SHARD with images as they are made and stores each when it is full.
+ * Fills shards with images as they are made and stores each when it is full.
  */
 export class ShardWriter {
   readonly #blobs: Pick<BlobStore, 'put'>;
   readonly #shape: ImageShape;
   readonly #pixels: number;
+  readonly #perShard: number;
   readonly #shards: StoredShard[] = [];
   #buffer: Uint8Array;
   #filled = 0;
@@ -55,7 +56,8 @@ export class ShardWriter {
     this.#blobs = blobs;
     this.#shape = shape;
     this.#pixels = pixelsPerImage(shape);
-    this.#buffer = new Uint8Array(MAX_IMAGES_PER_SHARD * this.#pixels);
+    this.#perShard = imagesPerShard(shape);
+    this.#buffer = new Uint8Array(this.#perShard * this.#pixels);
   }
 
   /** Images written so far. */
@@ -71,7 +73,7 @@ export class ShardWriter {
   /** Keeps the image in the slot. */
   async commit(): Promise<void> {
     this.#filled++;
-    if (this.#filled === MAX_IMAGES_PER_SHARD) await this.#store();
+    if (this.#filled === this.#perShard) await this.#store();
   }
 
   /** Stores what is left. */
@@ -84,7 +86,7 @@ export class ShardWriter {
     const pixels = this.#buffer.subarray(0, this.#filled * this.#pixels);
     const blob = await this.#blobs.put(encodeImages({ count: this.#filled, shape: this.#shape, pixels }));
     this.#shards.push({ blob, images: this.#filled, shape: this.#shape });
-    this.#buffer = new Uint8Array(MAX_IMAGES_PER_SHARD * this.#pixels);
+    this.#buffer = new Uint8Array(this.#perShard * this.#pixels);
     this.#filled = 0;
   }
 }
