@@ -91,7 +91,8 @@ const BREATHE_EVERY_STEPS = 16;
  * Trains a student on what the teacher said. The order, the augmentation and the initial weights depend on the seed and
  * on the data alone, so that a training resumed at a checkpoint ends with the same weights. With several threads every
  * step blocks the calling one.
- * @param checkpoint of the same data and plan; one of another engine, build of it or number of threads is left aside
+ * @param checkpoint of the same data and plan; one of another engine, build of it or number of threads is left aside. Of a
+ * part that goes on from another one, the build is taken as it comes: there is nothing to begin anew with
  * @throws NanLossError naming the step
  * @throws CancelledError when the signal aborts
  */
@@ -103,13 +104,14 @@ export async function trainStudent(
   checkpoint?: TrainingCheckpoint,
 ): Promise<TrainedStudent> {
   const { recipe } = plan;
-  const resumeFrom = checkpoint && isOurs(checkpoint, engine, plan.threads) ? checkpoint : undefined;
-  if (!resumeFrom && (plan.part?.firstStep ?? 0) > 0) {
-    const before = checkpoint?.engineDescription ?? checkpoint?.engine ?? 'an unknown engine';
+  const goesOn = (plan.part?.firstStep ?? 0) > 0;
+  const isOurs =
+    checkpoint && isOfEngine(checkpoint, engine, plan.threads) && (goesOn || isOfBuild(checkpoint, engine));
+  const resumeFrom = isOurs ? checkpoint : undefined;
+  if (!resumeFrom && goesOn) {
     throw new FailedPreconditionError(
-      `the part before was trained on ${checkpoint?.threads ?? 1} threads with "${before}", not on ${plan.threads} with ` +
-        `"${engine.description}": give all trainers the same engine and threads, or set them in the run (wasm gives the ` +
-        'same bits on every machine)',
+      `the part before was trained with ${checkpoint?.engine ?? 'an unknown engine'} on ${checkpoint?.threads ?? 1} ` +
+        `threads, not with ${engine.name} on ${plan.threads}: give all trainers the same engine and threads, or set them in the run`,
       { code: 'TRAINING_PART_MISMATCH' },
     );
   }
@@ -170,15 +172,13 @@ export async function trainStudent(
   }
 }
 
-/** Whether going on from it gives the bits that this engine would have given from the start. */
-function isOurs(checkpoint: TrainingCheckpoint, engine: Engine, threads: number): boolean {
-  const { engineDescription = engine.description } = checkpoint;
-  return (
-    checkpoint.engine === engine.name &&
-    // Of one name, e.g. native, another instruction set or version rounds otherwise.
-    engineDescription === engine.description &&
-    (checkpoint.threads ?? 1) === threads
-  );
+function isOfEngine(checkpoint: TrainingCheckpoint, engine: Engine, threads: number): boolean {
+  return checkpoint.engine === engine.name && (checkpoint.threads ?? 1) === threads;
+}
+
+/** Whether going on from it gives the bits of one machine: of one name, another instruction set or version rounds otherwise. */
+function isOfBuild({ engineDescription }: TrainingCheckpoint, { description }: Engine): boolean {
+  return engineDescription === undefined || engineDescription === description;
 }
 
 /** The learning rate of a step: of a part, the step's place in the schedule is the part's own. */
