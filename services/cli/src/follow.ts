@@ -1,5 +1,5 @@
 import { followRun as followToTheEnd } from '@bbdistill/client';
-import { UnavailableError, asBbdError, patiently, systemClock } from '@bbdistill/common';
+import { patiently, systemClock } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 import type { ProgressView } from './progress-view.js';
 import type { Orchestrator } from './session.js';
@@ -18,18 +18,8 @@ export async function lastSequence(orchestrator: Orchestrator, runId: string): P
  * @throws BbdError where the orchestrator can't be told; the run goes on then
  */
 export async function cancelRun(orchestrator: Orchestrator, runId: string): Promise<void> {
-  await patiently(
-    async () => {
-      try {
-        await orchestrator.unary('CancelRun', { runId });
-      } catch (error) {
-        const { kind, message } = asBbdError(error);
-        // To cancel twice is to cancel once.
-        throw kind === 'deadline-exceeded' ? new UnavailableError(message, { cause: error }) : error;
-      }
-    },
-    { clock: systemClock },
-  );
+  // To cancel twice is to cancel once.
+  await patiently(() => orchestrator.unary('CancelRun', { runId }), { clock: systemClock, afterDeadline: true });
 }
 
 interface FollowOptions {
