@@ -26,7 +26,7 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
   const { session, runId, out, context, options } = finish;
   const { output, interrupt } = context;
   if (!(await session.rememberOutput(runId, out))) {
-    output.stderr(`the folder ${options.state} can't be written: to resume the run, say --out ${out} again`);
+    output.stderr(`where its results go can't be kept in ${options.state}: to resume the run, say --out ${out} again`);
   }
   const onInterrupt = () =>
     output.stderr('stopping: nothing more is asked, calls under way are waited for; Ctrl-C again to leave at once');
@@ -81,7 +81,8 @@ export function noteInterruptedRuns(session: Session, context: CommandContext, o
   }
 }
 
-function stateFlag({ state, orchestrator }: GlobalOptions): string {
+/** What a command that is named to the user needs, so that it finds the same run. */
+export function stateFlag({ state, orchestrator }: GlobalOptions): string {
   if (orchestrator !== undefined) return ` --orchestrator ${orchestrator}`;
   return state === './.bbdistill' ? '' : ` --state ${state}`;
 }

@@ -148,6 +148,14 @@ class World {
     return stop;
   }
 
+  /** Two replicas that have had the time to share the limits. */
+  async twoAtWork(): Promise<SharedLimiter[]> {
+    const limiters = [this.limiter(), this.limiter()];
+    limiters.forEach((limiter, n) => this.work(limiter, `r${n}`));
+    await this.pass(3000);
+    return limiters;
+  }
+
   /** As if a replica had died right before, with these slots in hand. */
   async leaveDead(held: Record<string, number>): Promise<void> {
     const dead = { beat: 1, held, waiting: [], urgency: 0, turn: 0 };
@@ -584,9 +592,7 @@ describe('limiter - replicas', () => {
       [2000, 8000],
     ]) {
       const world = new World({ imagesPerSecond: 200 });
-      const limiters = [world.limiter(), world.limiter()];
-      limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
-      await world.pass(3000);
+      const limiters = await world.twoAtWork();
       limiters.forEach((limiter, n) => limiter.throttled(pausesMs[n]!, 'hold', 'HTTP 429'));
       await world.pass(7990);
       expect(world.imagesBetween(3010, 10_990)).toBe(0);
@@ -597,9 +603,7 @@ describe('limiter - replicas', () => {
 
   it('throttled - a second time, when nobody remembers the first: holds everybody off again', async () => {
     const world = new World({ imagesPerSecond: 200 });
-    const limiters = [world.limiter(), world.limiter()];
-    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
-    await world.pass(3000);
+    const limiters = await world.twoAtWork();
     limiters[0]!.throttled(1000, 'hold', 'HTTP 429');
     await world.pass(7000);
     expect((await world.record()).hold).toBeUndefined();
@@ -610,9 +614,7 @@ describe('limiter - replicas', () => {
 
   it('throttled - while others write: what is left of an older pause does not begin anew', async () => {
     const world = new World({ imagesPerSecond: 200 });
-    const limiters = [world.limiter(), world.limiter()];
-    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
-    await world.pass(3000);
+    const limiters = await world.twoAtWork();
     limiters[0]!.throttled(6000, 'hold', 'HTTP 429');
     await world.pass(5500);
     world.state.beforeWrite = async (key) => {
@@ -661,9 +663,7 @@ describe('limiter - replicas', () => {
 
   it("wall clock set back - the teacher's next pause is everybody's, though it is shorter than the last one", async () => {
     const world = new World({ imagesPerSecond: 200 });
-    const limiters = [world.limiter(), world.limiter()];
-    limiters.forEach((limiter, n) => world.work(limiter, `r${n}`));
-    await world.pass(3000);
+    const limiters = await world.twoAtWork();
     limiters[0]!.throttled(4000, 'hold', 'HTTP 429');
     await world.pass(5000);
     world.wallStepMs = -HOUR_MS;

@@ -209,10 +209,10 @@ export class SharedLimiter implements Limiter {
     this.#holdOff(untilMs, reason);
     const told = this.#telling ?? { durationMs, untilMs, what, reason };
     // One answer may say both that calls come too fast and how long to wait: the pause alone would slow nobody down.
-    const isSame = what === 'hold' && told.what !== 'hold';
+    const keepsSlowing = what === 'hold' && told.what !== 'hold';
     this.#telling = {
-      what: isSame ? told.what : what,
-      reason: isSame ? told.reason : reason,
+      what: keepsSlowing ? told.what : what,
+      reason: keepsSlowing ? told.reason : reason,
       durationMs: Math.max(told.durationMs, durationMs),
       untilMs: Math.max(told.untilMs, untilMs),
     };

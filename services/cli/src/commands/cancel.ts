@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
+import { stateFlag } from '../finish-run.js';
 import { cancelRun } from '../follow.js';
 
 export function cancelCommand(context: CommandContext): Command {
@@ -11,7 +12,8 @@ export function cancelCommand(context: CommandContext): Command {
     await withSession(options, {}, async ({ orchestrator }) => {
       await cancelRun(orchestrator, runId);
       if (options.json) context.output.stdout(JSON.stringify({ runId }));
-      else context.output.stdout(`run ${runId} is told to stop; bbdistill watch ${runId} shows its end`);
+      else
+        context.output.stdout(`run ${runId} is told to stop; its end: bbdistill watch ${runId}${stateFlag(options)}`);
     });
   });
 }
