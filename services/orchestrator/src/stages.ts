@@ -1,5 +1,5 @@
-import { PROGRESS_INTERVAL_MS, encodeJson } from '@bbdistill/common';
-import type { Clock, JobFailure, JobProgress } from '@bbdistill/common';
+import { GroupCommit, PROGRESS_INTERVAL_MS, encodeJson } from '@bbdistill/common';
+import type { Clock, JobFailure, JobProgress, Outcome } from '@bbdistill/common';
 import { FencedError, endEvents } from './run-record.js';
 import { countEnd } from './run-telemetry.js';
 import type { RunEventBody, RunRecord, RunState, RunStore, StageRecord } from './run-record.js';
@@ -15,9 +15,8 @@ export const LEASE_MS = 6_000;
 export class DrivenRun {
   #record: RunRecord;
   #lastSequence: number;
-  /** What isn't being written yet, in the order of the calls. */
-  #waiting: Write[] = [];
-  #isWriting = false;
+  /** One write at a time, so that events come in the order of the calls. */
+  readonly #writes = new GroupCommit<Write>((together) => this.#commit(together));
   #leaseUntilMs = -Infinity;
   #renews = true;
 
@@ -123,34 +122,25 @@ export class DrivenRun {
     countEnd(state);
   }
 
-  /** One write at a time, so that events come in the order of the calls. What came meanwhile is the next one. */
-  #write(change: Write['change'], events: readonly RunEventBody[], signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ change, events, signal, resolve, reject });
-      if (!this.#isWriting) void this.#writeAll();
-    });
+  async #write(change: Write['change'], events: readonly RunEventBody[], signal?: AbortSignal): Promise<void> {
+    await this.#writes.submit({ change, events, signal });
   }
 
-  async #writeAll(): Promise<void> {
-    this.#isWriting = true;
-    // Stages that begin at the same moment are one write.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const together = this.#waiting;
-      this.#waiting = [];
+  /** A failed write fails its caller; the ones after it fail by themselves. */
+  async #commit(together: readonly Write[]): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    while (outcomes.length < together.length) {
       try {
-        await this.#commit(together);
-      } catch (thrown) {
-        // A failed write fails its caller; the ones after it fail by themselves.
-        together.shift()?.reject(thrown);
-        this.#waiting.unshift(...together);
+        await this.#writeAll(together.slice(outcomes.length), () => outcomes.push({ value: undefined }));
+      } catch (error) {
+        outcomes.push({ error });
       }
     }
-    this.#isWriting = false;
+    return outcomes;
   }
 
-  /** Takes each write from the list once it is told in full. */
-  async #commit(together: Write[]): Promise<void> {
+  /** @param onTold of each write, once all its events are told */
+  async #writeAll(together: readonly Write[], onTold: () => void): Promise<void> {
     let leaseUntilMs = this.#leaseUntilMs;
     // Only a renewal may be given up, and nobody can give up a part of a write.
     const [signal] = together.every((write) => write.signal) ? together.map((write) => write.signal) : [];
@@ -173,12 +163,11 @@ export class DrivenRun {
       signal,
     );
     if (this.#renews) this.#leaseUntilMs = leaseUntilMs;
-    for (let first = together[0]; first; first = together[0]) {
-      for (const event of first.events) {
+    for (const { events } of together) {
+      for (const event of events) {
         this.#lastSequence = await this.store.events.append(this.#record.id, encodeJson(event), this.#lastSequence);
       }
-      together.shift();
-      first.resolve();
+      onTold();
     }
   }
 }
@@ -189,8 +178,6 @@ interface Write {
   change: (record: RunRecord, lastSequence: number) => RunRecord;
   events: readonly RunEventBody[];
   signal: AbortSignal | undefined;
-  resolve: () => void;
-  reject: (thrown: unknown) => void;
 }
 
 /** A stage whose driver died in the middle goes on; one that ended begins anew. */

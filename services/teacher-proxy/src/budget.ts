@@ -1,13 +1,23 @@
-import { BbdError, KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
-import type { Clock, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
+import {
+  BbdError,
+  GroupCommit,
+  KeyExistsError,
+  RevisionMismatchError,
+  asBbdError,
+  decodeJson,
+  encodeJson,
+  outcomeOf,
+} from '@bbdistill/common';
+import type { Clock, Outcome, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
+import { Allowance } from './allowance.js';
+import type { Warning } from './allowance.js';
+import { BudgetExhaustedError } from './budget-exhausted.js';
 import { ClaimLostError } from './claim-lost.js';
-import { latestOf, openCall, spentBy, usageOf, usedBy } from './ledger-record.js';
+import { MAX_RUNS_IN_LEDGER, latestOf, openCall, usedBy } from './ledger-record.js';
 import type {
   Budget,
   LedgerRecord,
-  MonthUsage,
   OpenCall,
-  PhaseUsage,
   ReserveRequest,
   RunUsage,
   Settlement,
@@ -18,30 +28,6 @@ import type { Price, TeacherBudget } from './registry.js';
 import { OwnChunks } from './own-chunks.js';
 import { Shares, chunkWith, leftOf, noUsage, settleIn, sharesOf } from './share.js';
 import type { ChunkGrant, ShareRecord } from './share.js';
-
-/** The run's budget can't cover the next image. What was answered is kept; a larger budget goes on from here. */
-export class BudgetExhaustedError extends BbdError {
-  constructor(
-    readonly run: string,
-    readonly teacher: string,
-    readonly spent: Spent,
-    readonly budget: Budget,
-    /** Where it isn't the run's own budget that ends: which ceiling of the teacher does. */
-    teacherCeiling?: string,
-  ) {
-    const ceiling =
-      budget.images !== undefined && spent.images >= budget.images
-        ? `${spent.images} of ${budget.images} images`
-        : `${spent.images} images and ${spent.moneyMicros} of ${budget.moneyMicros} millionths of its money`;
-    super(
-      'budget-exhausted',
-      teacherCeiling
-        ? `teacher "${teacher}" has used up ${teacherCeiling}: answers so far are kept; raise it in the teacher's settings, or resume run ${run} later`
-        : `run ${run} has spent ${ceiling} at teacher "${teacher}": answers so far are kept; resume it with a larger budget`,
-      { code: 'BUDGET_EXHAUSTED', retryable: false },
-    );
-  }
-}
 
 export interface LedgerOptions {
   clock: Clock;
@@ -62,9 +48,6 @@ export interface LedgerOptions {
   onWarning?: (run: string, spent: Spent, budget: Budget) => void;
 }
 
-/** Runs beyond so many leave the record for ones of their own, so that it stays small. */
-export const MAX_RUNS_IN_LEDGER = 64;
-const DEFAULT_WARN_AT = 0.8;
 /** How much sooner a process itself doubts its claim than others do. */
 const CLAIM_MARGIN_MS = 2_000;
 const BEATS_PER_LEASE = 4;
@@ -77,13 +60,11 @@ interface Loaded {
   revision: number | undefined;
 }
 
-type Change = {
+interface Change {
   /** Whose earlier usage has to be at hand. */
-  run?: string;
+  run: string | undefined;
   apply: (record: LedgerRecord) => unknown;
-  resolve: (value: unknown) => void;
-  reject: (e: unknown) => void;
-};
+}
 
 /**
  * The one record of a teacher that holds the counters which must hold together. Every step of a call is one atomic
@@ -91,11 +72,11 @@ type Change = {
  * cost few writes.
  */
 export class Ledger {
+  readonly #allowance: Allowance;
   #record: Loaded | undefined;
   /** What was read or written last, also while another process's write makes it old. */
   #lastSeen: LedgerRecord | undefined;
-  #waiting: Change[] = [];
-  #writing = false;
+  readonly #changes = new GroupCommit<Change>((changes) => this.#commit(changes));
   /** Others write as well: what is known is likely to be old, and a look costs less than a write that is refused. */
   #isContended = false;
   #onChanged: (() => void)[] = [];
@@ -104,7 +85,7 @@ export class Ledger {
   /** Holders that others took for dead: what they had claimed may be another's by now, so their names never come back. */
   readonly #lost = new Set<string>();
   #beating: AbortController | undefined;
-  #warnings: (() => void)[] = [];
+  #warnings: Warning[] = [];
   #entering: string[] = [];
   /** What happened and could not be written. */
   #owed: ((record: LedgerRecord) => unknown)[] = [];
@@ -119,6 +100,7 @@ export class Ledger {
     private readonly price: Price,
     private readonly options?: LedgerOptions,
   ) {
+    this.#allowance = new Allowance(price, options?.clock, options?.budget);
     this.#shares = new Shares(state, teacher);
     if (!options?.hasPeers) return;
     this.#chunks = new OwnChunks({
@@ -214,7 +196,7 @@ export class Ledger {
     return this.#change((record) => {
       if (record.open[request.callId]) return record.open[request.callId]!.images;
       const { run, holder, budget } = request;
-      const { images: affordable, spent, reached, freeLeft } = this.#left(record, run, budget);
+      const { images: affordable, spent, reached, freeLeft } = this.#allowance.left(record, run, budget);
       const images = Math.min(request.images, affordable);
       if (images <= 0) {
         if ((reached?.spent ?? spent).openImages > 0) return 0;
@@ -319,7 +301,7 @@ export class Ledger {
             const call = record.open[callId];
             if (!call) return false;
             delete record.open[callId];
-            this.#spend(record, call, usedBy(settlement, call, this.price));
+            this.#allowance.spend(record, call, usedBy(settlement, call, this.price));
             return true;
           })
         : await this.#shares.of(sharer).soonerOrLater((record) => {
@@ -352,9 +334,7 @@ export class Ledger {
     const record = this.#lastSeen;
     if (!record) return true;
     if (this.#chunks?.haveRoom(run)) return false;
-    const freeLeft = this.#freeLeft(record);
-    const all = [{ budget, spent: spentBy(record, run) }, ...this.#ceilings(record)];
-    return all.some((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
+    return this.#allowance.left(record, run, budget).images <= 0;
   }
 
   /** With what the chunks of all processes are made up of in place of the chunks. */
@@ -453,112 +433,8 @@ export class Ledger {
       });
   }
 
-  #affordable(budget: Budget, spent: Spent, freeLeft: number): number {
-    let images = Infinity;
-    if (budget.images !== undefined) images = budget.images - spent.images;
-    if (budget.moneyMicros !== undefined) {
-      const left = budget.moneyMicros - spent.moneyMicros - this.price.perCallMicros;
-      if (left < 0) return 0;
-      const { perImageMicros } = this.price;
-      if (perImageMicros > 0) images = Math.min(images, freeLeft + Math.floor(left / perImageMicros));
-    }
-    return images;
-  }
-
-  /** What the run's budget and the teacher's ceilings leave, and which ceiling of the teacher is reached. */
-  #left(record: LedgerRecord, run: string, budget: Budget) {
-    const spent = spentBy(record, run);
-    const freeLeft = this.#freeLeft(record);
-    const ceilings = this.#ceilings(record);
-    const all = [{ budget, spent }, ...ceilings];
-    const images = Math.min(...all.map((each) => this.#affordable(each.budget, each.spent, freeLeft)));
-    const reached = ceilings.find((each) => this.#affordable(each.budget, each.spent, freeLeft) <= 0);
-    const moneyMicros = Math.min(
-      ...all.map(({ budget: of, spent: by }) => (of.moneyMicros ?? Infinity) - by.moneyMicros),
-    );
-    return { images, moneyMicros, freeLeft, spent, reached };
-  }
-
-  #month(record: LedgerRecord): MonthUsage {
-    const months = (record.months ??= {});
-    return (months[this.#monthName()] ??= { images: 0, moneyMicros: 0, free: 0 });
-  }
-
-  #monthName(): string {
-    return this.options ? new Date(this.options.clock.nowMs()).toISOString().slice(0, 7) : 'any';
-  }
-
-  #freeLeft(record: LedgerRecord): number {
-    const free = this.price.freeImagesPerMonth ?? 0;
-    if (free === 0) return 0;
-    const open = Object.values(record.open).reduce((sum, call) => sum + (call.free ?? 0), 0);
-    return Math.max(0, free - this.#month(record).free - open);
-  }
-
-  /** The operator's ceilings over all runs, and what counts against them. */
-  #ceilings(record: LedgerRecord): { name: string; budget: Budget; spent: Spent; month?: string }[] {
-    const { budget } = this.options ?? {};
-    if (!budget) return [];
-    const open = Object.values(record.open);
-    const openImages = open.reduce((sum, { images }) => sum + images, 0);
-    const openMoney = open.reduce((sum, { moneyMicros }) => sum + moneyMicros, 0);
-    const spentOf = (used: { images: number; moneyMicros: number }): Spent => ({
-      images: used.images + openImages,
-      moneyMicros: used.moneyMicros + openMoney,
-      openImages,
-    });
-    const of = (images: number | undefined, moneyMicros: number | undefined): Budget => ({
-      ...(images !== undefined && { images }),
-      ...(moneyMicros !== undefined && { moneyMicros }),
-    });
-    return [
-      {
-        name: 'its budget (budget.images, budget.money)',
-        budget: of(budget.images, budget.moneyMicros),
-        spent: spentOf(record.total ?? { images: 0, moneyMicros: 0 }),
-      },
-      {
-        name: "this month's budget (budget.imagesPerMonth, budget.moneyPerMonth)",
-        budget: of(budget.imagesPerMonth, budget.moneyPerMonthMicros),
-        spent: spentOf(this.#month(record)),
-        month: this.#monthName(),
-      },
-    ];
-  }
-
   #warn(record: LedgerRecord, run: string, budget: Budget): void {
-    const { onWarning, budget: own } = this.options ?? {};
-    if (!onWarning) return;
-    const warned = (record.warned ??= []);
-    const warnAt = own?.warnAt ?? DEFAULT_WARN_AT;
-    const isNear = (spent: Spent, of: Budget) =>
-      spent.images >= warnAt * (of.images ?? Infinity) || spent.moneyMicros >= warnAt * (of.moneyMicros ?? Infinity);
-    const check = (name: string, spent: Spent, of: Budget, period = '') => {
-      // A budget that was raised, and a new month's, end anew.
-      const mark = [name, period, of.images, of.moneyMicros].join(' ');
-      if (warned.includes(mark) || !isNear(spent, of)) return;
-      warned.push(mark);
-      this.#warnings.push(() => onWarning(name, spent, of));
-    };
-    check(run, spentBy(record, run), budget);
-    for (const { spent, budget: of, month } of this.#ceilings(record)) check('*', spent, of, month);
-    warned.splice(0, warned.length - 2 * MAX_RUNS_IN_LEDGER);
-  }
-
-  /** Enters what a call or a chunk has cost into all counters. */
-  #spend(record: LedgerRecord, { run, phase }: Pick<OpenCall, 'run' | 'phase'>, { free, ...used }: Used): void {
-    // A chunk that no call was made from leaves no trace.
-    if (used.calls === 0) return;
-    const usage = usageOf(record, run, phase);
-    for (const [counter, amount] of Object.entries(used) as [keyof PhaseUsage, number][]) usage[counter] += amount;
-    const billed = used.settled + used.unknown;
-    const month = this.#month(record);
-    month.images += billed;
-    month.moneyMicros += used.moneyMicros;
-    month.free += free;
-    const total = (record.total ??= { images: 0, moneyMicros: 0 });
-    total.images += billed;
-    total.moneyMicros += used.moneyMicros;
+    if (this.options?.onWarning) this.#warnings.push(...this.#allowance.warnings(record, run, budget));
   }
 
   /** By what stands there at that moment: the process may have come back since it was found gone. */
@@ -571,7 +447,7 @@ export class Ledger {
     const chunk = record.open[chunkId];
     if (!chunk) return;
     delete record.open[chunkId];
-    this.#spend(record, chunk, used);
+    this.#allowance.spend(record, chunk, used);
   }
 
   #isOwn(holder: string): boolean {
@@ -587,7 +463,7 @@ export class Ledger {
   #grantChunk(request: ReserveRequest, chunkId: string, wantedCalls: number): Promise<ChunkGrant | undefined> {
     const { run, phase, unit, holder, budget } = request;
     return this.#change((record) => {
-      const left = this.#left(record, run, budget);
+      const left = this.#allowance.left(record, run, budget);
       const peers = Math.max(1, Object.keys(record.holders ?? {}).length);
       const calls = Math.min(wantedCalls, Math.floor((left.images * CHUNK_PART) / peers / request.images));
       const images = calls * request.images;
@@ -611,7 +487,7 @@ export class Ledger {
       const chunk = entry.isChunk && shares.get(entry.holder)?.chunks[chunkId];
       if (!chunk) continue;
       Object.assign(entry, leftOf(chunk));
-      this.#spend(shared, chunk, chunk.used);
+      this.#allowance.spend(shared, chunk, chunk.used);
       for (const [callId, call] of Object.entries(chunk.open)) {
         shared.open[callId] = call;
         holders.set(callId, call.holder);
@@ -631,26 +507,10 @@ export class Ledger {
   }
 
   #change<T>(apply: (record: LedgerRecord) => T, run?: string): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const change = { apply, resolve: resolve as (value: unknown) => void, reject };
-      this.#waiting.push(run === undefined ? change : { ...change, run });
-      if (!this.#writing) void this.#write();
-    });
+    return this.#changes.submit({ run, apply }) as Promise<T>;
   }
 
-  async #write(): Promise<void> {
-    this.#writing = true;
-    // Changes of the same turn of the event loop go into the same write.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      await this.#commit(batch);
-    }
-    this.#writing = false;
-  }
-
-  async #commit(batch: Change[]): Promise<void> {
+  async #commit(changes: readonly Change[]): Promise<Outcome[]> {
     for (let conflicts = 0; ; conflicts++) {
       try {
         if (conflicts > 0) await this.#backOff(conflicts);
@@ -660,16 +520,10 @@ export class Ledger {
         const beganMs = this.options?.clock.monotonicMs() ?? 0;
         this.#warnings = [];
         this.#entering = [];
-        await this.#recall(value, batch);
+        await this.#recall(value, changes);
         const owed = this.#owed.length;
         for (const apply of this.#owed) apply(value);
-        const results = batch.map(({ apply }) => {
-          try {
-            return { value: apply(value) };
-          } catch (error) {
-            return { error };
-          }
-        });
+        const outcomes = changes.map(({ apply }) => outcomeOf(() => apply(value)));
         const alive = [...this.#joined].filter(([holder]) => (value.holders?.[holder] ?? -1) >= 0);
         if (Buffer.compare(bytes, encodeJson(value)) !== 0) for (const [holder] of alive) value.holders![holder]!++;
         if (Object.keys(value.runs).length > MAX_RUNS_IN_LEDGER) await this.#archive(value);
@@ -684,7 +538,7 @@ export class Ledger {
           this.#record = { value, bytes: after, revision: written };
           this.#owed.splice(0, owed);
           for (const [, joined] of alive) joined.aliveAtMs = beganMs;
-          for (const warn of this.#warnings) warn();
+          for (const { run, spent, budget } of this.#warnings) this.options?.onWarning?.(run, spent, budget);
         } else if (!(await this.#isCurrent(revision))) {
           this.#record = undefined;
           continue;
@@ -692,14 +546,9 @@ export class Ledger {
         for (const holder of this.#entering) {
           if (!this.#joined.has(holder)) this.#joined.set(holder, { tasks: 0, aliveAtMs: beganMs });
         }
-        batch.forEach(({ resolve, reject }, index) => {
-          const result = results[index]!;
-          if ('error' in result) reject(result.error);
-          else resolve(result.value);
-        });
         // Only true changes: a refused reservation must not wake itself.
         if (changed) this.#announce();
-        return;
+        return outcomes;
       } catch (error) {
         this.#record = undefined;
         if (error instanceof RevisionMismatchError || error instanceof KeyExistsError) {
@@ -708,9 +557,7 @@ export class Ledger {
           continue;
         }
         // Fails closed: a store that can't be reached grants nothing.
-        const cause = asBbdError(error);
-        batch.forEach(({ reject }) => reject(cause));
-        return;
+        throw asBbdError(error);
       }
     }
   }
@@ -735,8 +582,8 @@ export class Ledger {
   }
 
   /** Brings back what archived runs have spent, before anything is decided about them. */
-  async #recall(record: LedgerRecord, batch: readonly Change[]): Promise<void> {
-    for (const { run } of batch) {
+  async #recall(record: LedgerRecord, changes: readonly Change[]): Promise<void> {
+    for (const { run } of changes) {
       if (run === undefined || record.runs[run]) continue;
       // Read after the record: an archive is written before its run leaves the record.
       const archived = await this.state.get(archiveOf(this.teacher, run));

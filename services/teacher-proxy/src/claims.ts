@@ -1,5 +1,5 @@
-import { KeyExistsError, RevisionMismatchError } from '@bbdistill/common';
-import type { StateStore } from '@bbdistill/common';
+import { GroupCommit, KeyExistsError, RevisionMismatchError } from '@bbdistill/common';
+import type { Outcome, StateStore } from '@bbdistill/common';
 import type { AnswerKey } from './cache.js';
 
 /** Records that the claims of a teacher are spread over: few writes for many images, few meetings of replicas. */
@@ -93,8 +93,7 @@ type Change = (bucket: Bucket, living: Living) => void | Promise<void>;
 
 /** Changes of one bucket by this process: what waits while another write is under way is written together. */
 class BucketWriter {
-  #waiting: { change: Change; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  #isWriting = false;
+  readonly #changes = new GroupCommit<Change>((changes) => this.#commit(changes));
   #known: { text: string; revision: number | undefined } | undefined;
 
   constructor(
@@ -103,28 +102,18 @@ class BucketWriter {
     private readonly living: Living,
   ) {}
 
-  change(change: Change): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ change, resolve, reject });
-      if (!this.#isWriting) void this.#writeAll();
-    });
+  async change(change: Change): Promise<void> {
+    await this.#changes.submit(change);
   }
 
-  async #writeAll(): Promise<void> {
-    this.#isWriting = true;
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#write(batch.map(({ change }) => change));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        this.#known = undefined;
-        for (const { reject } of batch) reject(error);
-      }
+  async #commit(changes: readonly Change[]): Promise<Outcome[]> {
+    try {
+      await this.#write(changes);
+    } catch (error) {
+      this.#known = undefined;
+      throw error;
     }
-    this.#isWriting = false;
+    return changes.map(() => ({ value: undefined }));
   }
 
   async #write(changes: readonly Change[]): Promise<void> {

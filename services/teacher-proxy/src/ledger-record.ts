@@ -1,5 +1,8 @@
 import type { Price } from './registry.js';
 
+/** Runs beyond so many leave the record for ones of their own, so that it stays small. */
+export const MAX_RUNS_IN_LEDGER = 64;
+
 /** What a query was made for; evaluation has its own line in every report. */
 export const PHASES = ['seeds', 'mixup', 'cvae', 'evaluation'] as const;
 export type Phase = (typeof PHASES)[number];

@@ -1,5 +1,13 @@
-import { KeyExistsError, RevisionMismatchError, asBbdError, decodeJson, encodeJson } from '@bbdistill/common';
-import type { StateStore } from '@bbdistill/common';
+import {
+  GroupCommit,
+  KeyExistsError,
+  RevisionMismatchError,
+  asBbdError,
+  decodeJson,
+  encodeJson,
+  outcomeOf,
+} from '@bbdistill/common';
+import type { Outcome, StateStore } from '@bbdistill/common';
 import { openCall, usedBy } from './ledger-record.js';
 import type { OpenCall, Phase, ReserveRequest, Settlement, Used } from './ledger-record.js';
 import type { Price } from './registry.js';
@@ -82,11 +90,7 @@ export function chunkWith(record: ShareRecord, callId: string): Chunk | undefine
   return Object.values(record.chunks).find(({ open }) => open[callId]);
 }
 
-interface Change {
-  apply: (record: ShareRecord) => unknown;
-  resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
-}
+type Change = (record: ShareRecord) => unknown;
 
 /**
  * Changes the record of one process by compare-and-set; what waits while another write is under way is written together.
@@ -94,10 +98,9 @@ interface Change {
  */
 export class ShareWriter {
   #known: { record: ShareRecord; bytes: Uint8Array; revision: number | undefined } | undefined;
-  #waiting: Change[] = [];
-  #writing = false;
+  readonly #changes = new GroupCommit<Change>((changes) => this.#commit(changes));
   /** What happened and could not be written. */
-  #owed: Change['apply'][] = [];
+  #owed: Change[] = [];
 
   constructor(
     private readonly state: StateStore,
@@ -110,10 +113,7 @@ export class ShareWriter {
   }
 
   change<T>(apply: (record: ShareRecord) => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ apply, resolve: resolve as (value: unknown) => void, reject });
-      if (!this.#writing) void this.#writeAll();
-    });
+    return this.#changes.submit(apply) as Promise<T>;
   }
 
   /** Where the store is away this fails, and is made up for by the next write. */
@@ -137,47 +137,27 @@ export class ShareWriter {
     });
   }
 
-  async #writeAll(): Promise<void> {
-    this.#writing = true;
-    // Changes of the same turn of the event loop go into the same write.
-    await Promise.resolve();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
-      try {
-        const results = await this.#write(batch);
-        batch.forEach(({ resolve, reject }, index) => {
-          const result = results[index]!;
-          if ('error' in result) reject(result.error);
-          else resolve(result.value);
-        });
-      } catch (error) {
-        // Whether the last write was carried out isn't known: the record tells when it can be read again.
-        this.#known = undefined;
-        const cause = asBbdError(error);
-        for (const { reject } of batch) reject(cause);
-      }
+  async #commit(changes: readonly Change[]): Promise<Outcome[]> {
+    try {
+      return await this.#write(changes);
+    } catch (error) {
+      // Whether the last write was carried out isn't known: the record tells when it can be read again.
+      this.#known = undefined;
+      throw asBbdError(error);
     }
-    this.#writing = false;
   }
 
-  async #write(batch: readonly Change[]): Promise<({ value: unknown } | { error: unknown })[]> {
+  async #write(changes: readonly Change[]): Promise<Outcome[]> {
     for (;;) {
       const { bytes, revision } = (this.#known ??= await this.#load());
       const record = decodeJson<ShareRecord>(bytes);
       const owed = this.#owed.length;
       for (const apply of this.#owed) apply(record);
-      const results = batch.map(({ apply }) => {
-        try {
-          return { value: apply(record) };
-        } catch (error) {
-          return { error };
-        }
-      });
+      const outcomes = changes.map((apply) => outcomeOf(() => apply(record)));
       const after = encodeJson(record);
       if (Buffer.compare(bytes, after) === 0) {
         this.#owed.splice(0, owed);
-        return results;
+        return outcomes;
       }
       try {
         const written =
@@ -186,7 +166,7 @@ export class ShareWriter {
             : await this.state.update(this.key, after, revision);
         this.#known = { record, bytes: after, revision: written };
         this.#owed.splice(0, owed);
-        return results;
+        return outcomes;
       } catch (error) {
         this.#known = undefined;
         if (!(error instanceof RevisionMismatchError || error instanceof KeyExistsError)) throw error;
