@@ -3,7 +3,7 @@ import { embeddedFixture } from '../../../test/contract/embedded-fixture.js';
 import { waitFor } from '../../../test/helpers/wait-for.js';
 import { ManualClock, systemClock } from './clock.js';
 import { BbdError, UnavailableError } from './errors.js';
-import { JobClient, MAX_JOB_ATTEMPTS, jobId, runJobWorker } from './jobs.js';
+import { JobClient, MAX_JOB_ATTEMPTS, jobId, lastUseMs, runJobWorker } from './jobs.js';
 import type { JobHandler, JobRecord, JobWorkerOptions } from './jobs.js';
 import { decodeJson, encodeJson } from './json.js';
 import { WATCH_AGAIN_MS } from './keep-watching.js';
@@ -98,6 +98,41 @@ describe('jobs', () => {
     expect(await client.submit('count', { a: 1, b: 2 })).toMatchObject({ state: 'succeeded', result: 1 });
     await worker.stop();
     expect(runs).toBe(1);
+  });
+
+  it('jobs - a result that is asked for long after is of use again: whoever would delete it comes too late', async () => {
+    await using fixture = await embeddedFixture();
+    const { state } = fixture.stores;
+    const client = new JobClient(fixture.stores, systemClock);
+    const { id } = await client.submit('work', {});
+    await using _worker = startWorker(fixture.stores, { work: async () => 'done' });
+    await client.result(id, never);
+    const { revision } = (await state.get(`jobs/${id}`))!;
+    await client.submit('work', {});
+    expect((await state.get(`jobs/${id}`))!.revision).toBe(revision);
+    const clock = new ManualClock(systemClock.nowMs() + 2 * 3_600_000);
+    expect(await new JobClient(fixture.stores, clock).submit('work', {})).toMatchObject({ result: 'done' });
+    await expect(state.delete(`jobs/${id}`, revision)).rejects.toThrow(/is at revision/);
+    expect(lastUseMs(await client.get(id))).toBe(clock.nowMs());
+  });
+
+  it('jobs - a result that is deleted while it is asked for long after is made anew', async () => {
+    await using fixture = await embeddedFixture();
+    const { state, queue } = fixture.stores;
+    const client = new JobClient(fixture.stores, systemClock);
+    const { id } = await client.submit('work', {});
+    await using _worker = startWorker(fixture.stores, { work: async () => 'done' });
+    await client.result(id, never);
+    const deletedFirst = stateWith(state, {
+      update: async (key, value, revision) => {
+        await state.delete(key, revision);
+        return state.update(key, value, revision);
+      },
+    });
+    const clock = new ManualClock(systemClock.nowMs() + 2 * 3_600_000);
+    const late = new JobClient({ state: deletedFirst, queue }, clock);
+    expect(await late.submit('work', {})).toMatchObject({ state: 'queued', attempts: 0 });
+    expect(await client.result(id, never)).toBe('done');
   });
 
   it('jobs - watch shows every step and ends with the job', async () => {

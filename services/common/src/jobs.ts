@@ -43,6 +43,8 @@ export interface JobRecord<Request = unknown, Result = unknown> {
   queuedAtMs: number;
   startedAtMs?: number;
   endedAtMs?: number;
+  /** Of one that ended long before: when its result was last asked for. */
+  reusedAtMs?: number;
 }
 
 /** Attempts that got no further, of a job whose workers died, before it is given up as poison. */
@@ -52,11 +54,18 @@ export const PROGRESS_INTERVAL_MS = 500;
 const SIGNS_OF_LIFE = 3;
 /** Of a silent worker: after one ack wait its message is delivered again, unless it is lost. */
 const LOST_AFTER_ACK_WAITS = 3;
+/** A result that was made or asked for longer ago says when it is asked for again. Less than the age of any garbage. */
+const REUSE_STEP_MS = 1_800_000;
 /** After a failure to take jobs at all, e.g. because the stores are away for long. */
 const TAKE_AGAIN_MS = 1_000;
 
 export function isEnded(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+}
+
+/** Of a job that ended: when its result was made or asked for last. */
+export function lastUseMs({ endedAtMs = 0, reusedAtMs = 0 }: JobRecord): number {
+  return Math.max(endedAtMs, reusedAtMs);
 }
 
 /** The id under which the same work is one job. */
@@ -104,7 +113,8 @@ export class JobClient {
         } else {
           const found = decodeJson<JobRecord<Request, Result>>(entry.value);
           const again = found.state === 'failed' || found.state === 'cancelled' || found.cancelRequested;
-          if (found.state === 'succeeded' || (found.state === 'running' && !again)) return found;
+          if (found.state === 'succeeded') return await this.#reuse(found, entry.revision, signal);
+          if (found.state === 'running' && !again) return found;
           if (again) await this.stores.state.update(keyOf(id), encodeJson(fresh), entry.revision, signal);
         }
       } catch (error) {
@@ -116,6 +126,22 @@ export class JobClient {
       await this.stores.queue.publish({ kind, id, ...tracePart() }, signal);
       return fresh;
     }
+  }
+
+  /**
+   * Whoever deletes what nobody needs sees that this is needed, or has been quicker.
+   * @throws RevisionMismatchError where the record was changed or deleted meanwhile
+   */
+  async #reuse<Request, Result>(
+    record: JobRecord<Request, Result>,
+    revision: number,
+    signal?: AbortSignal,
+  ): Promise<JobRecord<Request, Result>> {
+    const nowMs = this.clock.nowMs();
+    if (nowMs - lastUseMs(record) < REUSE_STEP_MS) return record;
+    const reused = { ...record, reusedAtMs: nowMs };
+    await this.stores.state.update(keyOf(record.id), encodeJson(reused), revision, signal);
+    return reused;
   }
 
   /** @throws NotFoundError */

@@ -6,6 +6,7 @@ import {
   decodeJson,
   encodeJson,
   isEnded,
+  lastUseMs,
 } from '@bbdistill/common';
 import type { Clock, JobRecord, Logger, StateEntry, Stores } from '@bbdistill/common';
 import type { DatasetRecord } from './datasets.js';
@@ -62,7 +63,7 @@ export async function collectGarbage({ stores, clock, ageMs, runRetentionMs }: G
   }
   for await (const entry of state.list('jobs/')) {
     const job = decodeJson<JobRecord>(entry.value);
-    if (usedJobs.has(job.id) || !isEnded(job.state) || (job.endedAtMs ?? 0) >= before) continue;
+    if (usedJobs.has(job.id) || !isEnded(job.state) || lastUseMs(job) >= before) continue;
     if (await deleted(entry)) collected.jobs++;
   }
   for await (const entry of state.list('datasets/')) {
