@@ -451,6 +451,16 @@ describe('teacher adapter - open-inference-http, what the server can do', () => 
     await teacher.close();
   });
 
+  it.each([404, 501])('a server that says %s of its model costs nothing, whatever is billed', async (status) => {
+    await using hosted = await startHostedTeacher(() => ({ status }));
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', input: {} });
+    const outcome = await teacher.query(someImages(1), signal());
+    expect(outcome).toMatchObject({ kind: 'refused', sent: false });
+    expect(outcome).toHaveProperty('message', expect.stringMatching(status === 404 ? /HTTP 404/ : /set input\.name/));
+    expect(hosted.received.every(({ method }) => method === 'GET')).toBe(true);
+    await teacher.close();
+  });
+
   it('a server that turns away an old secret is asked anew with the new one', async () => {
     let isOpen = false;
     await using hosted = await startHostedTeacher(({ path }) => {

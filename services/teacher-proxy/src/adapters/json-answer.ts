@@ -1,5 +1,6 @@
+import { isJsonObject } from '@bbdistill/common';
 import { TreeInterpreter, compile } from '@jmespath-community/jmespath';
-import type { JSONObject, JSONValue } from '@jmespath-community/jmespath';
+import type { JSONValue } from '@jmespath-community/jmespath';
 import type { NamedScores } from '../teacher.js';
 
 /** A JMESPath expression, compiled: a grammar without functions that run code or reach out. */
@@ -39,14 +40,10 @@ function withGaps(expression: Expression, value: JSONValue): unknown {
     case 'Pipe':
       return withGaps(expression.right, TreeInterpreter.search(expression.left, value));
     case 'Field':
-      return isTable(value) && !(expression.name in value) ? undefined : TreeInterpreter.search(expression, value);
+      return isJsonObject(value) && !(expression.name in value) ? undefined : TreeInterpreter.search(expression, value);
     default:
       return TreeInterpreter.search(expression, value);
   }
-}
-
-function isTable(value: JSONValue): value is JSONObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 export interface AnswerPaths {

@@ -13,6 +13,7 @@ import { encodePictures } from './pictures.js';
 import { answerRows, answerStrings, readByteStrings, readRaw, unreadable, writeByteStrings } from './rows.js';
 import { isTlsReason, tlsAdvice } from './teacher-tls.js';
 import { imageShapeOf, pick } from './tensor-metadata.js';
+import { unpaid } from './unpaid.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
 /** Where a message is too large, the limit tells a reply from a request: so it is one that no server has. */
@@ -88,8 +89,7 @@ export class OpenInferenceGrpcTeacher implements Teacher {
       found = await this.#findOut(signal);
     } catch (error) {
       // Metadata costs nothing: what broke here was never charged.
-      const outcome = outcomeOf(error, this.#address);
-      return outcome.kind === 'lost' ? { ...outcome, kind: 'unreachable' } : outcome;
+      return unpaid(outcomeOf(error, this.#address));
     }
     const { datatype, shape, raw, contents } = await this.#tensor(images, found);
     const { classification } = this.config.answer;

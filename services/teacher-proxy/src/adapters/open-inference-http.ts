@@ -3,10 +3,10 @@ import type { Clock, ImageBatch } from '@bbdistill/common';
 import { encodeInput, encodedValues } from '../input.js';
 import type { InputForm } from '../input.js';
 import type { TeacherConfig } from '../registry.js';
-import { TEACHER_AUTH } from '../teacher.js';
 import type { AnswerForm, CanonicalRequests, ImageAnswer, QueryOutcome, Teacher, TeacherFacts } from '../teacher.js';
 import { canonicalInput, declaredInput, identityOf, pictureOf, tensorAnswer } from './declared.js';
 import type { Environment } from './declared.js';
+import { Found, FreeQuestions } from './free-questions.js';
 import { HttpReply } from './http.js';
 import type { Unanswered } from './http.js';
 import { encodePictures } from './pictures.js';
@@ -33,32 +33,13 @@ interface OutputTensor extends TensorMetadata {
   parameters?: { binary_data_size?: number };
 }
 
-interface Found {
+interface Form {
   inputName: string;
   /** Axes of the input tensor; 0 where the server doesn't say. */
   inputAxes: number;
   /** Absent: the server is not told and answers with all it has. */
   outputName: string | undefined;
   binary: boolean;
-  lasts: Lasting;
-}
-
-/**
- * For how long a server counts as saying nothing that didn't answer: for ever where that is its answer; where it let us in
- * nowhere, as soon as it lets a call in, since then it isn't the secret that is wrong; where it fails on the question again
- * and again, for a while.
- */
-type Lasting = 'for-ever' | 'once-let-in' | 'a-while';
-const A_WHILE_MS = 60_000;
-/** A server that starts, or whose gateway does, is waited for so long. */
-const FAILS_FOR_MS = 5_000;
-
-/** What came of a question that a server need not understand. */
-interface Asked {
-  /** Absent: it doesn't say. */
-  reply?: HttpReply;
-  lasts: Lasting;
-  failure?: Unanswered;
 }
 
 /** The input tensor as JSON has it, and the bytes that follow the JSON in the binary extension. */
@@ -78,21 +59,20 @@ export class OpenInferenceHttpTeacher implements Teacher {
   readonly #base: string;
   readonly #model: string;
   readonly #http: TeacherHttp;
-  #found: Found | undefined;
-  /** What was found is asked for again then. */
-  #foundUntilMs = Infinity;
-  /** Since when a question has been failed on, by its address. */
-  readonly #failingSinceMs = new Map<string, number>();
+  readonly #questions: FreeQuestions;
+  readonly #form: Found<Form>;
 
   constructor(
     private readonly config: TeacherConfig,
     env: Environment,
-    private readonly clock: Clock,
+    clock: Clock,
   ) {
     this.cacheIdentity = identityOf(config);
     this.answer = tensorAnswer(config);
     this.#input = declaredInput(config);
     this.#http = new TeacherHttp(config, env, clock);
+    this.#questions = new FreeQuestions(this.#http, clock);
+    this.#form = new Found(clock);
     this.#base = (config.url ?? '').replace(/\/+$/, '');
     const version = config.version ? `/versions/${encodeURIComponent(config.version)}` : '';
     this.#model = `${this.#base}/v2/models/${encodeURIComponent(config.model ?? '')}${version}`;
@@ -124,34 +104,33 @@ export class OpenInferenceHttpTeacher implements Teacher {
   }
 
   async query(images: ImageBatch, signal: AbortSignal): Promise<QueryOutcome> {
-    const found = await this.#findOut(signal);
-    if ('kind' in found) return found;
-    const { bytes, ...sent } = await this.#tensor(images, found);
+    const form = await this.#findOut(signal);
+    if ('kind' in form) return form;
+    const { bytes, ...sent } = await this.#tensor(images, form);
     const { classification } = this.config.answer;
     const wanted = {
-      ...(found.binary && { binary_data: true }),
+      ...(form.binary && { binary_data: true }),
       ...(classification !== undefined && { classification }),
     };
     const parameters = Object.keys(wanted).length > 0 ? { parameters: wanted } : {};
-    const outputs = found.outputName ? [{ name: found.outputName, ...parameters }] : undefined;
-    const head = Buffer.from(JSON.stringify({ inputs: [{ name: found.inputName, ...sent }], outputs }));
+    const outputs = form.outputName ? [{ name: form.outputName, ...parameters }] : undefined;
+    const head = Buffer.from(JSON.stringify({ inputs: [{ name: form.inputName, ...sent }], outputs }));
     const headers = bytes
       ? { 'content-type': 'application/octet-stream', [BINARY_HEADER]: String(head.length) }
       : { 'content-type': 'application/json' };
     const body = bytes ? Buffer.concat([head, bytes]) : head;
     const request = { method: 'POST', url: `${this.#model}/infer`, headers, body, signal };
     const reply = await this.#http.send(request, images.count);
-    const isLetIn = reply instanceof HttpReply && !this.#http.failure(reply);
-    if (isLetIn && found.lasts === 'once-let-in') this.#keep(found, Infinity);
+    if (reply instanceof HttpReply && !this.#http.failure(reply)) this.#form.letIn(form);
     return this.#http.outcome(reply, images.count, (answered) => this.#read(answered, images.count));
   }
 
   async close(): Promise<void> {
-    this.#found = undefined;
+    this.#form.forget();
     await this.#http.close();
   }
 
-  async #tensor(images: ImageBatch, { binary, inputAxes }: Found): Promise<SentTensor> {
+  async #tensor(images: ImageBatch, { binary, inputAxes }: Form): Promise<SentTensor> {
     const picture = pictureOf(this.config);
     if (!picture) {
       const encoded = encodeInput(this.#input, images);
@@ -189,20 +168,21 @@ export class OpenInferenceHttpTeacher implements Teacher {
   }
 
   /** Names and extensions, asked for before the first query, and again as long as they aren't known for certain. */
-  async #findOut(signal: AbortSignal): Promise<Found | Unanswered> {
-    if (this.#found && this.clock.monotonicMs() < this.#foundUntilMs) return this.#found;
-    const server = await this.#ask(`${this.#base}/v2`, signal);
+  async #findOut(signal: AbortSignal): Promise<Form | Unanswered> {
+    const known = this.#form.get();
+    if (known) return known;
+    const server = await this.#questions.ask(`${this.#base}/v2`, signal);
     if ('kind' in server) return server;
     const extensions = server.reply ? extensionsOf(server.reply) : [];
-    const lasting = [server.lasts];
+    const answers = [server];
     let inputName = this.config.input.name;
     let inputAxes = 0;
     let outputName = this.config.answer.output;
     if (!inputName || !outputName || pictureOf(this.config)) {
-      const model = await this.#ask(this.#model, signal);
+      const model = await this.#questions.ask(this.#model, signal);
       if ('kind' in model) return model;
       if (model.failure && !inputName) return model.failure;
-      lasting.push(model.lasts);
+      answers.push(model);
       const metadata = model.reply ? metadataOf(model.reply) : {};
       const input = pick(metadata.inputs ?? [], inputName);
       inputName ??= input?.name;
@@ -211,51 +191,12 @@ export class OpenInferenceHttpTeacher implements Teacher {
     }
     if (!inputName) {
       const message = `model "${this.config.model}" doesn't say what its only input is called: set input.name`;
-      return { kind: 'refused', code: 'INPUT_UNKNOWN', message };
+      return { kind: 'refused', code: 'INPUT_UNKNOWN', message, sent: false };
     }
-    const lasts = LASTING.find((each) => lasting.includes(each))!;
-    const found = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION), lasts };
-    if (lasts === 'for-ever') this.#keep(found, Infinity);
-    else if (lasts === 'a-while') this.#keep(found, this.clock.monotonicMs() + A_WHILE_MS);
-    return found;
-  }
-
-  #keep(found: Found, untilMs: number): void {
-    this.#found = found;
-    this.#foundUntilMs = untilMs;
-  }
-
-  /**
-   * A question that a server need not understand.
-   * @returns a failure where the server did no work and is to be left alone for now: to ask it what costs would be in vain
-   */
-  async #ask(url: string, signal: AbortSignal): Promise<Asked | Unanswered> {
-    const reply = await this.#http.ask(url, signal);
-    if (!(reply instanceof HttpReply)) return reply;
-    const failure = this.#http.failure(reply);
-    if (!failure || failure.kind === 'refused' || reply.status === HTTP_NOT_IMPLEMENTED) {
-      this.#failingSinceMs.delete(url);
-      if (!failure) return { reply, lasts: 'for-ever' };
-      // Gateways that let only some paths through say 403 of the others, whatever the secret.
-      const isLockedOut = failure.kind === 'refused' && failure.code === TEACHER_AUTH;
-      return { lasts: isLockedOut ? 'once-let-in' : 'for-ever', failure };
-    }
-    // It cost nothing, whatever became of it.
-    const wait = 'retryAfterMs' in failure ? { retryAfterMs: failure.retryAfterMs } : {};
-    const unpaid: Unanswered =
-      failure.kind === 'throttled'
-        ? failure
-        : { kind: 'throttled', reason: 'overloaded', message: failure.message, ...wait };
-    const nowMs = this.clock.monotonicMs();
-    const sinceMs = this.#failingSinceMs.get(url) ?? nowMs;
-    this.#failingSinceMs.set(url, sinceMs);
-    return nowMs - sinceMs < FAILS_FOR_MS ? unpaid : { lasts: 'a-while', failure: unpaid };
+    const form = { inputName, inputAxes, outputName, binary: extensions.includes(BINARY_EXTENSION) };
+    return this.#form.keep(form, answers);
   }
 }
-
-/** The shortest first. */
-const LASTING: readonly Lasting[] = ['a-while', 'once-let-in', 'for-ever'];
-const HTTP_NOT_IMPLEMENTED = 501;
 
 /** What a server says of itself is no condition of asking it: nonsense counts as nothing said. */
 function extensionsOf(reply: HttpReply): string[] {

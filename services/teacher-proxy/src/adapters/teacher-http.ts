@@ -10,6 +10,7 @@ import type { Unanswered } from './http.js';
 import { limitHints } from './limit-headers.js';
 import { unreadable } from './rows.js';
 import { TlsConnections } from './teacher-tls.js';
+import { unpaid } from './unpaid.js';
 
 const MIB = 1024 * 1024;
 /** Beside the answers themselves. */
@@ -47,8 +48,7 @@ export class TeacherHttp {
   /** A question that costs nothing: an answer that is lost is as good as a server that can't be reached. */
   async ask(url: string, signal: AbortSignal): Promise<HttpReply | Unanswered> {
     const reply = await this.#exchange({ method: 'GET', url, headers: {}, signal, maxReplyBytes: REPLY_BASE_BYTES });
-    if (reply instanceof HttpReply || reply.kind !== 'lost') return reply;
-    return { ...reply, kind: 'unreachable' };
+    return reply instanceof HttpReply ? reply : unpaid(reply);
   }
 
   /**

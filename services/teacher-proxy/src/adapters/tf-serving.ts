@@ -1,4 +1,4 @@
-import { asBbdError } from '@bbdistill/common';
+import { asBbdError, isJsonObject } from '@bbdistill/common';
 import type { Clock, ImageBatch } from '@bbdistill/common';
 import { encodeInput } from '../input.js';
 import type { InputForm } from '../input.js';
@@ -124,13 +124,11 @@ export class TfServingTeacher implements Teacher {
 
   /** `outputs` is a tensor, or a table of tensors by name. */
   #column(outputs: unknown): unknown {
-    if (outputs === null || typeof outputs !== 'object' || Array.isArray(outputs)) return outputs;
-    return pickValue(outputs as Record<string, unknown>, this.config.answer.output);
+    return isJsonObject(outputs) ? pickValue(outputs, this.config.answer.output) : outputs;
   }
 
   #readRow(row: unknown): ImageAnswer {
-    const isTable = row !== null && typeof row === 'object' && !Array.isArray(row);
-    const value = isTable ? pickValue(row as Record<string, unknown>, this.config.answer.output) : row;
+    const value = isJsonObject(row) ? pickValue(row, this.config.answer.output) : row;
     const flat = [value].flat(Infinity);
     if (flat.length > 0 && flat.every((each) => typeof each === 'string'))
       return { ok: true, raw: JSON.stringify(flat) };
