@@ -40,6 +40,8 @@ interface LostImage {
   unknown: string[];
   /** What the teacher saw, in ms after the nearest fault (before it: negative). */
   asked: { openedMs: number; closedMs: number; isCharged: boolean; fault: string }[];
+  /** What the replicas' logs say of those calls. */
+  said: string[];
 }
 
 /** A replica was killed, frozen or cut off. */
@@ -56,6 +58,8 @@ interface BooksOptions {
   meter: MeteredTeacher;
   work: ProxyWork;
   faults: readonly Fault[];
+  /** Lines of the replicas' logs. */
+  said: readonly string[];
 }
 
 /** What the teacher has answered just before a fault isn't stored and settled yet. */
@@ -65,7 +69,7 @@ const WAY_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
-export async function closeBooks({ state, config, meter, work, faults }: BooksOptions): Promise<Books> {
+export async function closeBooks({ state, config, meter, work, faults, said }: BooksOptions): Promise<Books> {
   const ledger = new Ledger(state, config.name, config.price);
   const record = await waitFor(
     'all calls to have an end',
@@ -138,9 +142,14 @@ export async function closeBooks({ state, config, meter, work, faults }: BooksOp
     books.unaccounted += Math.max(0, charged.of(number) - 1 - unknownTimes(number));
     const lost = Math.max(0, unknownTimes(number) - underWay.of(number));
     books.lostWithoutFault += lost;
-    if (lost > 0) {
-      books.lost.push({ number, unknown: unknownOf.get(number)!, asked: (callsOf.get(number) ?? []).map(seen) });
-    }
+    if (lost === 0) continue;
+    const unknown = unknownOf.get(number)!;
+    books.lost.push({
+      number,
+      unknown,
+      asked: (callsOf.get(number) ?? []).map(seen),
+      said: said.filter((line) => unknown.some((callId) => line.includes(callId))),
+    });
   }
   return books;
 }

@@ -113,6 +113,7 @@ export class ProxyChaos implements AsyncDisposable {
           folder,
           teacher: config,
           patienceMs: 3_000,
+          logLevel: 'warn',
         }),
       ),
     );
@@ -234,7 +235,8 @@ export class ProxyChaos implements AsyncDisposable {
   async #closeBooks(work: ProxyWork): Promise<Books> {
     const config = parseTeacherConfig(TEACHER, this.config);
     const faults = this.#faults;
-    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faults }));
+    const said = this.replicas.flatMap((replica) => replica.said);
+    return this.#withState((state) => closeBooks({ state, config, meter: this.teacher, work, faults, said }));
   }
 
   async #chunkHolders(): Promise<number> {

@@ -62,6 +62,8 @@ export interface ReplicaOptions {
   teacher: object;
   callConcurrency?: number;
   patienceMs?: number;
+  /** Of its log; default: it is silent. */
+  logLevel?: 'warn';
 }
 
 /** A replica of the teacher-proxy as a process of its own, which reaches NATS through a relay. */
@@ -69,6 +71,8 @@ export class Replica implements AsyncDisposable {
   child!: Child;
   client!: ServiceClient<'bbdistill.v1.TeacherService'>;
   readonly relay: Relay;
+  /** Of the processes that have ended. */
+  readonly #said: string[] = [];
 
   private constructor(
     readonly name: string,
@@ -84,10 +88,16 @@ export class Replica implements AsyncDisposable {
     return replica;
   }
 
+  /** What its processes have written so far, line by line. */
+  get said(): readonly string[] {
+    return [...this.#said, ...this.child.lines];
+  }
+
   /** Starts the process, also after it was killed. */
   async start(): Promise<void> {
     const { natsPort: _natsPort, folder, ...rest } = this.options;
     const settings = { ...rest, nats: `nats://127.0.0.1:${this.relay.port}`, folder: join(folder, this.name) };
+    if (this.child as Child | undefined) this.#said.push(...this.child.lines);
     this.child = startChild(process.execPath, [SCRIPT, JSON.stringify(settings)]);
     const [, address] = await this.child.line(/^listening "(.*)"$/, 60_000);
     this.client = connect('bbdistill.v1.TeacherService', address!);

@@ -20,7 +20,7 @@ import type { Coalescer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import { imagesPerCallWithin } from './limits.js';
 import { Lead } from './lead.js';
-import { LimitUse, countImages, measuredCall, measuredWait } from './metrics.js';
+import { LimitUse, countImages, measuredCall, measuredStore, measuredWait } from './metrics.js';
 import { OpenBudgets } from './open-budgets.js';
 import type { TeacherConfig } from './registry.js';
 import {
@@ -529,7 +529,7 @@ export class Labeller {
     outcome: QueryOutcome,
     onStored: () => void,
   ): Promise<void> {
-    const { ledger, cache, config } = this.options;
+    const { ledger, cache, config, clock, logger } = this.options;
     const { billsFailures } = config.price;
     const images = asked.length;
     const end = async (settlement: Partial<Settlement>) => {
@@ -540,15 +540,20 @@ export class Labeller {
     switch (outcome.kind) {
       case 'answered': {
         const { entries, failed, standings } = sortAnswers(session, call, asked, outcome.answers, billsFailures);
-        try {
-          await cache.putMany(entries);
-        } catch (error) {
-          // Paid for and not kept: spent, and shown as such.
-          await this.#lose(call, asked, false).catch(() => undefined);
-          throw error;
-        }
-        onStored();
-        await end({ settled: images - failed, failed, charged: true });
+        const store = async () => {
+          try {
+            await cache.putMany(entries);
+          } catch (error) {
+            // Paid for and not kept: spent, and shown as such.
+            await this.#lose(call, asked, false).catch(() => undefined);
+            throw error;
+          }
+          onStored();
+          await end({ settled: images - failed, failed, charged: true });
+        };
+        const onLate = (sinceMs: number) =>
+          logger.warn({ callId: call.callId, images, sinceMs }, 'answers still wait to be stored and settled');
+        await measuredStore(config.name, clock, onLate, store);
         for (const apply of standings) apply();
         return;
       }
@@ -556,10 +561,7 @@ export class Labeller {
         for (const question of asked) {
           if (++question.losses >= MAX_LOST_ATTEMPTS) session.setAside(question, 'unknown', outcome.message);
         }
-        this.options.logger.warn(
-          { callId: call.callId, images, reason: outcome.message },
-          'the answers of a call are lost',
-        );
+        logger.warn({ callId: call.callId, images, reason: outcome.message }, 'the answers of a call are lost');
         await this.#lose(
           call,
           asked,

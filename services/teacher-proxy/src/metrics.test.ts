@@ -1,8 +1,41 @@
 import { ManualClock } from '@bbdistill/common';
 import { describe, expect, it } from 'vitest';
-import { LimitUse, UTILISATION_WINDOW_MS } from './metrics.js';
+import { LimitUse, UTILISATION_WINDOW_MS, measuredStore } from './metrics.js';
 
 const limits = (rates: object) => ({ concurrency: 100, imagesPerCall: 10, ...rates });
+
+describe('the time to store answers', () => {
+  it('store - tells of answers that wait for long, while they still do', async () => {
+    const clock = new ManualClock();
+    const late: number[] = [];
+    const onLate = (sinceMs: number) => late.push(sinceMs);
+    await measuredStore('fake', clock, onLate, () => clock.sleep(0));
+    let stored: () => void = () => undefined;
+    const storing = measuredStore('fake', clock, onLate, () => new Promise<void>((resolve) => (stored = resolve)));
+    await clock.advance(499);
+    expect(late).toEqual([]);
+    await clock.advance(1);
+    expect(late).toEqual([500]);
+    stored();
+    await storing;
+    await clock.advance(10_000);
+    expect(late).toEqual([500]);
+  });
+
+  it('store - an answer that could not be stored is told of by its error alone', async () => {
+    const clock = new ManualClock();
+    const late: number[] = [];
+    const failing = measuredStore(
+      'fake',
+      clock,
+      (sinceMs) => late.push(sinceMs),
+      () => Promise.reject(new Error('full')),
+    );
+    await expect(failing).rejects.toThrow('full');
+    await clock.advance(10_000);
+    expect(late).toEqual([]);
+  });
+});
 
 describe('the use of a limit', () => {
   it('limit use - is the part of the limit that binds most, averaged over half a minute', async () => {

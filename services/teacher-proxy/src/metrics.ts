@@ -25,6 +25,13 @@ const waitSeconds = histogram('bbdistill_limiter_wait_seconds', {
   bounds: BUCKETS_SECONDS,
 });
 
+const storeSeconds = histogram('bbdistill_teacher_store_seconds', {
+  description: "from a teacher's answers to their being stored and settled, by teacher: until then they can be lost",
+  bounds: BUCKETS_SECONDS,
+});
+/** Longer than any disk or store takes that is well. */
+const LATE_STORE_MS = 500;
+
 /** Counts what became of the images of one unit of work. */
 export function countImages(teacher: string, phase: string, counts: QueryCounts): void {
   for (const outcome of OUTCOMES) {
@@ -60,6 +67,27 @@ export async function measuredCall(
     use.add(asked, durationMs);
     return outcome;
   });
+}
+
+/** Measures how long answers take to be stored and settled. @param onLate told while they still aren't */
+export async function measuredStore(
+  teacher: string,
+  clock: Clock,
+  onLate: (sinceMs: number) => void,
+  store: () => Promise<void>,
+): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  const over = new AbortController();
+  void clock.sleep(LATE_STORE_MS, over.signal).then(
+    () => onLate(clock.monotonicMs() - startedMs),
+    () => undefined,
+  );
+  try {
+    await store();
+    storeSeconds().record((clock.monotonicMs() - startedMs) / MS_PER_SECOND, { teacher });
+  } finally {
+    over.abort();
+  }
 }
 
 interface Use {
