@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
-import { ConfigError } from '@bbdistill/common';
+import { ConfigError, isJsonObject } from '@bbdistill/common';
 import { ENGINE_NAMES, GPU_WISHES, MAX_TRAINING_THREADS, SCHEDULES } from '@bbdistill/compute';
 import { RECIPE_NAMES } from '@bbdistill/student-trainer';
 import { parseTeachers } from '@bbdistill/teacher-proxy';
@@ -147,12 +147,8 @@ export async function readRunFile(path: string | undefined, overrides: readonly 
   const baseFolder = path === undefined ? process.cwd() : dirname(resolve(path));
   const document = path === undefined ? {} : await readYaml(path);
   for (const [key, text] of overrides) setAt(document, key, text);
-  const parsed = fileSchema.safeParse(document);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
-  }
-  const teachers = parseTeachers(parsed.data.teachers ?? {}, baseFolder);
-  const { run } = parsed.data;
+  const { run, teachers: block = {} } = parseBy(fileSchema, document);
+  const teachers = parseTeachers(block, baseFolder);
   const name = run.name ?? (path === undefined ? 'run' : nameOf(path));
   return { run: { ...run, name, teacher: teacherOf(run.teacher, teachers) }, teachers, baseFolder };
 }
@@ -165,9 +161,7 @@ export async function readRunFile(path: string | undefined, overrides: readonly 
 export async function readTeachersOnly(path: string): Promise<TeacherConfig[] | undefined> {
   const document = await readYaml(path);
   if ('run' in document || !('teachers' in document)) return undefined;
-  const parsed = teachersOnlySchema.safeParse(document);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
-  return parseTeachers(parsed.data.teachers, dirname(resolve(path)));
+  return parseTeachers(parseBy(teachersOnlySchema, document).teachers, dirname(resolve(path)));
 }
 
 /**
@@ -175,9 +169,7 @@ export async function readTeachersOnly(path: string): Promise<TeacherConfig[] | 
  * @throws ConfigError
  */
 export function settingsFrom(run: z.input<typeof runSection> & { name: string; teacher: string }): RunSettings {
-  const parsed = runSection.safeParse(run);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
-  return { ...parsed.data, name: run.name, teacher: run.teacher };
+  return { ...parseBy(runSection, run), name: run.name, teacher: run.teacher };
 }
 
 /** A path of a run file as the user means it. */
@@ -216,10 +208,10 @@ async function readYaml(path: string): Promise<Record<string, unknown>> {
   } catch (cause) {
     throw new ConfigError(`${path} is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-  if (document === null || typeof document !== 'object' || Array.isArray(document)) {
+  if (!isJsonObject(document)) {
     throw new ConfigError(`${path} holds no settings: write a "teachers:" and a "run:" block`);
   }
-  return document as Record<string, unknown>;
+  return document;
 }
 
 function setAt(document: Record<string, unknown>, path: string, text: string): void {
@@ -238,6 +230,13 @@ function setAt(document: Record<string, unknown>, path: string, text: string): v
   table[keys.at(-1)!] = parseYaml(text) as unknown;
 }
 
+/** @throws ConfigError naming every fault at once */
+function parseBy<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue)).join('\n'));
+}
+
 function describeIssue(issue: z.core.$ZodIssue): string[] {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
@@ -248,7 +247,7 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     });
   }
   const where = path.join('.') || 'the file';
-  return [issue.message.endsWith('received undefined') ? `${where} is missing` : `${where}: ${issue.message}`];
+  return [issue.input === undefined ? `${where} is missing` : `${where}: ${issue.message}`];
 }
 
 function knownKeys(schema: unknown, path: readonly string[]): string[] {

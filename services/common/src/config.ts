@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import { ConfigError } from './errors.js';
+import { isJsonObject } from './json-object.js';
 import { holdSecret } from './secrets.js';
 
 /**
@@ -188,12 +189,8 @@ function flatten(
   const flat: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {
     const key = prefix + name;
-    if (isRecord(value) && !keys.includes(key)) Object.assign(flat, flatten(value, keys, `${key}.`));
+    if (isJsonObject(value) && !keys.includes(key)) Object.assign(flat, flatten(value, keys, `${key}.`));
     else flat[key] = value;
   }
   return flat;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isJsonObject } from './json-object.js';
 import { sha256Hex } from './stores/blob-store.js';
 
 const encoder = new TextEncoder();
@@ -14,7 +15,7 @@ export function decodeJson<T>(bytes: Uint8Array): T {
 /** JSON with sorted keys and without undefined values: equal content, equal text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
-    if (item === null || typeof item !== 'object' || Array.isArray(item)) return item;
+    if (!isJsonObject(item)) return item;
     return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
 }

@@ -1,4 +1,5 @@
 import { DataLossError, InvalidArgumentError } from './errors.js';
+import { isJsonObject } from './json-object.js';
 
 export type Dtype = 'U8' | 'I32' | 'F32';
 
@@ -107,20 +108,20 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   } catch (cause) {
     throw damaged('its header is not JSON', cause);
   }
-  if (!isObject(header)) throw damaged('its header is not a JSON object');
+  if (!isJsonObject(header)) throw damaged('its header is not a JSON object');
   return header;
 }
 
 function metadataOf(value: unknown): Record<string, string> {
   if (value === undefined) return {};
-  if (!isObject(value) || !Object.values(value).every((item) => typeof item === 'string')) {
+  if (!isJsonObject(value) || !Object.values(value).every((item) => typeof item === 'string')) {
     throw damaged('its metadata is not a map of texts');
   }
   return value as Record<string, string>;
 }
 
 function locate(name: string, entry: unknown): LocatedTensor {
-  if (!isObject(entry)) throw damaged(`tensor ${name} is not described`);
+  if (!isJsonObject(entry)) throw damaged(`tensor ${name} is not described`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (dtype !== 'U8' && dtype !== 'I32' && dtype !== 'F32') {
     throw damaged(`tensor ${name} is of dtype ${JSON.stringify(dtype)}`);
@@ -142,10 +143,6 @@ function copyTensor({ dtype, shape, begin, end }: LocatedTensor, payload: Uint8A
 
 function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isNaturals(value: unknown): value is number[] {

@@ -7,6 +7,7 @@ import {
   canonicalJson,
   decodeJson,
   encodeJson,
+  isJsonObject,
 } from '@bbdistill/common';
 import type { StateStore } from '@bbdistill/common';
 import { closest } from 'fastest-levenshtein';
@@ -360,23 +361,19 @@ const HTTP_ADAPTERS = new Set<string>(['open-inference-http', 'tf-serving', 'htt
 
 /** What a preset says, below what the teacher itself declares; and one image a call where no more fit. */
 function withPreset(value: unknown): unknown {
-  if (!isTable(value) || value.adapter !== 'http-json') return value;
+  if (!isJsonObject(value) || value.adapter !== 'http-json') return value;
   const preset = PRESET_TABLE[value.preset as keyof typeof PRESET_TABLE] as Preset | undefined;
   const merged = { ...value };
   for (const section of ['request', 'response', 'answer'] as const) {
     const own = value[section];
-    if (own === undefined || isTable(own)) merged[section] = { ...preset?.[section], ...own };
+    if (own === undefined || isJsonObject(own)) merged[section] = { ...preset?.[section], ...own };
   }
   const { limits = {} } = value;
   const request = requestSection.safeParse(merged.request);
-  if (isTable(limits) && limits.imagesPerCall === undefined && request.success && !takesSeveral(request.data)) {
+  if (isJsonObject(limits) && limits.imagesPerCall === undefined && request.success && !takesSeveral(request.data)) {
     merged.limits = { ...limits, imagesPerCall: 1 };
   }
   return merged;
-}
-
-function isTable(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** A registered teacher, every default filled in. Plain JSON without secrets. */
@@ -421,7 +418,7 @@ export function parseTeacherConfig(name: string, value: unknown, baseFolder = '.
  * @throws ConfigError naming every fault at once
  */
 export function parseTeachers(block: unknown, baseFolder = '.'): TeacherConfig[] {
-  if (block === null || typeof block !== 'object' || Array.isArray(block)) {
+  if (!isJsonObject(block)) {
     throw new ConfigError(
       'teachers is not a table of names, e.g. "teachers: { mine: { adapter: onnx, path: teacher.onnx } }"',
     );

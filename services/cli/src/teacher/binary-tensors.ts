@@ -1,4 +1,4 @@
-import { InvalidArgumentError, asBbdError } from '@bbdistill/common';
+import { InvalidArgumentError, asBbdError, isJsonObject } from '@bbdistill/common';
 import type { SentTensor } from './open-inference-model.js';
 
 /** Header of the binary tensor extension: how many bytes of the body are JSON. */
@@ -61,7 +61,7 @@ function parseObject(bytes: Uint8Array): JsonObject {
   } catch (cause) {
     throw new InvalidArgumentError(`the request is not JSON: ${asBbdError(cause).message}`, { cause });
   }
-  if (!isObject(parsed)) throw new InvalidArgumentError('the request is not a JSON object');
+  if (!isJsonObject(parsed)) throw new InvalidArgumentError('the request is not a JSON object');
   return parsed;
 }
 
@@ -105,17 +105,13 @@ class BinarySection {
 function parametersOf(value: JsonObject): JsonObject {
   const { parameters } = value;
   if (parameters === undefined) return {};
-  if (!isObject(parameters)) throw new InvalidArgumentError('"parameters" is not an object');
+  if (!isJsonObject(parameters)) throw new InvalidArgumentError('"parameters" is not an object');
   return parameters;
 }
 
 function listOf(value: unknown, key: string): JsonObject[] {
-  if (!Array.isArray(value) || !value.every(isObject)) {
+  if (!Array.isArray(value) || !value.every(isJsonObject)) {
     throw new InvalidArgumentError(`"${key}" is not a list of objects`);
   }
   return value;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@bbdistill/common/base';
+import { InvalidArgumentError, isJsonObject } from '@bbdistill/common/base';
 
 /** A layer of a user's topology is of a class that the engines don't know, or has a setting that they can't do. */
 export class TopologyLayerError extends InvalidArgumentError {
@@ -81,9 +81,7 @@ export class KerasConfig {
 }
 
 export function recordOf(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
+  return isJsonObject(value) ? value : undefined;
 }
 
 export function shown(value: unknown): string {
