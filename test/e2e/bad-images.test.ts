@@ -48,6 +48,7 @@ beforeAll(async () => {
   await writeFile(at('run.yaml'), RUN_FILE);
   await writeTinyFolder(at('good'), 12, 3, 1);
   await writeTinyFolder(at('one'), 1, 3, 1);
+  await writeTinyFolder(at('two'), 12, 2, 1);
   for (const name of ['mixed', 'alpha', 'damaged', 'deep']) await cp(at('good'), at(name), { recursive: true });
   await writeFile(at('mixed', 'class-0', 'large.png'), await png(20, 1));
   await writeFile(at('alpha', 'class-0', 'alpha.png'), await png(12, 4));
@@ -89,6 +90,16 @@ describe('bad images on the command line', () => {
       'labels out of range',
       ['--run.test.path', 'whole.idx', '--run.test.labels', 'labels.txt', '--run.test.channels', '1'],
       /label 3 and run\.classes is 3/,
+    ],
+    [
+      'a test set that lacks a class, so that the others have no numbers',
+      ['--run.test.path', 'two', '--run.test.channels', '1'],
+      /run\.test has images of 2 classes \(class-0 0, class-1 1\) and run\.classes is 3: set run\.classNames/,
+    ],
+    [
+      'a class of the test set that has another name',
+      ['--run.test.path', 'good', '--run.test.channels', '1', '--run.classNames', '[class-0, class-1, other]'],
+      /class-2: the folder is none of the classes that classNames names \(class-0, class-1, other\)/,
     ],
     [
       'test images of another size',

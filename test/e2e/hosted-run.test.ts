@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +11,8 @@ import { temporaryFolder } from '../helpers/temporary-folder.js';
 const REAL = 40;
 const CLASSES = ['cat', 'dog', 'bird'];
 
+const LABELS = { cat: 0, dog: 1, bird: 2, tree: null };
+
 const label = (name: string, score: number) => ({ label: name, score });
 
 /** Every fifth image it doesn't know, every fifth it takes half for what is no class of the student. */
@@ -20,7 +22,7 @@ function opinion(call: number) {
   return [label(CLASSES[call % 3]!, 0.9)];
 }
 
-async function hosted(handler: HostedHandler) {
+async function hosted(handler: HostedHandler, labels: Record<string, number | null> = LABELS) {
   const folder = await temporaryFolder();
   const teacher = await startHostedTeacher(handler);
   const images = join(folder.path, 'images');
@@ -34,7 +36,7 @@ async function hosted(handler: HostedHandler) {
         adapter: 'http-json',
         preset: 'label-score',
         url: `${teacher.url}/models/pets`,
-        answer: { labels: { cat: 0, dog: 1, bird: 2, tree: null }, abstain: ['unknown'] },
+        answer: { labels, abstain: ['unknown'] },
         auth: { file: tokenFile },
         limits: { concurrency: 2 },
         price: { perImage: 0.01 },
@@ -55,6 +57,8 @@ async function hosted(handler: HostedHandler) {
     teacher,
     renewToken: (token: string) => writeFile(tokenFile, token),
     cli,
+    file,
+    mend: async (from: string, to: string) => writeFile(file, (await readFile(file, 'utf8')).replaceAll(from, to)),
     run: () => cli('run', file, '--out', join(folder.path, 'out')),
     async usage() {
       const lines = JSON.parse((await cli('usage', '--json')).stdout) as UsageLine__Output[];
@@ -114,5 +118,25 @@ describe('a hosted teacher', () => {
     expect((await there.cli('resume', id)).exitCode).toBe(0);
     expect(answered).toBe(REAL);
     expect(await there.usage()).toMatchObject({ asked: REAL, billed: REAL, unresolved: 0, costMicros: REAL * 10_000 });
+  });
+
+  it('is read by wrong settings - the run goes on with the mended file, and nothing is paid twice', async () => {
+    let calls = 0;
+    const body = () => [label(CLASSES[calls++ % 3]!, 0.9)];
+    await using there = await hosted(() => ({ body: body() }), { Cat: 0, Dog: 1, Bird: 2 });
+    const failed = await there.run();
+    expect(failed.exitCode).toBe(3);
+    expect(failed.stderr).toMatch(/TEACHER_ANSWERS_UNUSABLE/);
+    const id = /bbdistill resume ([0-9a-f]+)/.exec(failed.stderr)![1]!;
+    const again = await there.cli('resume', id);
+    expect(again.stderr).toMatch(/bbdistill resume RUN FILE/);
+    const paid = calls;
+    expect((await there.usage()).billed).toBe(paid);
+    for (const name of CLASSES) await there.mend(`"${name[0]!.toUpperCase()}${name.slice(1)}"`, `"${name}"`);
+    const resumed = await there.cli('resume', id, there.file);
+    expect(resumed.stderr).toMatch(new RegExp(`run ${id} goes on`));
+    expect(resumed.exitCode).toBe(0);
+    expect(calls).toBe(REAL);
+    expect(await there.usage()).toMatchObject({ asked: REAL, billed: REAL });
   });
 });

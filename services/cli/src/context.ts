@@ -1,5 +1,5 @@
 import type { Logger } from '@bbdistill/common';
-import { createLogger } from '@bbdistill/common';
+import { ConfigError, createLogger } from '@bbdistill/common';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import type { Command } from 'commander';
@@ -18,6 +18,22 @@ export interface CommandContext {
   /** The first Ctrl-C. A second one ends the process at once. */
   interrupt: AbortSignal;
   setExitCode(code: number): void;
+}
+
+const TAKE_SETTINGS = new WeakSet<Command>();
+
+/** The command reads a run file or what stands for one, so that settings may be flags of it. */
+export function takesSettings(command: Command): Command {
+  TAKE_SETTINGS.add(command);
+  return command;
+}
+
+/** @throws ConfigError where there are settings among the flags, and the command would leave them unread */
+export function checkOverrides(command: Command, { overrides }: CommandContext): void {
+  const [first] = overrides;
+  if (first && !TAKE_SETTINGS.has(command)) {
+    throw new ConfigError(`--${first[0]} has no place in ${command.name()}: it reads no settings of a run`);
+  }
 }
 
 export interface GlobalOptions extends RemoteOptions {

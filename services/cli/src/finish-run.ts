@@ -7,6 +7,7 @@ import { downloadInto } from './download.js';
 import { exitCodeOfRun } from './exit-codes.js';
 import { followRun } from './follow.js';
 import { progressView } from './progress-view.js';
+import { DEFAULT_STATE_FOLDER } from './session.js';
 import type { Session } from './session.js';
 
 export interface FinishOptions {
@@ -81,8 +82,26 @@ export function noteInterruptedRuns(session: Session, context: CommandContext, o
   }
 }
 
-/** What a command that is named to the user needs, so that it finds the same run. */
-export function stateFlag({ state, orchestrator }: GlobalOptions): string {
-  if (orchestrator !== undefined) return ` --orchestrator ${orchestrator}`;
-  return state === './.bbdistill' ? '' : ` --state ${state}`;
+const WAY_FLAGS = [
+  ['orchestrator', '--orchestrator'],
+  ['tokenEnv', '--token-env'],
+  ['tokenFile', '--token-file'],
+  ['caFile', '--ca-file'],
+  ['certFile', '--cert-file'],
+  ['keyFile', '--key-file'],
+  ['serverName', '--server-name'],
+] as const;
+
+/** What a command that is named to the user needs, so that it finds the same run; secrets stay where they are. */
+export function stateFlag(options: GlobalOptions): string {
+  const flags = WAY_FLAGS.flatMap(([name, flag]) => (options[name] === undefined ? [] : [flag, quoted(options[name])]));
+  if (options.tls) flags.push('--tls');
+  // With a remote orchestrator it still has the notes of where results go.
+  if (options.state !== DEFAULT_STATE_FOLDER) flags.push('--state', quoted(options.state));
+  return flags.map((flag) => ` ${flag}`).join('');
+}
+
+/** For a shell. */
+function quoted(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 
 /** A whole number of 0 or more as an option's value. */
 export function naturalOption(text: string): number {
-  const value = Number(text);
+  const value = numberIn(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError('it must be a whole number of 0 or more');
 }
@@ -16,9 +16,14 @@ export function positiveOption(text: string): number {
 
 /** An amount of money, as an option's value. */
 export function moneyOption(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
+  const value = numberIn(text);
   if (Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError('it must be a number of 0 or more, such as 12.50');
+}
+
+/** A variable that isn't set leaves an empty text, which JavaScript would read as 0. */
+function numberIn(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text);
 }
 
 /** `1,2,3` as whole numbers. */

@@ -12,6 +12,7 @@ import { uploadImages } from './upload.js';
 
 /** What `run.test.labels` may be besides the path of a file. */
 const LABEL_WORDS = new Set(['none', 'folder', 'auto']);
+const NAMES_SHOWN = 10;
 
 /** Reads and uploads the images of a run file. */
 export async function prepareRun(
@@ -22,15 +23,18 @@ export async function prepareRun(
 ): Promise<RunSpec__Output> {
   const topology = await readTopology(run, baseFolder);
   // The real images are taken as unlabelled even where their folder says more.
-  const real = await readRunImages('run.images', run.images, 'none', baseFolder, run.seed, output);
+  const real = await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output });
   const images = await uploadImages(orchestrator, { images: real.images }, signal);
   if (!run.test) return runSpecOf(run, { images: images.id, test: '', classNames: [] }, topology);
-  const test = await readRunImages('run.test', run.test, run.test.labels, baseFolder, run.seed, output);
+  const { labels, ...settings } = run.test;
+  const { classNames: declared, seed } = run;
+  const test = await readRunImages('run.test', { settings, labels, declared, seed, baseFolder, output });
   const highest = test.labels?.reduce((most, label) => Math.max(most, label), -1) ?? -1;
   if (highest >= run.classes) {
     throw new ConfigError(`run.test has a label ${highest} and run.classes is ${run.classes}: labels are 0..classes-1`);
   }
   const classNames = test.classNames ?? [];
+  if (test.sorted) noteOrder(classNames, run.classes, output);
   const tested = await uploadImages(
     orchestrator,
     { images: test.images, ...(test.labels && { labels: test.labels }), classNames },
@@ -40,14 +44,37 @@ export async function prepareRun(
   return runSpecOf(run, { images: images.id, test: tested.id, classNames: named }, topology);
 }
 
+/** @throws ConfigError where the classes' numbers can't be told from the names that the test images have */
+function noteOrder(classNames: readonly string[], classes: number, output: Output): void {
+  const some = classNames.slice(0, NAMES_SHOWN).map((name, label) => `${name} ${label}`);
+  const numbered = some.join(', ') + (classNames.length > NAMES_SHOWN ? ', …' : '');
+  if (classNames.length !== classes) {
+    throw new ConfigError(
+      `run.test has images of ${classNames.length} classes (${numbered}) and run.classes is ${classes}: ` +
+        `set run.classNames to the names of all ${classes}, in the order of the teacher's answers`,
+    );
+  }
+  output.stderr(
+    `run.test: classes are numbered in the order of their names (${numbered}); set run.classNames where the teacher's ` +
+      'order is another',
+  );
+}
+
+interface RunImages {
+  settings: ImagesSettings;
+  /** Default: none are looked for. */
+  labels?: string;
+  /** The classes' names, in the teacher's order. */
+  declared?: readonly string[] | undefined;
+  seed: number;
+  baseFolder: string;
+  output: Output;
+}
+
 /** @param setting named in what is said of the images */
 export async function readRunImages(
   setting: string,
-  settings: ImagesSettings,
-  labels: string,
-  baseFolder: string,
-  seed: number,
-  output: Output,
+  { settings, labels = 'none', declared, seed, baseFolder, output }: RunImages,
 ): Promise<ReadImagesResult> {
   const { path, limit, resize, ...rest } = settings;
   const result = await readImages({
@@ -56,6 +83,7 @@ export async function readRunImages(
     labels: LABEL_WORDS.has(labels) ? labels : pathIn(baseFolder, labels),
     seed,
     skipBad: rest.skipBad,
+    ...(declared && { classNames: declared }),
     ...(limit !== undefined && { limit }),
     ...(resize && { resize }),
     ...(rest.channels && { channels: rest.channels }),

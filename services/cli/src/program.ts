@@ -1,4 +1,4 @@
-import { BBDISTILL_VERSION, asBbdError, leaveAtOnce } from '@bbdistill/common';
+import { BBDISTILL_VERSION, ConfigError, asBbdError, leaveAtOnce } from '@bbdistill/common';
 import { Command, CommanderError } from 'commander';
 import { cacheCommand } from './commands/cache.js';
 import { cancelCommand } from './commands/cancel.js';
@@ -15,6 +15,7 @@ import { runsCommand } from './commands/runs.js';
 import { serveCommand } from './commands/serve.js';
 import { usageCommand } from './commands/usage.js';
 import { watchCommand } from './commands/watch.js';
+import { checkOverrides } from './context.js';
 import type { CommandContext } from './context.js';
 import { EXIT, exitCodeOfError } from './exit-codes.js';
 import { processOutput } from './output.js';
@@ -64,6 +65,7 @@ function buildProgram(context: CommandContext): Command {
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
+    .hook('preAction', (_, command) => checkOverrides(command, context))
     .configureOutput({
       writeOut: (text) => context.output.stdout(text),
       writeErr: (text) => context.output.stderr(text),
@@ -71,7 +73,7 @@ function buildProgram(context: CommandContext): Command {
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 internal error, 2 wrong usage or settings, 3 the run failed, 4 the budget is exhausted,\n' +
-        '5 a service or teacher can not be reached, 130 interrupted. Every setting of a file is also a flag:\n' +
+        '5 a service or teacher can not be reached or used, 130 interrupted. Every setting of a file is also a flag:\n' +
         '--run.student.network lenet5',
     );
   for (const command of [
@@ -110,10 +112,17 @@ function splitOverrides(argv: readonly string[]): { overrides: Override[]; rest:
   const rest: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const found = OVERRIDE.exec(argv[i]!);
-    if (found) overrides.push([found[1]!, found[2] ?? argv[++i] ?? '']);
-    else rest.push(argv[i]!);
+    if (!found) rest.push(argv[i]!);
+    else overrides.push([found[1]!, found[2] ?? valueAfter(argv, i++)]);
   }
   return { overrides, rest };
+}
+
+/** @throws ConfigError */
+function valueAfter(argv: readonly string[], index: number): string {
+  const value = argv[index + 1];
+  if (value !== undefined && !value.startsWith('--')) return value;
+  throw new ConfigError(`${argv[index]} needs a value, e.g. ${argv[index]} true`);
 }
 
 function report(thrown: unknown, output: Output, argv: readonly string[]): number {

@@ -25,7 +25,7 @@ const imagesSection = z.strictObject({
   format: z.enum(IMAGE_FORMATS).default('auto'),
   limit: positive.optional(),
   resize: z.strictObject({ height: side, width: side }).optional(),
-  channels: z.union([z.literal(1), z.literal(3)]).optional(),
+  channels: z.literal([1, 3]).optional(),
   skipBad: z.boolean().default(false),
   /** What lies behind translucent pixels; default: they are refused. */
   alpha: z.enum(['refuse', 'white', 'black']).optional(),
@@ -154,14 +154,19 @@ export async function readRunFile(path: string | undefined, overrides: readonly 
 }
 
 /**
- * The teachers of a file that says nothing of a run, as operators of services have it.
- * @returns undefined where the file is one of a run
+ * As {@link readRunFile}, or the teachers of a file that says nothing of a run, as operators of services have it.
  * @throws ConfigError
  */
-export async function readTeachersOnly(path: string): Promise<TeacherConfig[] | undefined> {
+export async function readSettings(
+  path: string,
+  overrides: readonly Override[],
+): Promise<Omit<RunFile, 'run'> & Partial<RunFile>> {
   const document = await readYaml(path);
-  if ('run' in document || !('teachers' in document)) return undefined;
-  return parseTeachers(parseBy(teachersOnlySchema, document).teachers, dirname(resolve(path)));
+  const isOfRun = 'run' in document || !('teachers' in document) || overrides.some(([key]) => key.startsWith('run.'));
+  if (isOfRun) return readRunFile(path, overrides);
+  for (const [key, text] of overrides) setAt(document, key, text);
+  const baseFolder = dirname(resolve(path));
+  return { teachers: parseTeachers(parseBy(teachersOnlySchema, document).teachers, baseFolder), baseFolder };
 }
 
 /**
@@ -226,8 +231,13 @@ function setAt(document: Record<string, unknown>, path: string, text: string): v
     else if (typeof next !== 'object') throw new ConfigError(`--${path}: ${key} is a value, not a block`);
     table = table[key] as Record<string, unknown>;
   }
-  // YAML reads numbers, true, lists and plain text as a file would have them.
-  table[keys.at(-1)!] = parseYaml(text) as unknown;
+  try {
+    // YAML reads numbers, true, lists and plain text as a file would have them.
+    table[keys.at(-1)!] = parseYaml(text) as unknown;
+  } catch (cause) {
+    const [reason] = (cause as Error).message.split('\n');
+    throw new ConfigError(`--${path} ${text} is not YAML (${reason}): put it into quotes, '"${text}"'`, { cause });
+  }
 }
 
 /** @throws ConfigError naming every fault at once */
@@ -247,7 +257,10 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
     });
   }
   const where = path.join('.') || 'the file';
-  return [issue.input === undefined ? `${where} is missing` : `${where}: ${issue.message}`];
+  const { input } = issue;
+  if (input === undefined) return [`${where} is missing`];
+  const shown = input === null || typeof input === 'object' ? '' : ` is ${JSON.stringify(input)}`;
+  return [`${where}${shown}: ${issue.message}`];
 }
 
 function knownKeys(schema: unknown, path: readonly string[]): string[] {

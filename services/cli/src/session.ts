@@ -43,8 +43,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     const { address, ...way } = options.remote;
     if (options.teachers.length > 0) {
       throw new ConfigError(
-        `the file describes teachers, but ${address} is a remote orchestrator whose operator registers ` +
-          'them: take the teachers block out and name a registered teacher in run.teacher',
+        `teachers can't be described to the remote orchestrator ${address}, whose operator registers them: take the ` +
+          'teachers block out of the file and name a registered teacher in run.teacher; demo and reproduce bring one ' +
+          'along and run without --orchestrator only',
       );
     }
     const orchestrator = connect('bbdistill.v1.DistillationService', address, way);

@@ -197,7 +197,7 @@ export class Session {
 
   #withAdvice(message: string): string {
     if (this.#keptUnusable === 0) return message;
-    return `${message} (answers paid for before; mend the settings to read them for free, or, where the teacher was mended, pay again: bbdistill resume --reask)`;
+    return `${message} (answers paid for before; mend the teacher's settings to read them for free: bbdistill resume RUN FILE; or, where the teacher itself was mended, pay again: bbdistill resume --reask)`;
   }
 
   batchOf(questions: readonly Question[]): ImageBatch {

@@ -1,7 +1,11 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ConfigError, NotFoundError } from '@bbdistill/common';
 import { EmbeddedAnswerCache, exportAnswers, importAnswers } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
 import type { CommandContext } from '../context.js';
+import { prepareOutputFolder } from '../download.js';
 import { DEFAULT_STATE_FOLDER } from '../session.js';
 
 interface CacheOptions {
@@ -22,7 +26,18 @@ function exportCommand({ output }: CommandContext): Command {
     .description('write all answers of the state folder into one file')
     .argument('<file>', 'what to write')
     .action(async (file: string, options: CacheOptions) => {
-      const answers = await withCache(options, (cache) => exportAnswers(cache, file));
+      const { state } = options;
+      const nothing = () =>
+        new NotFoundError(`there are no answers in the state folder ${state}: name the right one with --state`, {
+          code: 'NO_ANSWERS',
+        });
+      if (!existsSync(answersOf(state))) throw nothing();
+      await prepareOutputFolder(dirname(file));
+      const answers = await withCache(options, async (cache) => {
+        // What was exported before is worth more than an empty file in its place.
+        if (!(await hasAny(cache.entries()))) throw nothing();
+        return exportAnswers(cache, file);
+      });
       if (options.json) output.stdout(JSON.stringify({ file, answers }));
       else output.stdout(`${answers} answers are in ${file}`);
     });
@@ -33,6 +48,9 @@ function importCommand({ output }: CommandContext): Command {
     .description("add a colleague's answers; they count for the same images at a teacher of the same cacheIdentity")
     .argument('<file>', 'what bbdistill cache export wrote; verified before anything is taken')
     .action(async (file: string, options: CacheOptions) => {
+      await access(file).catch((cause: unknown) => {
+        throw new ConfigError(`${file} can't be read: ${(cause as Error).message}`, { cause });
+      });
       const { added, known, conflicts } = await withCache(options, (cache) => importAnswers(cache, file));
       if (options.json) output.stdout(JSON.stringify({ file, added, known, conflicts }));
       else output.stdout(`${added} answers are new here, ${known} were known`);
@@ -50,8 +68,15 @@ function withOptions(command: Command): Command {
     .option('--json', 'print JSON for machines');
 }
 
+const answersOf = (state: string) => join(state, 'answers');
+
+async function hasAny(entries: AsyncIterable<unknown>): Promise<boolean> {
+  for await (const _ of entries) return true;
+  return false;
+}
+
 async function withCache<T>({ state }: CacheOptions, work: (cache: EmbeddedAnswerCache) => Promise<T>): Promise<T> {
-  const cache = new EmbeddedAnswerCache(join(state, 'answers'));
+  const cache = new EmbeddedAnswerCache(answersOf(state));
   try {
     return await work(cache);
   } finally {

@@ -7,13 +7,14 @@ import {
   splitArguments,
 } from '@bbdistill/common';
 import { Command } from 'commander';
+import { takesSettings } from '../context.js';
 import type { CommandContext } from '../context.js';
 import { readRunFile } from '../run-file.js';
 import { readTopology } from '../topology-file.js';
 import { SERVICE_NAMES, serviceProgram } from '../service-programs.js';
 
 export function checkConfigCommand(context: CommandContext): Command {
-  return new Command('check-config')
+  return takesSettings(new Command('check-config'))
     .description('check settings and print them with every default filled in; starts nothing')
     .usage('<file> | --service <name> [--key value ...]')
     .argument('[file or settings...]', "YAML file of a run; with --service, that service's --key value")

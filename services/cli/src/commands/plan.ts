@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { addGlobalOptions, withSession } from '../context.js';
+import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { EXIT } from '../exit-codes.js';
 import { prepareRun } from '../prepare-run.js';
 import { readRunFile } from '../run-file.js';
 
 export function planCommand(context: CommandContext): Command {
-  const command = new Command('plan')
+  const command = takesSettings(new Command('plan'))
     .description('say what a run would ask and cost at most; spends nothing')
     .argument('[file]', 'YAML file with the settings');
   return addGlobalOptions(command).action(async (file: string | undefined, options: GlobalOptions) => {
@@ -15,7 +15,7 @@ export function planCommand(context: CommandContext): Command {
     const { engine, gpu } = runFile.run;
     await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
       const spec = await prepareRun(runFile, session.orchestrator, output, context.interrupt);
-      const plan = await session.orchestrator.unary('PlanRun', { spec });
+      const plan = await session.orchestrator.unary('PlanRun', { spec }, { signal: context.interrupt });
       if (!plan.withinBudget) context.setExitCode(EXIT.budgetExhausted);
       if (options.json) return output.stdout(JSON.stringify(plan));
       const cost = (plan.costMicros / 1e6).toFixed(2);

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
-import { addGlobalOptions, withSession } from '../context.js';
+import { ConfigError } from '@bbdistill/common';
+import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { isOver, lastSequence } from '../follow.js';
 import { moneyOption, naturalOption } from '../options.js';
-import { DEFAULT_OUTPUT_FOLDER } from '../run-file.js';
+import { DEFAULT_OUTPUT_FOLDER, readSettings } from '../run-file.js';
 
 interface ResumeOptions extends GlobalOptions {
   out?: string;
@@ -15,16 +16,17 @@ interface ResumeOptions extends GlobalOptions {
 }
 
 export function resumeCommand(context: CommandContext): Command {
-  const command = new Command('resume')
+  const command = takesSettings(new Command('resume'))
     .description('go on with a run that was interrupted, cancelled, failed or out of budget')
     .argument('<run>', 'id of the run')
+    .argument('[file]', "YAML file whose teachers' settings count from here on: one of a run, or of teachers")
     .option('--out <dir>', 'folder of the results; default: where the run was told to write')
     .option('--budget-images <n>', 'new ceiling of images that may be billed', naturalOption)
     .option('--budget-money <amount>', 'new ceiling of money', moneyOption)
     .option('--reask', 'ask and pay again where the answers that are kept are of no use: after the teacher was mended');
-  return addGlobalOptions(command).action(async (runId: string, options: ResumeOptions) => {
+  return addGlobalOptions(command).action(async (runId: string, file: string | undefined, options: ResumeOptions) => {
     const { output } = context;
-    await withSession(options, {}, async (session) => {
+    await withSession(options, await setupOf(file, context), async (session) => {
       noteInterruptedRuns(session, context, options, runId);
       const before = await session.orchestrator.unary('GetRun', { runId });
       const out = options.out ?? (await session.outputOf(runId)) ?? DEFAULT_OUTPUT_FOLDER;
@@ -40,6 +42,23 @@ export function resumeCommand(context: CommandContext): Command {
       await finishRun({ session, runId, out, context, options, fromSequence: seen + 1 });
     });
   });
+}
+
+/** The run itself stays as it was created: only who is asked, and by what, can be mended. */
+async function setupOf(file: string | undefined, { overrides }: CommandContext) {
+  if (file === undefined && overrides.length === 0) return {};
+  const [setting] = overrides.find(([path]) => !path.startsWith('teachers.')) ?? [];
+  if (setting !== undefined) {
+    throw new ConfigError(
+      `--${setting} has no place in resume: a run goes on as it was created, only --budget-images, --budget-money and its ` +
+        'teacher can be changed',
+    );
+  }
+  if (file === undefined) {
+    throw new ConfigError(`--${overrides[0]![0]} needs the file that describes the teacher: bbdistill resume RUN FILE`);
+  }
+  const { run, teachers } = await readSettings(file, overrides);
+  return { teachers, ...(run && { engine: run.engine, gpu: run.gpu }) };
 }
 
 function budgetOf({ budgetImages, budgetMoney }: ResumeOptions) {

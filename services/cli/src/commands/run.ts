@@ -1,6 +1,6 @@
 import { createRun } from '@bbdistill/client';
 import { Command } from 'commander';
-import { addGlobalOptions, withSession } from '../context.js';
+import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
@@ -12,7 +12,7 @@ interface RunOptions extends GlobalOptions {
 }
 
 export function runCommand(context: CommandContext): Command {
-  const command = new Command('run')
+  const command = takesSettings(new Command('run'))
     .description('label, synthesise, train, evaluate and export')
     .argument('[file]', 'YAML file with the settings')
     .option('--out <dir>', 'folder of the results, instead of run.out');

@@ -6,7 +6,7 @@ export function runsCommand(context: CommandContext): Command {
   const command = new Command('runs').description('list the runs, newest first');
   return addGlobalOptions(command).action(async (options: GlobalOptions) => {
     await withSession(options, {}, async ({ orchestrator }) => {
-      const { runs } = await orchestrator.unary('ListRuns', {});
+      const { runs } = await orchestrator.unary('ListRuns', {}, { signal: context.interrupt });
       if (options.json) return context.output.stdout(JSON.stringify(runs));
       if (runs.length === 0) return context.output.stdout('there are no runs yet');
       for (const run of runs) {

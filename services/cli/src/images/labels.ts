@@ -14,6 +14,7 @@ export interface LabelFile {
   files?: string[];
   /** Where classes are words: sorted, or as given. */
   classNames?: string[];
+  sorted?: boolean;
 }
 
 /**
@@ -74,7 +75,7 @@ function namesToIndices(
   file: string,
   words: readonly string[],
   classNames: readonly string[] | undefined,
-): Pick<LabelFile, 'labels' | 'classNames'> {
+): Pick<LabelFile, 'labels' | 'classNames' | 'sorted'> {
   const known = words.filter((word) => word !== '' && word !== '-1');
   if (known.every((word) => /^\d+$/.test(word))) {
     const wrong = known.find((word) => Number(word) >= MAX_CLASSES);
@@ -87,11 +88,15 @@ function namesToIndices(
     if (word === '' || word === '-1') return -1;
     const at = index.get(word);
     if (at !== undefined) return at;
-    throw new ImageFileError(file, `"${printable(word).slice(0, 60)}" is none of the ${names.length} classes`, {
-      code: 'LABEL_RANGE',
-    });
+    throw new ImageFileError(
+      file,
+      `"${printable(word).slice(0, 60)}" is none of the ${names.length} classes that classNames names`,
+      {
+        code: 'LABEL_RANGE',
+      },
+    );
   });
-  return { labels, classNames: names };
+  return { labels, classNames: names, ...(!classNames && { sorted: true }) };
 }
 
 /** The cells of one CSV line; double quotes may enclose a cell. */

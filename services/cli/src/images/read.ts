@@ -47,6 +47,7 @@ export async function readImages(options: ReadImagesOptions): Promise<ReadImages
     images,
     ...(kept.labels ? { labels: kept.labels } : {}),
     ...(kept.classNames ? { classNames: kept.classNames } : {}),
+    ...(kept.sorted && kept.labels && { sorted: true }),
     skipped: kept.skipped ?? [],
     notes: kept.notes,
   };
@@ -147,7 +148,7 @@ async function withLabels(read: Read, format: ImageFormat, options: ReadImagesOp
   const wish = options.labels ?? 'auto';
   const names = options.classNames ? { classNames: [...options.classNames] } : {};
   if (wish === 'none') {
-    const { labels: _labels, ...rest } = read;
+    const { labels: _labels, sorted: _sorted, ...rest } = read;
     return { ...rest, ...names };
   }
   if (wish === 'folder') {
@@ -173,6 +174,7 @@ async function withLabels(read: Read, format: ImageFormat, options: ReadImagesOp
     labels: matched(path, found, read),
     ...names,
     ...(found.classNames ? { classNames: found.classNames } : {}),
+    sorted: found.sorted ?? false,
   };
 }
 

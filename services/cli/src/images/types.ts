@@ -22,7 +22,7 @@ export interface ReadImagesOptions {
    * @default 'auto'
    */
   labels?: string;
-  /** Fixes the order of the class folders' names, e.g. of a test set that lacks a class. */
+  /** Fixes the order of the classes' names in folders and label files, e.g. of a test set that lacks a class. */
   classNames?: readonly string[];
   /**
    * Most images wanted. With `seed`: a random draw, of which a smaller limit is a prefix; without: the first ones in
@@ -61,6 +61,8 @@ export interface ReadImagesResult {
   labels?: Int32Array;
   /** By class index. */
   classNames?: string[];
+  /** The classes are numbered in the order of their names, as nobody said another one. */
+  sorted?: boolean;
   /** Files left out because of `skipBad`. */
   skipped: SkippedFile[];
   /** What was changed on the way in, worth telling the user (16 bits reduced to 8, alpha flattened, …). */
@@ -72,6 +74,7 @@ export interface RawImages {
   images: ImageBatch;
   labels?: Int32Array;
   classNames?: string[];
+  sorted?: boolean;
   notes: string[];
 }
 

@@ -1,18 +1,19 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ConfigError, NotFoundError, openEmbeddedStores, pixelsPerImage, systemClock } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 import { MAX_SAMPLES_PER_KIND, drawSamples } from '@bbdistill/orchestrator';
 import { EmbeddedAnswerCache, TeacherRegistry } from '@bbdistill/teacher-proxy';
 import type { TeacherConfig, TeacherFacts } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
+import { takesSettings } from '../context.js';
 import type { CommandContext } from '../context.js';
+import { prepareOutputFolder } from '../download.js';
 import { EXIT } from '../exit-codes.js';
 import { readImages, selectImages } from '../images/index.js';
 import { positiveOption } from '../options.js';
 import { readRunImages } from '../prepare-run.js';
-import { readRunFile, readTeachersOnly } from '../run-file.js';
-import type { RunFile } from '../run-file.js';
+import { readSettings } from '../run-file.js';
 import { DEFAULT_STATE_FOLDER } from '../session.js';
 import { checkTeacher } from './check-teacher.js';
 import type { TeacherCheck } from './check-teacher.js';
@@ -43,7 +44,7 @@ interface Subject {
 
 /** `bbdistill teacher check FILE|NAME` */
 export function checkCommand(context: CommandContext): Command {
-  return new Command('check')
+  return takesSettings(new Command('check'))
     .description('ask a teacher about a few images (they may be billed, once) and show what was understood')
     .argument(
       '<file-or-name>',
@@ -65,6 +66,8 @@ export function checkCommand(context: CommandContext): Command {
         throw new ConfigError(`--images is ${options.images}: a check asks about ${MAX_SAMPLES_PER_KIND} at most`);
       }
       const { output, interrupt } = context;
+      // Before anything is paid for.
+      if (options.out !== undefined) await prepareOutputFolder(dirname(options.out));
       const stores = await openEmbeddedStores({ folder: options.state, clock: systemClock });
       const cache = new EmbeddedAnswerCache(join(options.state, 'answers'));
       let check: TeacherCheck;
@@ -83,12 +86,12 @@ export function checkCommand(context: CommandContext): Command {
         });
         ({ check } = found);
         const classNames = namesOf(subject, check);
+        if (options.json) output.stdout(JSON.stringify({ ...check, classNames }));
+        else for (const line of describeCheck(check, classNames)) output.stdout(line);
         if (options.out !== undefined && found.images && found.answers) {
           const samples = { images: found.images, answers: found.answers };
           await writeFile(options.out, await drawSamples(`Teacher ${check.name}`, samples, classNames));
         }
-        if (options.json) output.stdout(JSON.stringify({ ...check, classNames }));
-        else for (const line of describeCheck(check, classNames)) output.stdout(line);
         if (options.out !== undefined) {
           output.stderr(
             found.images
@@ -119,33 +122,24 @@ async function subjectOf(
     if (named === undefined && /^[\w-]+$/.test(source)) await registry.get(source);
     throw error;
   });
-  const { teachers } = file;
+  const { teachers, run, baseFolder } = file;
   const known = teachers.map((teacher) => teacher.name).join(', ') || 'none';
-  const name = named ?? ('run' in file ? file.run.teacher : teachers.length === 1 ? teachers[0]!.name : undefined);
+  const name = named ?? (run ? run.teacher : teachers.length === 1 ? teachers[0]!.name : undefined);
   if (name === undefined) throw new ConfigError(`${source} describes several teachers: name one of ${known}`);
   const config = teachers.find((teacher) => teacher.name === name);
   if (!config) {
     throw new NotFoundError(`${source} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
   }
-  if (!('run' in file)) return { config, classNames: [] };
-  const { run, baseFolder } = file;
+  if (!run) return { config, classNames: [] };
   return {
     config,
     classes: run.classes,
     classNames: run.classNames ?? [],
     // The very images of the run: what a check pays for, the run doesn't pay again.
     readOwnImages: async () =>
-      (await readRunImages('run.images', run.images, 'none', baseFolder, run.seed, context.output)).images,
+      (await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output: context.output }))
+        .images,
   };
-}
-
-/** A run's file, or an operator's. */
-async function readSettings(
-  path: string,
-  overrides: CommandContext['overrides'],
-): Promise<RunFile | { teachers: readonly TeacherConfig[] }> {
-  const teachers = overrides.length === 0 ? await readTeachersOnly(path) : undefined;
-  return teachers ? { teachers } : readRunFile(path, overrides);
 }
 
 /** By `answer.labels` or `run.classNames`; where several labels mean one class, the first names it. */

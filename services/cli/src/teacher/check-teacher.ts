@@ -105,7 +105,7 @@ export interface CheckedAnswer {
  * ledger (run {@link CHECK_RUN}), and with every answer kept, so that neither a second check nor a run pays it again.
  * After a call that fails no other one starts.
  * @returns what was found out, with the images and what became of the answers for those who draw them
- * @throws ConfigError where the teacher can't be opened at all
+ * @throws ConfigError where the teacher can't be opened at all; CancelledError when the signal aborts
  */
 export async function checkTeacher(
   config: TeacherConfig,
@@ -172,6 +172,7 @@ export async function checkTeacher(
       try {
         await proxy.label(config.name, task, { signal: AbortSignal.any([signal, failed.signal]) });
       } catch (thrown) {
+        if (signal.aborted) throw thrown;
         problem = teacher.complaint ?? asBbdError(thrown).message;
       }
     }

@@ -160,6 +160,36 @@ run: { classes: ${classes}, images: { path: . } }
     await expect(run('check', path, '--images', '21', ...state)).rejects.toThrow('a check asks about 20 at most');
   });
 
+  it('nothing is asked where the picture could not be written', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, file(4));
+    const state = ['--state', join(folder.path, 'state')];
+    const out = join(path, 'below-a-file.png');
+    await expect(run('check', path, '--out', out, ...state)).rejects.toThrow('cannot write to the output folder');
+    expect(await run('check', path, '--out', join(folder.path, 'new', 'answers.png'), ...state)).toMatchObject({
+      stderr: expect.stringContaining('asks about 4 images') as string,
+      exitCode: 0,
+    });
+  });
+
+  it('is left by Ctrl-C as interrupted, not with a complaint about the teacher', async () => {
+    await using folder = await temporaryFolder();
+    const images = join(folder.path, 'images');
+    await writeTinyFolder(images, 9, 3, 1);
+    let stop: () => void = () => undefined;
+    await using teacher = await startHostedTeacher(() => {
+      stop();
+      return { body: SAID[0] };
+    });
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, images));
+    const started = start('check', path, '--images', '3', '--state', join(folder.path, 'state'));
+    stop = () => started.stop.abort();
+    await expect(started.ended).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(started.said.stdout).not.toContain('problem');
+  });
+
   const hosted = (url: string, folder: string) => `
 teachers:
   pets:
