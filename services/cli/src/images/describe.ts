@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { InvalidArgumentError, pixelsPerImage } from '@bbdistill/common';
+import { pixelsPerImage } from '@bbdistill/common';
 import type { ImageBatch, ImageShape } from '@bbdistill/common';
 
 export interface ImagesDescription {
