@@ -14,6 +14,7 @@ import { serve } from '../helpers/grpc.js';
 import { startHostedTeacher } from '../helpers/hosted-teacher.js';
 import type { GivenAnswer } from '../helpers/hosted-teacher.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
+import { waitFor } from '../helpers/wait-for.js';
 import type { Behaviour, MeteredTeacher } from '../helpers/metered-teacher.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
@@ -448,6 +449,35 @@ describe('teacher adapter - open-inference-http, what the server can do', () => 
     expect(outcomes).toEqual(['throttled', 'throttled', 'answered', 'answered']);
     const asked = hosted.received.filter(({ method }) => method === 'POST').map(({ body }) => body.toString());
     expect(asked.map((body) => body.includes('"outputs":[{"name":"probabilities"'))).toEqual([true, true]);
+    await teacher.close();
+  });
+
+  it('a server that lets in calls alone is asked no further, however its calls overlap', async () => {
+    const held: (() => void)[] = [];
+    let asked = 0;
+    await using hosted = await startHostedTeacher(async ({ path }) => {
+      if (path === '/v2') {
+        asked++;
+        return { status: 403 };
+      }
+      await new Promise<void>((resolve) => held.push(resolve));
+      const output = { name: 'probabilities', datatype: 'FP32', shape: [1, CLASSES], data: [1, 0, 0, 0] };
+      return { body: { outputs: [output] } };
+    });
+    const teacher = await open({ adapter: 'open-inference-http', url: hosted.url, model: 'reference', ...declared });
+    const call = () => teacher.query(someImages(1), signal());
+    const first = call();
+    await waitFor('the first call', () => held.length === 1);
+    const second = call();
+    await waitFor('the second call', () => held.length === 2);
+    held[0]!();
+    expect(await first).toMatchObject({ kind: 'answered' });
+    const third = call();
+    await waitFor('the third call', () => held.length === 3);
+    expect(asked).toBe(2);
+    held[1]!();
+    held[2]!();
+    await Promise.all([second, third]);
     await teacher.close();
   });
 

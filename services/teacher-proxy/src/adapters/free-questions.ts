@@ -61,8 +61,8 @@ export class FreeQuestions {
 export class Found<T extends object> {
   #value: T | undefined;
   #untilMs = -Infinity;
-  /** Holds as soon as the server lets a call in. */
-  #inDoubt: T | undefined;
+  /** Each holds as soon as the server lets a call with it in. */
+  readonly #inDoubt = new WeakSet<T>();
 
   constructor(private readonly clock: Clock) {}
 
@@ -73,18 +73,22 @@ export class Found<T extends object> {
   /** @param answers that it was made up from: it lasts as long as the one that lasts the shortest */
   keep(value: T, answers: readonly Pick<Asked, 'lasts'>[]): T {
     const lasts = LASTING.find((each) => answers.some((answer) => answer.lasts === each)) ?? 'for-ever';
-    this.#inDoubt = lasts === 'once-let-in' ? value : undefined;
-    this.#value = this.#inDoubt ? undefined : value;
-    this.#untilMs = lasts === 'a-while' ? this.clock.monotonicMs() + A_WHILE_MS : Infinity;
+    if (lasts === 'once-let-in') this.#inDoubt.add(value);
+    else this.#hold(value, lasts === 'a-while' ? this.clock.monotonicMs() + A_WHILE_MS : Infinity);
     return value;
   }
 
   /** A call with it was let in. */
   letIn(value: T): void {
-    if (value === this.#inDoubt) this.#value = value;
+    if (this.#inDoubt.has(value)) this.#hold(value, Infinity);
   }
 
   forget(): void {
-    this.#value = this.#inDoubt = undefined;
+    this.#value = undefined;
+  }
+
+  #hold(value: T, untilMs: number): void {
+    this.#value = value;
+    this.#untilMs = untilMs;
   }
 }
