@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { sha256Hex } from '@bbdistill/common';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { open } from 'lmdb';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
 import type { TemporaryFolder } from '../../../test/helpers/temporary-folder.js';
 import { exportAnswers, importAnswers } from './answer-file.js';
@@ -52,6 +53,30 @@ describe('answer file', () => {
     await exportAnswers(theirs, file);
     expect(await importAnswers(theirs, file)).toEqual({ added: 0, known: 2, conflicts: 0 });
     expect((await theirs.get(key('row')))?.unit).toBe('own');
+  });
+
+  it('an answer that is paid for while the file is taken in stays', async () => {
+    const paid = { key: key('row'), answer: { raw: Float32Array.of(1, 0), unit: 'own', callId: 'own' } };
+    await exportAnswers(mine, file);
+    const addMany = theirs.addMany.bind(theirs);
+    vi.spyOn(theirs, 'addMany').mockImplementation(async (entries) => {
+      await theirs.putMany([paid]);
+      return addMany(entries);
+    });
+    expect(await importAnswers(theirs, file)).toEqual({ added: 1, known: 1, conflicts: 1 });
+    expect(await theirs.get(paid.key)).toEqual(paid.answer);
+  });
+
+  it('one that is there and damaged is taken from the file', async () => {
+    const path = join(folder.path, 'damaged');
+    const raw = open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary' });
+    await raw.put(key('row'), Buffer.from('damaged'));
+    await raw.close();
+    await exportAnswers(mine, file);
+    const cache = new EmbeddedAnswerCache(path);
+    expect(await importAnswers(cache, file)).toEqual({ added: 2, known: 0, conflicts: 0 });
+    expect((await cache.get(key('row')))?.raw).toEqual(Float32Array.of(0.25, 0.75));
+    await cache.close();
   });
 
   it('of an empty cache is a file as well', async () => {

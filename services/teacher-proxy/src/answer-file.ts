@@ -67,15 +67,12 @@ export async function importAnswers(
   let conflicts = 0;
   let batch: { key: AnswerKey; answer: CachedAnswer }[] = [];
   const flush = async () => {
-    const there = await cache.getMany(batch.map(({ key }) => key));
-    const fresh = batch.filter((_, index) => there[index] === undefined);
-    await cache.putMany(fresh);
-    added += fresh.length;
-    known += batch.length - fresh.length;
-    conflicts += batch.filter(({ answer }, index) => {
-      const mine = there[index];
-      return mine !== undefined && !saysTheSame(mine.raw, answer.raw);
-    }).length;
+    const isAdded = await cache.addMany(batch);
+    const others = batch.filter((_, index) => !isAdded[index]);
+    const mine = await cache.getMany(others.map(({ key }) => key));
+    added += batch.length - others.length;
+    known += others.length;
+    conflicts += others.filter(({ answer }, index) => !saysTheSame(mine[index]?.raw, answer.raw)).length;
     batch = [];
   };
   for await (const { key, answer } of readAnswers(path)) {
@@ -87,8 +84,8 @@ export async function importAnswers(
   return { added, known, conflicts };
 }
 
-function saysTheSame(a: RawAnswer, b: RawAnswer): boolean {
-  if (typeof a === 'string' || typeof b === 'string') return a === b;
+function saysTheSame(a: RawAnswer | undefined, b: RawAnswer): boolean {
+  if (a === undefined || typeof a === 'string' || typeof b === 'string') return a === b;
   return a.length === b.length && a.every((value, index) => Object.is(value, b[index]));
 }
 

@@ -36,8 +36,13 @@ export interface AnswerCache {
   close(): Promise<void>;
 }
 
-/** A cache whose answers can be gone through, to hand them on. */
+/** A cache whose answers can be gone through, to hand them on, and that takes those of another one. */
 export interface ListableAnswerCache extends AnswerCache {
+  /**
+   * Puts those that aren't there, whoever else puts at the same time.
+   * @returns once all are durable: for each whether it was put
+   */
+  addMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<boolean[]>;
   /** Whole answers only, in the order of the keys. */
   entries(): AsyncIterable<{ key: AnswerKey; answer: CachedAnswer }>;
 }
@@ -120,6 +125,25 @@ export class EmbeddedAnswerCache implements ListableAnswerCache {
     } catch (error) {
       throw storageError(error, this.folder);
     }
+  }
+
+  async addMany(entries: readonly { key: AnswerKey; answer: CachedAnswer }[]): Promise<boolean[]> {
+    const added = await Promise.all(
+      entries.map(({ key, answer }) => {
+        // One that is damaged isn't there.
+        if (this.#db.get(key) && !this.#read(key)) return this.putMany([{ key, answer }]).then(() => true);
+        return this.#db.ifNoExists(key, () => void this.#db.put(key, encodeEntry(answer)));
+      }),
+    ).catch((error: unknown) => {
+      throw storageError(error, this.folder);
+    });
+    const uses = this.#uses;
+    if (uses) {
+      await Promise.all(
+        entries.flatMap(({ key }, index) => (added[index] ? [uses.notePut(key, this.#db.get(key)?.length ?? 0)] : [])),
+      );
+    }
+    return added;
   }
 
   async *entries(): AsyncIterable<{ key: AnswerKey; answer: CachedAnswer }> {
