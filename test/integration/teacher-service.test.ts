@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import {
   JobClient,
   MAX_IMAGES_PER_SHARD,
@@ -27,6 +28,7 @@ interface Running extends AsyncDisposable {
   client: ServiceClient<typeof SERVICE>;
   stores: Stores;
   proxy: RunningTeacherProxy;
+  options: Omit<Parameters<typeof startTeacherProxy>[0], 'teachers'>;
 }
 
 async function start(behaviour: Behaviour = {}, declared: object = {}): Promise<Running> {
@@ -41,19 +43,15 @@ async function start(behaviour: Behaviour = {}, declared: object = {}): Promise<
     price: { perImage: 0.0015 },
     ...declared,
   };
-  const proxy = await startTeacherProxy({
-    stores,
-    stateFolder: folder.path,
-    address: '127.0.0.1:0',
-    teachers: [parseTeacherConfig('metered', teacher)],
-    logger: silentLogger,
-  });
+  const options = { stores, stateFolder: folder.path, address: '127.0.0.1:0', logger: silentLogger };
+  const proxy = await startTeacherProxy({ ...options, teachers: [parseTeacherConfig('metered', teacher)] });
   const client = connect(SERVICE, proxy.address);
   return {
     metered,
     client,
     stores,
     proxy,
+    options,
     async [Symbol.asyncDispose]() {
       client.close();
       await proxy.stop();
@@ -62,6 +60,16 @@ async function start(behaviour: Behaviour = {}, declared: object = {}): Promise<
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Whether nobody listens there any more. */
+function isRefused(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(`http://${address}`);
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    socket.on('connect', () => (socket.destroy(), resolve(false)));
+    socket.on('error', () => resolve(true));
+  });
 }
 
 /** Image n of the tests; no two are alike. */
@@ -333,6 +341,34 @@ describe('teacher service - start', () => {
     client.close();
     await again.stop();
     await stores.close();
+  });
+
+  it('stop - waits for the calls of a stream whose caller has gone, and keeps their answers', async () => {
+    await using running = await start({ hold: true });
+    const gone = new AbortController();
+    const streaming = (async () => {
+      const stream = running.client.bidi('Label', messages(1, 20), { signal: gone.signal });
+      for await (const _ of stream);
+    })();
+    streaming.catch(() => undefined);
+    await waitFor('a call under way', async () => (await running.metered.meter()).open === 1);
+    gone.abort();
+    await streaming.catch(() => undefined);
+    let isStopped = false;
+    const stopping = running.proxy.stop().then(() => (isStopped = true));
+    await waitFor('the address to be free', () => isRefused(running.proxy.address));
+    expect(isStopped).toBe(false);
+    await running.metered.control({ hold: false });
+    await stopping;
+    const again = await startTeacherProxy({ ...running.options, teachers: [] });
+    const client = connect(SERVICE, again.address);
+    const shard = await shardOf(running, 0, 20);
+    const found = await client.unary('LookUp', { teacher: 'metered', images: shard, classes: CLASSES });
+    expect(found).toMatchObject({ answers: { images: 20, unanswered: 0 } });
+    const { lines } = await client.unary('Usage', {});
+    expect(lines).toMatchObject([{ counts: { settled: 20, unknown: 0 } }]);
+    client.close();
+    await again.stop();
   });
 
   it('stop - gives unfinished jobs back to whoever comes next', async () => {

@@ -17,6 +17,14 @@ export interface BreakerState {
   detail: string;
 }
 
+/** Leave to make a call. */
+export interface Leave {
+  /** The one that is made to see whether the teacher is back. */
+  readonly isProbe: boolean;
+  /** How often the breaker had opened before. */
+  readonly openings: number;
+}
+
 /** Keeps calls from a teacher that answers none of them. Every call that it would fail may cost, and none helps. */
 export class CircuitBreaker {
   #failures = 0;
@@ -25,7 +33,8 @@ export class CircuitBreaker {
   #hasAnswered = false;
   #coolDownMs = FIRST_COOL_DOWN_MS;
   #openUntilMs: number | undefined;
-  #isProbing = false;
+  #openings = 0;
+  #probe: Leave | undefined;
   #reason = '';
   #waiting: (() => void)[] = [];
 
@@ -39,14 +48,12 @@ export class CircuitBreaker {
    * Waits until a call may be made. While it is half open, only one is.
    * @throws CancelledError when the signal aborts first
    */
-  async pass(signal: AbortSignal): Promise<void> {
+  async pass(signal: AbortSignal): Promise<Leave> {
     while (this.#openUntilMs !== undefined) {
       const leftMs = this.#openUntilMs - this.clock.monotonicMs();
       if (leftMs > 0) await this.clock.sleep(leftMs, signal);
-      else if (!this.#isProbing) {
-        this.#isProbing = true;
-        return;
-      } else {
+      else if (!this.#probe) return (this.#probe = { isProbe: true, openings: this.#openings });
+      else {
         await new Promise<void>((resolve) => {
           this.#waiting.push(resolve);
           signal.addEventListener('abort', () => resolve(), { once: true });
@@ -54,12 +61,18 @@ export class CircuitBreaker {
         if (signal.aborted) throw new CancelledError('cancelled while the teacher is given a rest');
       }
     }
+    return { isProbe: false, openings: this.#openings };
   }
 
-  /** What came of a call that had passed; undefined where it wasn't sent. */
-  note(outcome: QueryOutcome | undefined): void {
-    const wasProbing = this.#isProbing;
-    this.#isProbing = false;
+  /** Whether the call may still be made: not where the breaker has opened since, other calls having failed. */
+  holds(leave: Leave): boolean {
+    return leave.isProbe || leave.openings === this.#openings;
+  }
+
+  /** What came of a call that had leave; undefined where it wasn't sent. */
+  note(leave: Leave, outcome: QueryOutcome | undefined): void {
+    const wasProbing = leave === this.#probe;
+    if (wasProbing) this.#probe = undefined;
     if (outcome && isFailure(outcome)) {
       this.#failures++;
       this.#reason = outcome.message;
@@ -70,6 +83,7 @@ export class CircuitBreaker {
       }
       if (isReopened || (this.#openUntilMs === undefined && this.#failures >= BREAKER_FAILURES)) {
         this.#openUntilMs = this.clock.monotonicMs() + this.#coolDownMs;
+        this.#openings++;
         this.onOpen(this.#coolDownMs, this.state().detail);
       }
     } else if (outcome) {
@@ -77,6 +91,7 @@ export class CircuitBreaker {
       this.#restsInVain = 0;
       this.#failures = 0;
       this.#openUntilMs = undefined;
+      this.#probe = undefined;
       this.#coolDownMs = FIRST_COOL_DOWN_MS;
     }
     const waiting = this.#waiting;

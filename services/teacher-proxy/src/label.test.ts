@@ -13,6 +13,7 @@ import { Ledger } from './budget.js';
 import { spentBy } from './ledger-record.js';
 import type { LedgerRecord } from './ledger-record.js';
 import { EmbeddedAnswerCache } from './cache.js';
+import { BREAKER_FAILURES } from './breaker.js';
 import { CallLog } from './calls.js';
 import type { Claims } from './claims.js';
 import { Coalescer } from './coalescer.js';
@@ -216,6 +217,77 @@ describe('label', () => {
     const all = await lines();
     expect(all.reduce((sum, { counts }) => sum + counts.billed, 0)).toBe(30);
     all.forEach(({ counts }) => identity(counts));
+  });
+
+  it('the same work twice at the same time - is paid for once and counted once', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const stop = new AbortController();
+    let isAsked = false;
+    const { label, teacher, lines } = setUp({
+      query: async (fake, images, signal) => {
+        isAsked = true;
+        await held;
+        return fake.query(images, signal);
+      },
+    });
+    const first = label(range(10), {}, stop.signal);
+    await waitFor('the first to ask', () => isAsked);
+    const second = label(range(10));
+    await setImmediate();
+    stop.abort();
+    release();
+    await first.catch(() => undefined);
+    expect((await second).counts).toMatchObject({ asked: 10, settled: 10, billed: 10, coalesced: 0 });
+    expect(teacher.asked.images).toBe(10);
+    expect((await lines())[0]!.counts).toMatchObject({ asked: 10, settled: 10, coalesced: 0, reasked: 0 });
+  });
+
+  it('calls in the queue of the limit - do not leave for a teacher that swallowed all before them', async () => {
+    const lost: QueryOutcome = { kind: 'lost', message: 'swallowed' };
+    const enough = new AbortController();
+    let sentWhileOpen = 0;
+    const { label, labeller, teacher } = setUp({
+      limits: { imagesPerCall: 1, concurrency: 4 },
+      query: async (fake) => {
+        fake.asked.calls++;
+        if (labeller.breaker.state().state === 'open') sentWhileOpen++;
+        if (fake.asked.calls === BREAKER_FAILURES + 8) enough.abort();
+        await setImmediate();
+        return lost;
+      },
+    });
+    const tasks = range(4).map((task) => label(range(20, task * 20), { run: `run-${task}` }, enough.signal));
+    await Promise.allSettled(tasks);
+    expect(teacher.asked.calls).toBeGreaterThan(BREAKER_FAILURES);
+    expect(sentWhileOpen).toBe(0);
+  });
+
+  it('close - waits for calls under way and keeps their answers, also of work that nobody waits for', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const { label, labeller, teacher } = setUp({
+      limits: { concurrency: 1 },
+      query: async (fake, images, signal) => {
+        const outcome = await fake.query(images, signal);
+        await held;
+        return outcome;
+      },
+    });
+    const labelling = label(range(30));
+    labelling.catch(() => undefined);
+    await vi.waitFor(() => expect(teacher.asked.calls).toBe(1));
+    let isClosed = false;
+    const closing = labeller.close().then(() => (isClosed = true));
+    await setImmediate();
+    expect(isClosed).toBe(false);
+    release();
+    await closing;
+    await expect(labelling).rejects.toThrow('is stopping');
+    await expect(label(range(30, 50))).rejects.toThrow('is stopping');
+    expect(teacher.asked.images).toBe(10);
+    const { counts } = await setUp().label(range(10));
+    expect(counts).toMatchObject({ asked: 10, cached: 10 });
   });
 
   it('somebody else asks and gets no answer - the image is asked by who still wants it', async () => {

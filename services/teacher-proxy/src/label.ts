@@ -9,6 +9,7 @@ import {
 } from '@bbdistill/common';
 import type { Clock, ImageBatch, Logger, RandomStream } from '@bbdistill/common';
 import { CircuitBreaker } from './breaker.js';
+import type { Leave } from './breaker.js';
 import { ClaimLostError } from './claim-lost.js';
 import type { Ledger } from './budget.js';
 import type { ReserveRequest, Settlement } from './ledger-record.js';
@@ -16,7 +17,7 @@ import { answerKeys } from './cache.js';
 import type { AnswerCache, AnswerKey } from './cache.js';
 import type { CallLog } from './calls.js';
 import type { Claims } from './claims.js';
-import type { Coalescer } from './coalescer.js';
+import type { Coalescer, SharedAnswer } from './coalescer.js';
 import type { Limiter, Permit } from './limiter.js';
 import { imagesPerCallWithin } from './limits.js';
 import { Lead } from './lead.js';
@@ -32,7 +33,7 @@ import {
 } from './retry.js';
 import { queryWithin, sortAnswers } from './outcome.js';
 import { Session } from './session.js';
-import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
+import type { AnsweredStanding, Labelled, LabelOptions, LabelTask, Question } from './session.js';
 import type { QueryOutcome, RawAnswer, Teacher } from './teacher.js';
 import { noCounts } from './usage.js';
 import type { QueryCounts, UsageBook } from './usage.js';
@@ -74,6 +75,8 @@ export interface LabellerOptions {
   logger: Logger;
 }
 
+const stopping = () => new UnavailableError('the teacher-proxy is stopping: answers so far are kept');
+
 interface Call {
   teacher: string;
   unit: string;
@@ -85,6 +88,7 @@ interface Call {
 /** A call whose turn it is. */
 interface Turn {
   permit: Permit;
+  leave: Leave;
   /** Images that the budget allows it to ask about. */
   granted: number;
 }
@@ -108,6 +112,9 @@ export class Labeller {
   readonly #owed: (() => Promise<unknown>)[] = [];
   #paying: Promise<void> | undefined;
   readonly #closing = new AbortController();
+  /** Work under way, until its calls are settled: also where nobody waits for its answers any more. */
+  readonly #working = new Map<Session, Promise<Labelled>>();
+  #isClosed = false;
   /** Images that another replica asked about when this one wanted to. */
   readonly #awaited = new WeakSet<Question>();
 
@@ -132,6 +139,18 @@ export class Labeller {
     }
     const { questions, unit } = this.#questions(task);
     const session = new Session(task, unit, questions, this.options.teacher.answer, options);
+    if (this.#isClosed) session.stop(stopping());
+    const working = this.#work(session);
+    this.#working.set(session, working);
+    try {
+      return await working;
+    } finally {
+      this.#working.delete(session);
+    }
+  }
+
+  async #work(session: Session): Promise<Labelled> {
+    const { task, unit } = session;
     const { usage, config } = this.options;
     const record = { teacher: config.name, run: task.run, phase: task.phase, unit };
     const leave = this.budgets.enter(task.run, task.budget);
@@ -201,10 +220,7 @@ export class Labeller {
       const others: Promise<void>[] = [];
       for (const question of session.open) {
         const answer = coalescer.waitFor(question.hex);
-        if (answer)
-          others.push(
-            answer.then((raw) => (raw === undefined ? undefined : this.#take(session, question, 'coalesced', raw))),
-          );
+        if (answer) others.push(answer.then((shared) => shared && this.#share(session, question, shared)));
         else {
           coalescer.claim(question.hex);
           mine.push(question);
@@ -214,7 +230,7 @@ export class Labeller {
       const asking = (begun ??= begin())
         .then(() => this.#askUnclaimed(session, mine))
         .finally(() => {
-          for (const question of mine) coalescer.settle(question.hex, question.raw);
+          for (const question of mine) coalescer.settle(question.hex, session.shared(question));
         });
       try {
         await Promise.all([asking, session.unlessStopped(Promise.all(others))]);
@@ -243,9 +259,15 @@ export class Labeller {
     });
   }
 
-  #take(session: Session, question: Question, standing: 'cached' | 'coalesced' | 'settled', raw: RawAnswer): void {
+  #take(session: Session, question: Question, standing: AnsweredStanding, raw: RawAnswer): void {
     session.judge(raw, standing !== 'coalesced');
     session.resolve(question, standing, raw);
+  }
+
+  /** An answer that was waited for: where the same work was done twice at once, it stands in both as in the first. */
+  #share(session: Session, question: Question, { raw, standing, unit }: SharedAnswer): void {
+    session.judge(raw);
+    session.resolve(question, unit === session.unit ? standing : 'coalesced', raw);
   }
 
   /** Asks about the images that no other replica asks about; the others stay open until those have their answers. */
@@ -357,11 +379,10 @@ export class Labeller {
     try {
       turn = await this.#turn(session, holder, call, wanted.length, written);
     } catch (error) {
-      this.breaker.note(undefined);
       await this.#giveBack(call, written);
       throw error;
     }
-    const { permit, granted } = turn;
+    const { permit, leave, granted } = turn;
     const asked = wanted.slice(0, granted);
     let outcome: QueryOutcome;
     let holdsPlace = true;
@@ -377,7 +398,7 @@ export class Labeller {
         : STOOD_STILL;
       permit.answered();
       // Before the place of the call is free: the next call in line must not start in vain.
-      this.breaker.note(outcome === STOOD_STILL ? undefined : outcome);
+      this.breaker.note(leave, outcome === STOOD_STILL ? undefined : outcome);
       this.#judge(session, outcome);
       const mustBeKept = outcome.kind === 'answered';
       let isFirst = mustBeKept && !this.#isStoring;
@@ -419,26 +440,30 @@ export class Labeller {
     // The queue for the limit may be long: whoever has nothing left to spend hears of it before.
     let granted = ledger.seemsSpent(run, budget) ? await this.#reserve(session, reservation) : 0;
     for (;;) {
-      await this.breaker.pass(session.signal);
-      let reserving: Promise<number> | undefined;
-      const onNext = () => {
-        // Where what is left to do then is no write but a mark. Else both are one write, when the turn comes.
-        if (granted > 0 || !ledger.marksDispatch) return;
-        reserving = ledger.reserve(reservation);
-        // Told where it is awaited.
-        reserving.catch(() => undefined);
-      };
-      const permit = await measuredWait(config.name, clock, () =>
-        limiter.acquire({ images, run, phase }, session.signal, { leadMs: this.#lead.ms, onNext }),
-      );
+      const leave = await this.breaker.pass(session.signal);
+      let permit: Permit | undefined;
+      let isOff: boolean;
       try {
+        let reserving: Promise<number> | undefined;
+        const onNext = () => {
+          // Where what is left to do then is no write but a mark. Else both are one write, when the turn comes.
+          if (granted > 0 || !ledger.marksDispatch) return;
+          reserving = ledger.reserve(reservation);
+          // Told where it is awaited.
+          reserving.catch(() => undefined);
+        };
+        permit = await measuredWait(config.name, clock, () =>
+          limiter.acquire({ images, run, phase }, session.signal, { leadMs: this.#lead.ms, onNext }),
+        );
         session.throwIfStopped();
         const beganMs = clock.monotonicMs();
         call.revision = await written;
         granted ||= (await reserving) ?? 0;
-        if (granted > 0) await ledger.dispatch(call.callId);
-        else granted = await ledger.reserve({ ...reservation, dispatched: true });
-        if (granted > 0) {
+        // Others may have failed while it was in the queue, and this one would as well.
+        isOff = !this.breaker.holds(leave);
+        if (!isOff && granted > 0) await ledger.dispatch(call.callId);
+        else if (!isOff) granted = await ledger.reserve({ ...reservation, dispatched: true });
+        if (!isOff && granted > 0) {
           this.#lead.note(clock.monotonicMs() - beganMs);
           for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) {
             await clock.sleep(waitMs, session.signal);
@@ -447,15 +472,16 @@ export class Labeller {
           while (!ledger.isAlive(holder)) await ledger.dispatch(call.callId);
           // Cancelled or refused meanwhile: what hasn't left yet need not be paid.
           session.throwIfStopped();
-          return { permit, granted };
+          return { permit, leave, granted };
         }
       } catch (error) {
-        permit.release();
+        permit?.release();
+        this.breaker.note(leave, undefined);
         throw error;
       }
       permit.release();
-      this.breaker.note(undefined);
-      granted = await this.#reserve(session, reservation);
+      this.breaker.note(leave, undefined);
+      if (!isOff) granted = await this.#reserve(session, reservation);
     }
   }
 
@@ -626,8 +652,11 @@ export class Labeller {
     for (const write of this.#owed.splice(0)) await write().catch(() => this.#oweWrite(write));
   }
 
-  /** Stops trying to write what is owed. */
+  /** Nothing more is asked: what is under way is waited for and settled, then nothing that is owed is written any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const session of this.#working.keys()) session.stop(stopping());
+    await Promise.allSettled(this.#working.values());
     this.#closing.abort();
     await this.#paying;
   }

@@ -212,18 +212,26 @@ export class TeacherProxy {
     return () => stops.forEach((stop) => stop());
   }
 
+  /** Nothing more is asked; calls under way are settled first. */
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const desk of [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)]) {
-      const opened = await desk.catch(() => undefined);
-      await opened?.labeller.close();
-      await opened?.limiter.close();
-      await opened?.ledger.close().catch((error: unknown) => {
-        this.options.logger.warn({ err: asBbdError(error) }, 'the ledger still shows this process: others take it out');
-      });
-      await opened?.teacher.close();
-    }
+    const desks = [...this.#retired, ...[...this.#desks.values()].map((known) => known.desk)];
+    await Promise.all(
+      desks.map(async (opening) => {
+        const desk = await opening.catch(() => undefined);
+        if (desk) await this.#closeDesk(desk);
+      }),
+    );
     this.#desks.clear();
+  }
+
+  async #closeDesk({ labeller, limiter, ledger, teacher }: Desk): Promise<void> {
+    await labeller.close();
+    await limiter.close();
+    await ledger.close().catch((error: unknown) => {
+      this.options.logger.warn({ err: asBbdError(error) }, 'the ledger still shows this process: others take it out');
+    });
+    await teacher.close();
   }
 
   #isGone(holder: string): boolean {
@@ -290,7 +298,10 @@ export class TeacherProxy {
     const desk = this.#open(config);
     this.#desks.set(name, { fingerprint, desk });
     // A failure isn't kept: the file may be there the next time.
-    desk.catch(() => this.#desks.delete(name));
+    desk.catch(() => {
+      // Settings may have changed meanwhile: their desk stays.
+      if (this.#desks.get(name)?.desk === desk) this.#desks.delete(name);
+    });
     return desk;
   }
 

@@ -3,6 +3,7 @@ import { CancelledError, FailedPreconditionError, UnavailableError, pixelsPerIma
 import type { AnswerBatch, AnswerProvenance, ImageBatch } from '@bbdistill/common';
 import type { Budget, Phase } from './ledger-record.js';
 import type { AnswerKey } from './cache.js';
+import type { SharedAnswer } from './coalescer.js';
 import { describeForm, normaliseAnswer } from './normalise.js';
 import type { AnswerFault, Normalised } from './normalise.js';
 import { MAX_FAILED_ATTEMPTS } from './retry.js';
@@ -37,7 +38,8 @@ export interface Labelled {
 }
 
 /** How an image stands. `charged`: the teacher was paid, but what it said is no answer. */
-export type Standing = 'open' | 'cached' | 'coalesced' | 'settled' | 'charged' | 'failed' | 'unknown';
+export type Standing = 'open' | AnsweredStanding | 'charged' | 'failed' | 'unknown';
+export type AnsweredStanding = 'cached' | 'coalesced' | 'settled';
 
 /** One distinct image of a task. */
 export interface Question {
@@ -152,9 +154,14 @@ export class Session {
   }
 
   /** The image has an answer, which was judged. */
-  resolve(question: Question, standing: 'cached' | 'coalesced' | 'settled', raw: RawAnswer): void {
+  resolve(question: Question, standing: AnsweredStanding, raw: RawAnswer): void {
     question.raw = raw;
     this.#close(question, standing);
+  }
+
+  /** The image's answer for others that wait for it; undefined where it has none. */
+  shared({ raw, standing }: Question): SharedAnswer | undefined {
+    return raw !== undefined && isAnswered(standing) ? { raw, standing, unit: this.unit } : undefined;
   }
 
   /** The image stays without an answer. */
@@ -286,6 +293,10 @@ export class Session {
     this.#done += question.places.length;
     this.options.onProgress?.(this.#done, this.task.images.count);
   }
+}
+
+function isAnswered(standing: Standing): standing is AnsweredStanding {
+  return standing === 'cached' || standing === 'coalesced' || standing === 'settled';
 }
 
 /** Labels that are no class here: one such answer may be right, nothing but such answers is a wrong `answer.labels`. */
