@@ -240,6 +240,20 @@ describe('teacher service - questions', () => {
     expect((await running.metered.meter()).images).toBe(0);
   });
 
+  it("DescribeTeacher - counts a call's bytes for the images that are meant, and what the teacher's budget leaves", async () => {
+    const limits = { imagesPerCall: 20, bytesPerCall: 10 * 8 * 8 * 4 };
+    await using running = await start({}, { limits, budget: { images: 100, moneyPerMonth: 0.09 } });
+    const describe = (shape?: typeof SHAPE) =>
+      running.client.unary('DescribeTeacher', { teacher: 'metered', ...(shape && { shape }) });
+    expect(await describe()).toMatchObject({ imagesPerCall: 20, imagesLeft: 60, moneyLeftMicros: 90_000 });
+    expect((await describe(SHAPE)).imagesPerCall).toBe(10);
+    await ended(running, (await submit(running, 0, 50)).id);
+    expect(await describe()).toMatchObject({ imagesLeft: 10, moneyLeftMicros: 15_000 });
+    await expect(describe({ height: 1e5, width: 1e5, channels: 3 })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+    });
+  });
+
   it('CountCached, LookUp - read the cache and spend nothing', async () => {
     await using running = await start();
     await ended(running, (await submit(running, 0, 30)).id);

@@ -22,7 +22,7 @@ const event = (atMs: number, shown: StageStatus__Output): RunEvent__Output => ({
 
 describe('describeStage', () => {
   it('tells how far it is, how fast, and how long it takes still', () => {
-    expect(describeStage(stage(), 60_000)).toBe('6 000/24 000 images, 100/s, 3 min 0 s left');
+    expect(describeStage(stage(), 60_000, 100)).toBe('6 000/24 000 images, 100/s, 3 min 0 s left');
   });
 
   it('tells how long it took', () => {
@@ -31,7 +31,7 @@ describe('describeStage', () => {
       endedAtMs: 90_000,
       progress: { unit: 'epochs', done: 50, total: 50, loss: 0.5 },
     });
-    expect(describeStage(done, 0)).toBe('50/50 epochs, 0.6/s, loss 0.500, done in 1 min 30 s');
+    expect(describeStage(done, 0, 50 / 90)).toBe('50/50 epochs, 0.6/s, loss 0.500, done in 1 min 30 s');
   });
 
   it('tells that nothing had to be done', () => {
@@ -52,6 +52,46 @@ describe('progressView', () => {
     view.event(event(18_000, stage({ state: 'JOB_STATE_SUCCEEDED', endedAtMs: 18_000 })));
     expect(lines).toHaveLength(3);
     expect(lines[2]).toMatch(/^label-mixup +.*done in 18 s$/);
+  });
+
+  /** Seconds and how much is done. @returns the last line */
+  function shownAfter(
+    seen: readonly (readonly [seconds: number, done: number])[],
+    over: (seconds: number) => Partial<StageStatus__Output> = () => ({}),
+  ): string {
+    const lines: string[] = [];
+    const output = { stdout: () => undefined, stderr: (text: string) => void lines.push(text), interactive: false };
+    const view = progressView(output, false);
+    for (const [seconds, done] of seen) {
+      const progress = { unit: 'steps', done, total: 5000 };
+      view.event(event(seconds * 1000, stage({ progress, ...over(seconds) })));
+    }
+    return lines.at(-1)!;
+  }
+
+  it('rate - what was done before a stage was resumed is not counted', () => {
+    const resumed = [[0, 0], [1, 4000], [6, 4050], [16, 4150]] as const; // prettier-ignore
+    expect(shownAfter(resumed)).toMatch(/4 150\/5 000 steps, 10\/s, 1 min 25 s left$/);
+    const ended = (seconds: number) =>
+      seconds === 101 ? { state: 'JOB_STATE_SUCCEEDED' as const, endedAtMs: 101_000 } : {};
+    expect(shownAfter([...resumed, [101, 5000]], ended)).toMatch(/5 000\/5 000 steps, 10\/s, done in 1 min 41 s$/);
+  });
+
+  it('rate - is that of the last half minute', () => {
+    const slower = [[0, 1], [10, 1001], [20, 2001], [30, 2011], [50, 2031], [65, 2046]] as const; // prettier-ignore
+    expect(shownAfter(slower)).toMatch(/, 1\.0\/s, 49 min 14 s left$/);
+  });
+
+  it('rate - begins anew where a stage does', () => {
+    const again = [[0, 100], [10, 2100], [20, 2000], [36, 2016]] as const; // prettier-ignore
+    expect(shownAfter(again)).toMatch(/2 016\/5 000 steps, 1\.0\/s/);
+    const restarted = (seconds: number) => ({ startedAtMs: seconds < 20 ? 0 : 20_000 });
+    expect(shownAfter([[0, 100], [10, 1100], [20, 3000], [36, 3016]], restarted)).toMatch(/, 1\.0\/s/); // prettier-ignore
+  });
+
+  it('rate - nothing is said where nothing was seen to be done', () => {
+    expect(shownAfter([[0, 4000]])).toMatch(/4 000\/5 000 steps$/);
+    expect(shownAfter([[0, 4000], [60, 4000]])).toMatch(/4 000\/5 000 steps$/); // prettier-ignore
   });
 
   it('for machines - shows the fields of the contract and no marks of protobuf', () => {

@@ -2,10 +2,13 @@ import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEve
 import type { StageStatus__Output } from '@bbdistill/common/gen/bbdistill/v1/StageStatus.js';
 import cliProgress from 'cli-progress';
 import type { MultiBar, SingleBar } from 'cli-progress';
+import { duration } from './figures.js';
 import type { Output } from './output.js';
 
 /** Without a terminal: a line at most this often per stage. */
 export const LINE_INTERVAL_MS = 15_000;
+/** Over how long the rate of a stage is measured. */
+export const RATE_WINDOW_MS = 30_000;
 const STAGE_NAME_WIDTH = 22;
 
 /** Shows the events of a run as they come. */
@@ -39,17 +42,19 @@ function withoutOneofs(name: string, value: unknown): unknown {
 /** A line when a stage starts and ends, and now and then in between. */
 class LineView implements ProgressView {
   readonly #lastLineMs = new Map<string, number>();
+  readonly #rates = new StageRates();
 
   constructor(private readonly output: Output) {}
 
   event({ stage, failure, atMs }: RunEvent__Output): void {
     if (failure) this.output.stderr(`failed: ${failure.code}: ${failure.message}`);
     if (!stage) return;
+    const rate = this.#rates.see(stage, atMs);
     const lastMs = this.#lastLineMs.get(stage.name);
     const ended = isEnded(stage);
     if (lastMs !== undefined && !ended && atMs - lastMs < LINE_INTERVAL_MS) return;
     this.#lastLineMs.set(stage.name, ended ? Infinity : atMs);
-    this.output.stderr(`${stage.name.padEnd(STAGE_NAME_WIDTH)} ${describeStage(stage, atMs)}`);
+    this.output.stderr(`${stage.name.padEnd(STAGE_NAME_WIDTH)} ${describeStage(stage, atMs, rate)}`);
   }
 
   end(): void {}
@@ -69,13 +74,15 @@ class BarView implements ProgressView {
     cliProgress.Presets.shades_classic,
   );
   readonly #byStage = new Map<string, SingleBar>();
+  readonly #rates = new StageRates();
 
   event({ stage, failure, atMs }: RunEvent__Output): void {
     if (failure) this.#bars.log(`failed: ${failure.code}: ${failure.message}\n`);
     if (!stage) return;
     const total = Math.max(1, stage.progress?.total ?? 1);
     const done = isEnded(stage) && stage.state === 'JOB_STATE_SUCCEEDED' ? total : (stage.progress?.done ?? 0);
-    const payload = { stage: stage.name.padEnd(STAGE_NAME_WIDTH), text: describeStage(stage, atMs) };
+    const text = describeStage(stage, atMs, this.#rates.see(stage, atMs));
+    const payload = { stage: stage.name.padEnd(STAGE_NAME_WIDTH), text };
     const bar = this.#byStage.get(stage.name) ?? this.#bars.create(total, done, payload);
     this.#byStage.set(stage.name, bar);
     bar.setTotal(total);
@@ -87,12 +94,53 @@ class BarView implements ProgressView {
   }
 }
 
+interface Seen {
+  startedAtMs: number;
+  first: Sample;
+  /** Those of the window, and the last one before it. */
+  samples: Sample[];
+}
+
+interface Sample {
+  atMs: number;
+  done: number;
+}
+
+/** How fast stages go, by what a view has seen of them: a resumed stage begins with what was done before it. */
+class StageRates {
+  readonly #seen = new Map<string, Seen>();
+
+  /** @returns per second, of a stage that has ended on the whole; undefined where too little was seen */
+  see(stage: StageStatus__Output, atMs: number): number | undefined {
+    const { name, progress, startedAtMs } = stage;
+    const sample = { atMs, done: progress?.done ?? 0 };
+    let seen = this.#seen.get(name);
+    const goesOn = seen?.startedAtMs === startedAtMs && sample.done >= seen.samples.at(-1)!.done;
+    if (!seen || !goesOn) {
+      this.#seen.delete(name);
+      // A stage that is resumed has nothing done either until it tells how far it had come.
+      if (sample.done <= 0) return undefined;
+      seen = { startedAtMs, samples: [], first: sample };
+      this.#seen.set(name, seen);
+    }
+    const { samples, first } = seen;
+    samples.push(sample);
+    while (samples.length > 2 && samples[1]!.atMs <= atMs - RATE_WINDOW_MS) samples.shift();
+    const from = isEnded(stage) ? first : samples[0]!;
+    const rate = (sample.done - from.done) / ((atMs - from.atMs) / 1000);
+    return Number.isFinite(rate) && rate > 0 ? rate : undefined;
+  }
+}
+
 function isEnded(stage: StageStatus__Output): boolean {
   return stage.endedAtMs > 0;
 }
 
-/** `12 288/24 000 images, 1 020/s, 11 s left, loss 0.41` */
-export function describeStage(stage: StageStatus__Output, atMs: number): string {
+/**
+ * `12 288/24 000 images, 1 020/s, 11 s left, loss 0.41`
+ * @param rate per second; undefined where it isn't known
+ */
+export function describeStage(stage: StageStatus__Output, atMs: number, rate?: number): string {
   const { progress, reused } = stage;
   const seconds = ((isEnded(stage) ? stage.endedAtMs : atMs) - stage.startedAtMs) / 1000;
   if (stage.state === 'JOB_STATE_FAILED') return `failed after ${duration(seconds)}`;
@@ -101,8 +149,7 @@ export function describeStage(stage: StageStatus__Output, atMs: number): string 
   const parts: string[] = [];
   if (progress && progress.total > 0) {
     parts.push(`${grouped(progress.done)}/${grouped(progress.total)} ${progress.unit}`);
-    const rate = progress.done / Math.max(seconds, 1e-3);
-    if (!reused && progress.done > 0) {
+    if (!reused && rate !== undefined) {
       parts.push(`${rate >= 10 ? grouped(Math.round(rate)) : rate.toFixed(1)}/s`);
       if (!isEnded(stage)) parts.push(`${duration((progress.total - progress.done) / rate)} left`);
     }
@@ -110,15 +157,6 @@ export function describeStage(stage: StageStatus__Output, atMs: number): string 
   if (progress?.loss !== undefined) parts.push(`loss ${progress.loss.toFixed(3)}`);
   if (isEnded(stage)) parts.push(reused ? 'reused from an earlier run' : `done in ${duration(seconds)}`);
   return parts.join(', ') || 'running';
-}
-
-function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '?';
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${Math.round(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function grouped(value: number): string {

@@ -6,7 +6,7 @@ import {
   patiently,
   pixelsPerImage,
 } from '@bbdistill/common';
-import type { AnswerBatch, BlobStore, Clock, ImageBatch, ServiceClient } from '@bbdistill/common';
+import type { AnswerBatch, BlobStore, Clock, ImageBatch, Logger, ServiceClient } from '@bbdistill/common';
 import type { ExportedFile__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportedFile.js';
 import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
 import { drawReport } from './report/index.js';
@@ -24,16 +24,19 @@ export const REPORT_FILE = 'report.json';
 export const SAMPLES_PER_KIND = 20;
 
 export interface FinishSurroundings {
-  blobs: BlobStore;
+  blobs: Pick<BlobStore, 'get' | 'put'>;
   reports: RecentReports;
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
   clock: Clock;
+  logger: Logger;
   signal: AbortSignal;
+  /** Default {@link drawReport}. */
+  draw?: typeof drawReport;
 }
 
 /** Draws the report of a run that went well, and stores its files beside the student's. */
 export async function finishRun(
-  { blobs, reports, teacher, clock, signal }: FinishSurroundings,
+  { blobs, reports, teacher, clock, logger, signal, draw = drawReport }: FinishSurroundings,
   run: DrivenRun,
   spec: CheckedSpec,
   outcome: RunOutcome,
@@ -72,22 +75,27 @@ export async function finishRun(
       ...(standardKd && { baseline: standardKd.history }),
       ...(fit && { cvae: fit.epochLoss }),
     },
-    ...(evaluation && {
-      confusion: {
-        matrix: evaluation.confusion,
-        rows: evaluation.accuracy === undefined ? ('teacher' as const) : ('true' as const),
-      },
-    }),
+    ...confusionOf(evaluation),
     dataset: datasetFacts(outcome),
     settings: settingsShown(spec),
   };
   const files: ExportedFile__Output[] = [...outcome.exported.files];
-  for (const { path, bytes, mediaType } of await drawReport(input, signal)) {
+  const drawn = await draw(input, signal);
+  if (drawn.undrawn.length > 0) {
+    logger.warn({ runId: record.id, undrawn: drawn.undrawn }, 'the report of a run goes without some of its figures');
+  }
+  for (const { path, bytes, mediaType } of drawn.files) {
     const blob = await blobs.put(bytes);
     if (path === REPORT_FILE) reports.keep(blob.sha256, bytes);
     files.push({ path, blob, mediaType });
   }
   return { artifacts: files };
+}
+
+/** Nothing where no test image has a label or an answer: the matrix is all zeros then. */
+export function confusionOf(evaluation: RunOutcome['evaluation']): Pick<ReportInput, 'confusion'> {
+  if (!evaluation?.confusion.some((images) => images > 0)) return {};
+  return { confusion: { matrix: evaluation.confusion, rows: evaluation.accuracy === undefined ? 'teacher' : 'true' } };
 }
 
 function mixedBy({ synthesis }: CheckedSpec): string[] {
@@ -133,7 +141,7 @@ function settingsShown({ student, synthesis, evaluation, engine, seed }: Checked
 
 /** A few answered images, spread evenly over the first shard of one kind. */
 async function samplesOf(
-  blobs: BlobStore,
+  blobs: Pick<BlobStore, 'get'>,
   shards: readonly LabelledShard__Output[],
 ): Promise<{ images: ImageBatch; answers: AnswerBatch } | undefined> {
   const first = shards[0];

@@ -16,8 +16,8 @@ describe('planRun', () => {
   it('asks about real and synthetic images, and pays per image and call', () => {
     const plan = planRun(input({ teacher: aTeacher({ pricePerImageMicros: 1500, pricePerCallMicros: 10 }) }));
     expect(plan.images).toBe(2000 + 24_000);
-    // 20 images a call; a call never crosses the end of a shard of 1024.
-    expect(plan.calls).toBe(52 + 49 + 23 * 52 + 23);
+    // 20 images a call; a call never crosses the end of a shard of 1024. What is dropped may end with one more.
+    expect(plan.calls).toBe(52 + 49 + 23 * 52 + 23 + 1);
     expect(plan.costMicros).toBe(26_000 * 1500 + Number(plan.calls) * 10);
   });
 
@@ -27,6 +27,26 @@ describe('planRun', () => {
     const spec = aSpec({ synthesis: { ...aSpec().synthesis, images: 0 } });
     // Shards of 21 images, of which a call takes 20.
     expect(planRun(input({ spec, real, seeds: { distinct: 63, cached: 0 } })).calls).toBe(3 * 2);
+  });
+
+  it.each([
+    ['none', { distinct: 63, cached: 0 }, 3 * 2],
+    ['all but three, which may be one of each shard', { distinct: 63, cached: 60 }, 3],
+    ['all but 43, of which each shard may have 20 and one more', { distinct: 63, cached: 20 }, 5],
+  ])('counts calls at most, wherever those lie that are answered already: %s', (_, seeds, calls) => {
+    const shape = { height: 1024, width: 1024, channels: 3 };
+    const spec = aSpec({ synthesis: { ...aSpec().synthesis, images: 0 } });
+    expect(planRun(input({ spec, real: { ...input().real, images: 63, shape }, seeds })).calls).toBe(calls);
+  });
+
+  it('counts the calls that a window leaves room for, and their price', () => {
+    // As a teacher of 5 images a second is described, though it would take 20 a call.
+    const teacher = aTeacher({ imagesPerCall: 5, imagesPerSecond: 5, pricePerCallMicros: 10_000 });
+    const spec = aSpec({ synthesis: { ...aSpec().synthesis, dropBelow: 0 } });
+    const plan = planRun(input({ spec, teacher }));
+    // Each full shard ends with a call of 4 images.
+    expect(plan.calls).toBe(205 + 196 + 23 * 205 + 90);
+    expect(plan.costMicros).toBe(52_060_000);
   });
 
   it('does not count images that are answered already', () => {
@@ -53,8 +73,26 @@ describe('planRun', () => {
     expect(planRun(input(dear)).withinBudget).toBe(false);
   });
 
-  it('tells how long the limit makes it', () => {
-    expect(planRun(input({ teacher: aTeacher({ imagesPerSecond: 100 }) })).labelSeconds).toBe(260);
+  it("says when the teacher's own budget does not leave so much", () => {
+    const few = planRun(input({ teacher: aTeacher({ imagesLeft: 25_999 }) }));
+    expect(few).toMatchObject({ withinBudget: false });
+    expect(few.notes).toContainEqual("at most 26000 images may be asked, the teacher's own budget leaves 25999");
+    const dear = planRun(input({ teacher: aTeacher({ pricePerImageMicros: 1500, moneyLeftMicros: 38_999_999 }) }));
+    expect(dear).toMatchObject({ withinBudget: false });
+    expect(dear.notes).toContainEqual("it may cost 39 USD, the teacher's own budget leaves 38.999999 USD");
+    expect(planRun(input({ teacher: aTeacher({ imagesLeft: 26_000 }) })).withinBudget).toBe(true);
+  });
+
+  const DAY_SECONDS = 86_400;
+  it.each<[string, [images: number, windowSeconds: number][], number]>([
+    ['none', [], 0],
+    ['a second', [[100, 1]], 260],
+    ['a day, of which the first windowful goes at once', [[1000, DAY_SECONDS]], 25 * DAY_SECONDS],
+    ['a day that is not used up', [[26_000, DAY_SECONDS]], 0],
+    ['the one that holds longest', [[100, 1], [600, 60], [30_000, DAY_SECONDS]], 2600], // prettier-ignore
+  ])('tells how long the limits make it: %s', (_, limits, seconds) => {
+    const rates = limits.map(([images, windowSeconds]) => ({ images, windowSeconds }));
+    expect(planRun(input({ teacher: aTeacher({ rates }) })).labelSeconds).toBe(seconds);
   });
 
   it('remarks that teacher and student differ in classes, and that the teacher is down', () => {

@@ -1,8 +1,12 @@
 import { MAX_IMAGES_PER_SHARD, imagesPerShard } from '@bbdistill/common';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { PlanRunResponse } from '@bbdistill/common/gen/bbdistill/v1/PlanRunResponse.js';
+import type { RateLimit__Output } from '@bbdistill/common/gen/bbdistill/v1/RateLimit.js';
 import type { TeacherDescription__Output } from '@bbdistill/common/gen/bbdistill/v1/TeacherDescription.js';
 import type { CheckedSpec } from './spec.js';
+
+/** As the limiter of the teacher proxy has it. */
+const LONGEST_SPACED_WINDOW_SECONDS = 120;
 
 export interface PlanInput {
   spec: CheckedSpec;
@@ -18,25 +22,32 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
   const synthetic = spec.synthesis.images;
   const images = seeds.distinct - seeds.cached + synthetic;
   const evaluationImages = Math.min(spec.evaluation.teacherImages, testImages);
+  const asked = images + evaluationImages;
   const perShard = real.shape ? imagesPerShard(real.shape) : MAX_IMAGES_PER_SHARD;
-  const calls = [seeds.distinct - seeds.cached, synthetic, evaluationImages].reduce(
-    (sum, asked) => sum + callsFor(asked, perShard, teacher),
-    0,
-  );
-  const costMicros = (images + evaluationImages) * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
-  const { budget } = spec;
-  const imagesFit = budget?.images === undefined || images + evaluationImages <= budget.images;
-  const moneyFits = budget?.moneyMicros === undefined || costMicros <= budget.moneyMicros;
+  const perCall = Math.min(teacher.imagesPerCall || perShard, perShard);
+  const { dropBelow, cvaeShare } = spec.synthesis;
+  // Dropped images come back as images of the CVAE: shards that end by themselves, with a call that isn't full.
+  const ends = synthetic > 1 && dropBelow + cvaeShare > 0 ? 1 : 0;
+  const calls =
+    Math.min(callsFor(real.images, perShard, perCall), callsAmong(seeds, Math.ceil(real.images / perShard), perCall)) +
+    callsFor(synthetic, perShard, perCall) +
+    ends +
+    callsFor(evaluationImages, perShard, perCall);
+  const costMicros = asked * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
+  const inUnits = (micros: number) => `${micros / 1e6} ${teacher.currency}`;
   const notes: string[] = [];
   if (seeds.distinct < real.images)
     notes.push(`${real.images - seeds.distinct} of the given images are repeated: they are asked once`);
   if (!teacher.ready) notes.push(`the teacher does not answer now: ${teacher.detail}`);
-  if (!imagesFit)
-    notes.push(`at most ${images + evaluationImages} images may be asked, the budget allows ${budget?.images}`);
-  if (!moneyFits)
-    notes.push(
-      `it may cost ${costMicros / 1e6} ${teacher.currency}, the budget allows ${(budget?.moneyMicros ?? 0) / 1e6}`,
-    );
+  const ceilings = [
+    { allows: 'the budget allows', images: spec.budget?.images, moneyMicros: spec.budget?.moneyMicros },
+    { allows: "the teacher's own budget leaves", images: teacher.imagesLeft, moneyMicros: teacher.moneyLeftMicros },
+  ];
+  const beyond = ceilings.flatMap(({ allows, images: most = Infinity, moneyMicros = Infinity }) => [
+    ...(asked > most ? [`at most ${asked} images may be asked, ${allows} ${most}`] : []),
+    ...(costMicros > moneyMicros ? [`it may cost ${inUnits(costMicros)}, ${allows} ${inUnits(moneyMicros)}`] : []),
+  ]);
+  notes.push(...beyond);
   if (teacher.classes > 0 && teacher.classes !== spec.classes) {
     notes.push(`the teacher answers with ${teacher.classes} classes, the student has ${spec.classes}`);
   }
@@ -47,16 +58,28 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
     knownCached: seeds.cached,
     costMicros,
     currency: teacher.currency,
-    labelSeconds: teacher.imagesPerSecond > 0 ? (images + evaluationImages) / teacher.imagesPerSecond : 0,
-    withinBudget: imagesFit && moneyFits,
+    labelSeconds: Math.max(0, ...teacher.rates.map((rate) => secondsFor(asked, rate))),
+    withinBudget: beyond.length === 0,
     notes,
   };
 }
 
+/** In short windows calls are spaced evenly; of a long one all of it may go at once, and then its end is waited for. */
+function secondsFor(images: number, rate: RateLimit__Output): number {
+  const windows = images / rate.images;
+  const spent = rate.windowSeconds <= LONGEST_SPACED_WINDOW_SECONDS ? windows : Math.max(0, Math.ceil(windows) - 1);
+  return spent * rate.windowSeconds;
+}
+
 /** Calls never cross a shard's end. */
-function callsFor(images: number, perShard: number, teacher: TeacherDescription__Output): number {
-  const perCall = Math.min(teacher.imagesPerCall || perShard, perShard);
+function callsFor(images: number, perShard: number, perCall: number): number {
   const fullShards = Math.floor(images / perShard);
   const rest = images % perShard;
   return fullShards * Math.ceil(perShard / perCall) + Math.ceil(rest / perCall);
+}
+
+/** At most, however those without an answer are spread over the shards. */
+function callsAmong({ distinct, cached }: PlanInput['seeds'], shards: number, perCall: number): number {
+  const images = distinct - cached;
+  return images <= shards ? images : Math.floor((images - shards) / perCall) + shards;
 }

@@ -69,7 +69,8 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
       evaluation: countsOf(lineOf('PHASE_EVALUATION')),
     },
     cost: {
-      amount: usage.reduce((sum, line) => sum + line.costMicros, 0) / 1e6,
+      amount: costOf(usage),
+      training: costOf(training),
       // No price, no currency: the report then says that it was free.
       currency: teacher.pricePerImageMicros > 0 || teacher.pricePerCallMicros > 0 ? teacher.currency : '',
     },
@@ -113,6 +114,11 @@ type Counts = Record<QueryCountName, number>;
 function countsOf(lines: readonly UsageLine__Output[]): Counts {
   const total = (name: QueryCountName) => lines.reduce((sum, { counts }) => sum + (counts?.[name] ?? 0), 0);
   return Object.fromEntries(QUERY_COUNTS.map((name) => [name, total(name)])) as Counts;
+}
+
+/** In units of the currency. */
+function costOf(lines: readonly UsageLine__Output[]): number {
+  return lines.reduce((sum, { costMicros }) => sum + costMicros, 0) / 1e6;
 }
 
 /** Seconds in which at least one of the stages was under way, over all attempts of the run. */

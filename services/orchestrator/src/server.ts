@@ -72,7 +72,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     surroundings,
     jobs,
     finish: (run, spec, outcome, signal) =>
-      finishRun({ blobs: stores.blobs, reports, teacher, clock, signal }, run, spec, outcome),
+      finishRun({ blobs: stores.blobs, reports, teacher, clock, logger, signal }, run, spec, outcome),
     holder: randomUUID(),
     clock,
     logger,

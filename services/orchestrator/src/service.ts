@@ -60,7 +60,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
   return implementService('bbdistill.v1.DistillationService', {
     async PlanRun({ spec: sent }) {
       const { spec, real, test, seeds } = await inspect(sent);
-      const description = await teacher.unary('DescribeTeacher', { teacher: spec.teacher });
+      const description = await teacher.unary('DescribeTeacher', { teacher: spec.teacher, shape: real.shape });
       return planRun({ spec, real, teacher: description, seeds, testImages: test?.images ?? 0 });
     },
 

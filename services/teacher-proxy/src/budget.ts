@@ -10,7 +10,7 @@ import {
 } from '@bbdistill/common';
 import type { Clock, Outcome, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import { Allowance } from './allowance.js';
-import type { Warning } from './allowance.js';
+import type { Left, Warning } from './allowance.js';
 import { BudgetExhaustedError } from './budget-exhausted.js';
 import { ClaimLostError } from './claim-lost.js';
 import { MAX_RUNS_IN_LEDGER, latestOf, openCall, usedBy } from './ledger-record.js';
@@ -335,6 +335,11 @@ export class Ledger {
     if (!record) return true;
     if (this.#chunks?.haveRoom(run)) return false;
     return this.#allowance.left(record, run, budget).images <= 0;
+  }
+
+  /** What the teacher's own budgets leave to a run without one; infinite where none is declared. */
+  async leftToAll(): Promise<Pick<Left, 'images' | 'moneyMicros'>> {
+    return this.#allowance.left(await this.read(), '', {});
   }
 
   /** With what the chunks of all processes are made up of in place of the chunks. */

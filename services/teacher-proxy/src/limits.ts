@@ -58,15 +58,17 @@ function ruleOf(id: string, unit: LimitRule['unit'], rate: number, windowMs: num
 /**
  * How many images a call has at most: a call that is larger than a window's limit would never be let through, and calls
  * that divide the limit evenly use all of it.
- * @param bytesPerImage as the teacher's canonical request has it
+ * @param bytesPerImage as the teacher's canonical request has it; undefined: not known, bytes don't count
  */
 export function imagesPerCallWithin(
   limits: RuleSource & Pick<Limits, 'bytesPerCall'>,
-  bytesPerImage: number,
+  bytesPerImage: number | undefined,
   isPaidPerCall: boolean,
 ): number {
   let images = limits.imagesPerCall;
-  if (limits.bytesPerCall !== undefined) images = Math.min(images, Math.floor(limits.bytesPerCall / bytesPerImage));
+  if (limits.bytesPerCall !== undefined && bytesPerImage !== undefined) {
+    images = Math.min(images, Math.floor(limits.bytesPerCall / bytesPerImage));
+  }
   images = Math.max(1, images);
   const rules = rulesOf({ ...limits, imagesPerCall: images });
   const imageRules = rules.filter(({ unit }) => unit === 'images');
@@ -75,4 +77,23 @@ export function imagesPerCallWithin(
   if (countsCalls) return images;
   for (const { amount } of imageRules) images = Math.min(images, Math.floor(amount / Math.ceil(amount / images)));
   return images;
+}
+
+/** At most so many images in any window of this length. */
+export interface Rate {
+  images: number;
+  windowMs: number;
+}
+
+/**
+ * What each declared rate lets through: a rest in which no whole call has room isn't used.
+ * @param imagesPerCall as {@link imagesPerCallWithin} has it
+ */
+export function ratesIn(limits: RuleSource, imagesPerCall: number): Rate[] {
+  return rulesOf({ ...limits, imagesPerCall })
+    .filter(({ windowMs }) => windowMs > 0)
+    .map(({ unit, amount, windowMs }) => {
+      const calls = unit === 'calls' ? amount : Math.floor(amount / imagesPerCall);
+      return { images: calls * imagesPerCall, windowMs };
+    });
 }

@@ -1,7 +1,8 @@
-import { asBbdError, canonicalJson, observe } from '@bbdistill/common';
-import type { Clock, ImageBatch, Logger, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
+import { asBbdError, canonicalJson, observe, pixelsPerImage } from '@bbdistill/common';
+import type { Clock, ImageBatch, ImageShape, Logger, ProcessMarks, RandomStream, StateStore } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { openTeacher } from './adapters/open-teacher.js';
+import type { Left } from './allowance.js';
 import { Ledger } from './budget.js';
 import type { AnswerCache } from './cache.js';
 import { CallLog } from './calls.js';
@@ -44,6 +45,17 @@ export interface TeacherProxyOptions {
   logger: Logger;
 }
 
+/** What is known of a teacher. */
+export interface Described {
+  config: TeacherConfig;
+  facts: TeacherFacts;
+  cacheIdentity: string;
+  /** As sent; undefined where the shape of the images isn't known. */
+  bytesPerImage?: number | undefined;
+  /** By the teacher's own budgets, which are for all runs; undefined where there are none. */
+  left?: Pick<Left, 'images' | 'moneyMicros'> | undefined;
+}
+
 const UTILISATION =
   "1 where calls wait for the teacher's limit; else the part of it that this replica has used in the last half minute";
 
@@ -68,6 +80,10 @@ function whatCallsWaitFor({ labeller, limiter }: Desk): string {
   ]
     .filter(Boolean)
     .join('; ');
+}
+
+function bytesPerImageOf(teacher: Teacher, shape: ImageShape): number {
+  return teacher.canonicalRequests({ count: 1, shape, pixels: new Uint8Array(pixelsPerImage(shape)) }).bytesPerImage;
 }
 
 /** All registered teachers behind one door. A teacher is opened when it is first wanted. */
@@ -117,16 +133,20 @@ export class TeacherProxy {
     return { distinct: seen.size, cached };
   }
 
-  /** Asks the teacher nothing that costs. */
-  async describe(name: string): Promise<{ config: TeacherConfig; facts: TeacherFacts; cacheIdentity: string }> {
+  /**
+   * Asks the teacher nothing that costs.
+   * @param shape of the images that are to be asked about
+   */
+  async describe(name: string, shape?: ImageShape): Promise<Described> {
     const config = await this.registry.get(name);
+    const left = config.budget && (await this.#ledgerOf(config).leftToAll());
     let desk: Desk;
     try {
       desk = await this.#desk(name);
     } catch (error) {
       const detail = asBbdError(error).message;
       const facts = { adapter: config.adapter, endpoint: config.url ?? config.path ?? '', ready: false, detail };
-      return { config, facts, cacheIdentity: '' };
+      return { config, facts, cacheIdentity: '', left };
     }
     const timeout = new AbortController();
     const done = new AbortController();
@@ -137,7 +157,13 @@ export class TeacherProxy {
     try {
       const facts = await desk.teacher.describe(timeout.signal);
       const detail = [facts.detail, whatCallsWaitFor(desk)].filter(Boolean).join('; ');
-      return { config, facts: { ...facts, detail }, cacheIdentity: desk.teacher.cacheIdentity };
+      return {
+        config,
+        facts: { ...facts, detail },
+        cacheIdentity: desk.teacher.cacheIdentity,
+        bytesPerImage: shape && bytesPerImageOf(desk.teacher, shape),
+        left,
+      };
     } finally {
       done.abort();
     }

@@ -24,6 +24,7 @@ import {
   checkClasses,
   checkLabelRequest,
   countsToWire,
+  describedShape,
   descriptionToWire,
   phaseFromWire,
   shapeFromWire,
@@ -48,11 +49,11 @@ export function teacherService(proxy: TeacherProxy, jobs: JobClient, blobs: Blob
       return jobToMessage(await jobs.submit<LabelRequest, LabelResult>(LABEL_JOB, request));
     },
 
-    async DescribeTeacher({ teacher }) {
-      const { config, facts, cacheIdentity } = await proxy.describe(teacher);
+    async DescribeTeacher({ teacher, shape }) {
+      const described = await proxy.describe(teacher, describedShape(shape));
       // A local model that can't be loaded has no kind yet; `detail` says why.
-      const kind = await proxy.answerKind(teacher).catch(() => config.answer.kind ?? '');
-      return descriptionToWire(config, facts, cacheIdentity, kind);
+      const kind = await proxy.answerKind(teacher).catch(() => described.config.answer.kind ?? '');
+      return descriptionToWire(described, kind);
     },
 
     async ListTeachers() {

@@ -1,8 +1,14 @@
-import { InvalidArgumentError, MAX_IMAGES_PER_SHARD } from '@bbdistill/common';
+import {
+  InvalidArgumentError,
+  MAX_IMAGES_PER_SHARD,
+  MAX_SHARD_BYTES,
+  describeShape,
+  pixelsPerImage,
+} from '@bbdistill/common';
 import type { ImageShape, RequestReadOf, ResponseReadOf } from '@bbdistill/common';
 import type { Budget, Phase } from './ledger-record.js';
-import type { TeacherConfig } from './registry.js';
-import type { TeacherFacts } from './teacher.js';
+import { SECOND_MS, imagesPerCallWithin, ratesIn } from './limits.js';
+import type { Described } from './proxy.js';
 import type { QueryCounts, UsageLine } from './usage.js';
 
 type Service = 'bbdistill.v1.TeacherService';
@@ -63,13 +69,28 @@ export function checkShard(shard: LabelRequest['images']): string {
 }
 
 /** @throws InvalidArgumentError */
-export function shapeFromWire(shape: RequestReadOf<Service, 'Label'>['shape']): ImageShape {
+export function shapeFromWire(
+  shape: RequestReadOf<Service, 'Label'>['shape'],
+  message = 'the first message',
+): ImageShape {
   if (!shape || shape.height < 1 || shape.width < 1 || (shape.channels !== 1 && shape.channels !== 3)) {
     throw new InvalidArgumentError(
-      'the first message needs the shape of the images: height and width of 1 or more, 1 or 3 channels',
+      `${message} needs the shape of the images: height and width of 1 or more, 1 or 3 channels`,
     );
   }
   return { height: shape.height, width: shape.width, channels: shape.channels };
+}
+
+/** @throws InvalidArgumentError; an image of the shape is made to see how large it is when it is sent */
+export function describedShape(shape: RequestReadOf<Service, 'DescribeTeacher'>['shape']): ImageShape | undefined {
+  if (!shape) return undefined;
+  const checked = shapeFromWire(shape, 'the request');
+  if (pixelsPerImage(checked) > MAX_SHARD_BYTES) {
+    throw new InvalidArgumentError(
+      `no image of ${describeShape(checked)} can be asked about: a shard has at most ${MAX_SHARD_BYTES} bytes`,
+    );
+  }
+  return checked;
 }
 
 export function usageLineToWire(line: UsageLine): WireUsageLine {
@@ -81,15 +102,14 @@ export function countsToWire(counts: QueryCounts): NonNullable<LabelResult['coun
   return { ...counts };
 }
 
-export function descriptionToWire(
-  config: TeacherConfig,
-  facts: TeacherFacts,
-  cacheIdentity: string,
-  answerKind: string,
-): WireDescription {
-  const { imagesPerSecond, callsPerMinute, imagesPerCall } = config.limits;
-  const byCalls = callsPerMinute === undefined ? Infinity : (callsPerMinute / 60) * imagesPerCall;
-  const limit = Math.min(imagesPerSecond ?? Infinity, byCalls);
+export function descriptionToWire(described: Described, answerKind: string): WireDescription {
+  const { config, facts, cacheIdentity, bytesPerImage, left } = described;
+  const { limits, price } = config;
+  const imagesPerCall = imagesPerCallWithin(limits, bytesPerImage, price.perCallMicros > 0);
+  const rates = ratesIn(limits, imagesPerCall).map(({ images, windowMs }) => ({
+    images,
+    windowSeconds: windowMs / SECOND_MS,
+  }));
   return {
     name: config.name,
     adapter: facts.adapter,
@@ -99,11 +119,15 @@ export function descriptionToWire(
     inputShape: facts.inputShape ?? null,
     answerKind,
     imagesPerCall,
-    imagesPerSecond: Number.isFinite(limit) ? limit : 0,
-    pricePerImageMicros: config.price.perImageMicros,
-    pricePerCallMicros: config.price.perCallMicros,
-    currency: config.price.currency,
+    imagesPerSecond:
+      rates.length > 0 ? Math.min(...rates.map(({ images, windowSeconds }) => images / windowSeconds)) : 0,
+    pricePerImageMicros: price.perImageMicros,
+    pricePerCallMicros: price.perCallMicros,
+    currency: price.currency,
     ready: facts.ready,
     detail: facts.detail,
+    rates,
+    ...(Number.isFinite(left?.images) && { imagesLeft: Math.max(0, left!.images) }),
+    ...(Number.isFinite(left?.moneyMicros) && { moneyLeftMicros: Math.max(0, left!.moneyMicros) }),
   };
 }

@@ -50,6 +50,7 @@ import type { PreviewRequest as _bbdistill_v1_PreviewRequest, PreviewRequest__Ou
 import type { PreviewResponse as _bbdistill_v1_PreviewResponse, PreviewResponse__Output as _bbdistill_v1_PreviewResponse__Output } from './bbdistill/v1/PreviewResponse.js';
 import type { Progress as _bbdistill_v1_Progress, Progress__Output as _bbdistill_v1_Progress__Output } from './bbdistill/v1/Progress.js';
 import type { QueryCounts as _bbdistill_v1_QueryCounts, QueryCounts__Output as _bbdistill_v1_QueryCounts__Output } from './bbdistill/v1/QueryCounts.js';
+import type { RateLimit as _bbdistill_v1_RateLimit, RateLimit__Output as _bbdistill_v1_RateLimit__Output } from './bbdistill/v1/RateLimit.js';
 import type { ResumeRunRequest as _bbdistill_v1_ResumeRunRequest, ResumeRunRequest__Output as _bbdistill_v1_ResumeRunRequest__Output } from './bbdistill/v1/ResumeRunRequest.js';
 import type { Run as _bbdistill_v1_Run, Run__Output as _bbdistill_v1_Run__Output } from './bbdistill/v1/Run.js';
 import type { RunEvent as _bbdistill_v1_RunEvent, RunEvent__Output as _bbdistill_v1_RunEvent__Output } from './bbdistill/v1/RunEvent.js';
@@ -134,6 +135,7 @@ export interface ProtoGrpcType {
       PreviewResponse: MessageTypeDefinition<_bbdistill_v1_PreviewResponse, _bbdistill_v1_PreviewResponse__Output>
       Progress: MessageTypeDefinition<_bbdistill_v1_Progress, _bbdistill_v1_Progress__Output>
       QueryCounts: MessageTypeDefinition<_bbdistill_v1_QueryCounts, _bbdistill_v1_QueryCounts__Output>
+      RateLimit: MessageTypeDefinition<_bbdistill_v1_RateLimit, _bbdistill_v1_RateLimit__Output>
       ResumeRunRequest: MessageTypeDefinition<_bbdistill_v1_ResumeRunRequest, _bbdistill_v1_ResumeRunRequest__Output>
       Run: MessageTypeDefinition<_bbdistill_v1_Run, _bbdistill_v1_Run__Output>
       RunEvent: MessageTypeDefinition<_bbdistill_v1_RunEvent, _bbdistill_v1_RunEvent__Output>

@@ -1,6 +1,7 @@
-import { BbdError, runWorkerTask } from '@bbdistill/common';
-import type { DrawInput } from './draw.js';
-import type { AnsweredImages, RenderedFile, ReportInput } from './input.js';
+import { BbdError, asBbdError, runWorkerTask } from '@bbdistill/common';
+import type { DrawInput, DrawResult } from './draw.js';
+import { filesOf } from './files.js';
+import type { AnsweredImages, RenderedReport, ReportInput } from './input.js';
 
 const DRAW = new URL('./draw.ts', import.meta.url);
 
@@ -14,14 +15,21 @@ let drawing: Promise<unknown> = Promise.resolve();
 let wanted = 0;
 
 /**
- * A run's report as files, see `renderReport`.
- * @throws BbdError `internal` when the report doesn't fit its schema
+ * A run's report as files, see `renderReport`; without figures where they can't be drawn at all.
+ * @throws BbdError `internal` when the report doesn't fit its schema; CancelledError after an abort
  */
 export async function drawReport(
   report: ReportInput,
   signal: AbortSignal = new AbortController().signal,
-): Promise<RenderedFile[]> {
-  return (await drawBeside({ report }, signal)) as RenderedFile[];
+  draw: typeof drawBeside = drawBeside,
+): Promise<RenderedReport> {
+  try {
+    return (await draw({ report }, signal)) as RenderedReport;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const undrawn = { reason: asBbdError(error).message };
+    return filesOf(report, { samples: undrawn, curves: undrawn, confusion: undrawn });
+  }
 }
 
 /** Images with the teacher's likeliest classes beside them, as a PNG; at most MAX_SAMPLES_PER_KIND are shown. */
@@ -46,23 +54,23 @@ export function prepareToDraw(): void {
  * Draws in a process of its own, one report at a time: it takes half a second of a core, for which callers of the API
  * must not wait, and more memory than all else here, which is given back when the process goes.
  */
-async function drawBeside(input: DrawInput, signal: AbortSignal): Promise<RenderedFile[] | Uint8Array> {
+async function drawBeside(input: DrawInput, signal: AbortSignal): Promise<DrawResult> {
   wanted++;
   const drawn = drawing.then(() => drawNow(input, signal)).finally(() => wanted--);
   drawing = drawn.catch(() => undefined);
   return drawn;
 }
 
-async function drawNow(input: DrawInput, signal: AbortSignal): Promise<RenderedFile[] | Uint8Array> {
+async function drawNow(input: DrawInput, signal: AbortSignal): Promise<DrawResult> {
   const task = {
     ...{ script: DRAW, input, signal },
     ...({ isolation: 'process', processLingerMs: LINGER_MS, processEnv: DRAW_ENV } as const),
   };
   try {
-    return await runWorkerTask<DrawInput, RenderedFile[] | Uint8Array>(task);
+    return await runWorkerTask<DrawInput, DrawResult>(task);
   } catch (error) {
     // A machine short of memory ends what is large: everything that the run paid for is worth another try.
     if (!(error instanceof BbdError) || error.code !== 'WORKER_DIED') throw error;
-    return runWorkerTask<DrawInput, RenderedFile[] | Uint8Array>(task);
+    return runWorkerTask<DrawInput, DrawResult>(task);
   }
 }

@@ -59,6 +59,8 @@ const OTHER_ADVANCE = 75;
 const WIDE_ADVANCE = 105;
 const FIRST_WIDE = 0x1100;
 
+const REMARK = { width: 1018, height: 70, left: 20, baseline: 42, font: 13 } as const;
+
 /** Width in DejaVu Sans, which is wider than the fonts that a browser may take instead. */
 export function textWidth(text: string, fontSize: number): number {
   let hundredths = 0;
@@ -122,6 +124,16 @@ export function svg(width: number, height: number, label: string, palette: Palet
       body.join('') +
       '</svg>',
   };
+}
+
+/** A sentence in the place of a figure that there is none of. */
+export function remark(said: string, label: string, palette: Palette): Figure {
+  return svg(REMARK.width, REMARK.height, label, palette, [
+    text(REMARK.left, REMARK.baseline, fitText(said, REMARK.font, REMARK.width - 2 * REMARK.left), {
+      size: REMARK.font,
+      fill: palette.muted,
+    }),
+  ]);
 }
 
 /** A share as text for people, e.g. `84.73 %` as the paper prints it; `–` where there is none. */

@@ -64,6 +64,12 @@ export interface RenderedFile {
   bytes: Uint8Array;
 }
 
+export interface RenderedReport {
+  files: RenderedFile[];
+  /** What could not be drawn, and why; the report's notes have it too. */
+  undrawn: string[];
+}
+
 export function classNameOf(classNames: readonly string[], index: number): string {
   return classNames[index] || String(index);
 }

@@ -11,6 +11,8 @@ import type { Figure } from './drawing.js';
 const MAX_EMBEDDED_SIDE = 160;
 /** Dots per unit of the drawing: sharp on dense screens and in print. */
 const PNG_SCALE = 2;
+/** Of a PNG's longer side: four bytes a dot are in memory at once, and a report must fit beside all else there is. */
+export const MAX_PNG_SIDE = 4096;
 
 // Nothing is drawn twice, and figures aren't worth threads with memory of their own.
 sharp.cache(false);
@@ -29,9 +31,10 @@ export async function rasterise(figures: readonly Figure[]): Promise<Uint8Array[
   return drawn;
 }
 
-async function draw({ svg, width: units }: Figure): Promise<Uint8Array> {
+async function draw({ svg, ...units }: Figure): Promise<Uint8Array> {
   const font = { fontFiles: fontFiles(), loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' };
-  const fitTo = { mode: 'width', value: Math.round(units * PNG_SCALE) } as const;
+  const longer = units.width >= units.height ? 'width' : 'height';
+  const fitTo = { mode: longer, value: Math.min(MAX_PNG_SIDE, Math.round(units[longer] * PNG_SCALE)) } as const;
   const { pixels, width, height } = new Resvg(svg, { font, fitTo }).render();
   const raw = { width, height, channels: 4 } as const;
   return sharp(pixels, { raw }).removeAlpha().png().toBuffer();

@@ -60,8 +60,15 @@ export const reportSchema = z.looseObject({
     byPhase: z.looseObject({ seeds: queryCountsSchema, mixup: queryCountsSchema, cvae: queryCountsSchema }),
     evaluation: queryCountsSchema,
   }),
-  /** In units of the currency; currency is empty where the teacher has no price. */
-  cost: z.looseObject({ amount: z.number().min(0), currency: z.string() }),
+  /**
+   * In units of the currency, which is empty where the teacher has no price. `training` is the part of `amount` that
+   * evaluation has nothing to do with.
+   */
+  cost: z.looseObject({
+    amount: z.number().min(0),
+    training: z.number().min(0).optional(),
+    currency: z.string(),
+  }),
   seconds: z.looseObject({
     label: seconds,
     fit: seconds,

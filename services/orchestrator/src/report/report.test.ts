@@ -1,14 +1,15 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { CancelledError, RandomStream } from '@bbdistill/common';
+import { CancelledError, FailedPreconditionError, RandomStream } from '@bbdistill/common';
 import type { ImageShape } from '@bbdistill/common';
 import { confusionFigure, mostConfused } from './confusion-figure.js';
 import { curvesFigure, niceTicks } from './curves-figure.js';
 import { PRINT_PALETTE, escape, fitText, svg, text, textWidth } from './drawing.js';
 import { drawReport, prepareToDraw } from './draw-beside.js';
 import type { AnsweredImages, ReportInput } from './input.js';
-import { pngDataUri, rasterise } from './png.js';
-import { encodeReport, renderReport } from './render.js';
+import { MAX_PNG_SIDE, pngDataUri, rasterise } from './png.js';
+import { encodeReport } from './files.js';
+import { renderReport } from './render.js';
 import { reportSchema } from './report-schema.js';
 import type { QueryCountsReport, Report } from './report-schema.js';
 import { money, renderTable } from './table.js';
@@ -113,10 +114,10 @@ describe('report files', () => {
     const files = await rendered(exampleInput());
     const others = exampleInput(2);
     const drawn = await Promise.all([drawReport(exampleInput()), drawReport(others)]);
-    expect(new Map(drawn[0].map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
+    expect(new Map(drawn[0].files.map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
       new Map([...files].map(([path, bytes]) => [path, new Uint8Array(bytes)])),
     );
-    expect(drawn[1].map(({ path }) => path)).toEqual([...files.keys()]);
+    expect(drawn[1].files.map(({ path }) => path)).toEqual([...files.keys()]);
   });
 
   it('drawn beside, by a process that was made ready, are the same to the byte', async () => {
@@ -124,7 +125,7 @@ describe('report files', () => {
     prepareToDraw();
     prepareToDraw();
     const drawn = await drawReport(exampleInput());
-    expect(new Map(drawn.map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
+    expect(new Map(drawn.files.map(({ path, bytes }) => [path, new Uint8Array(bytes)]))).toEqual(
       new Map([...files].map(([path, bytes]) => [path, new Uint8Array(bytes)])),
     );
   });
@@ -138,6 +139,30 @@ describe('report files', () => {
 
   it('drawn beside, one that is not wanted any more is not begun', async () => {
     await expect(drawReport(exampleInput(), AbortSignal.abort())).rejects.toThrow(CancelledError);
+  });
+
+  it('one of whose figures can not be drawn goes without it, and says so', async () => {
+    const real = answered(4, { height: 8, width: 8, channels: 1 }, 3);
+    real.images.shape = { height: 200, width: 200, channels: 1 };
+    const notes = ['as it was'];
+    const { files, undrawn } = await renderReport(
+      exampleInput(3, { samples: { real }, report: exampleReport({ notes }) }),
+    );
+    expect(undrawn).toEqual([expect.stringMatching(/^the samples could not be drawn: ./)]);
+    expect(files.map(({ path }) => path)).toEqual(['report.json', 'report.html', 'curves.png', 'confusion.png']);
+    const [json, page] = files.map(({ bytes }) => new TextDecoder().decode(bytes));
+    expect((JSON.parse(json!) as Report).notes).toEqual([...notes, ...undrawn]);
+    expect(page).toContain('the samples could not be drawn');
+    expect(page).toContain('aria-label="Confusion matrix of 3 classes"');
+  });
+
+  it('drawn beside, by a process that dies, go without figures', async () => {
+    const died = new FailedPreconditionError('the process ended with SIGKILL', { code: 'WORKER_DIED' });
+    const { signal } = new AbortController();
+    const { files, undrawn } = await drawReport(exampleInput(), signal, () => Promise.reject(died));
+    expect(files.map(({ path }) => path)).toEqual(['report.json', 'report.html']);
+    expect(undrawn).toHaveLength(3);
+    expect(undrawn.at(-1)).toBe('the confusion matrix could not be drawn: the process ended with SIGKILL');
   });
 
   it('the JSON keeps its key order whatever order it is given, and keeps added fields', () => {
@@ -217,6 +242,13 @@ describe('report page', () => {
     expect(await pageOf(exampleInput(3, { report }))).toContain('✗ the sum is 50');
   });
 
+  it('shows all that was paid as paid', async () => {
+    const report = exampleReport({ cost: { amount: 42, training: 39, currency: 'USD' } });
+    const page = await pageOf(exampleInput(3, { report }));
+    expect(page).toContain('Paid: 42.00 USD');
+    expect(page.match(/39\.00 USD/g)).toHaveLength(1);
+  });
+
   it('escapes every name that a user gives, in page and figures', async () => {
     const evil = '<script>alert("x")</script>&\u0000';
     const report = exampleReport({ notes: [evil], versions: { [evil]: evil } });
@@ -288,6 +320,34 @@ describe('report figures', () => {
     }
   });
 
+  it.each([150, 1000])('a confusion matrix of %i classes is a picture that memory has room for', async (classes) => {
+    const matrix = new Array<number>(classes ** 2).fill(0);
+    for (let n = 0; n < classes; n++) matrix[n * classes + n] = 40;
+    const [row, column] = [Math.floor(classes / 5), Math.floor(classes / 2)];
+    const pictureOf = async () =>
+      sharp((await rasterise([confusionFigure({ matrix, rows: 'true' }, classes, [], PRINT_PALETTE)]))[0])
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+    const before = await pictureOf();
+    expect(Math.max(before.info.width, before.info.height)).toBeLessThanOrEqual(MAX_PNG_SIDE);
+    matrix[row * classes + column] = 10;
+    const after = await pictureOf();
+    // One confusion among all those cells can be seen also where the picture is shown at a quarter of its size.
+    let changed = 0;
+    for (let at = 0; at < after.data.length; at += 3)
+      if (Math.abs(after.data[at + 2]! - before.data[at + 2]!) > 40) changed++;
+    expect(changed).toBeGreaterThan(8 * 8);
+  });
+
+  it('of more confusions than can be told apart, only the frequent ones are drawn', () => {
+    const classes = 400;
+    const matrix = new Array<number>(classes ** 2).fill(1);
+    matrix[5] = 400;
+    const { svg: drawn } = confusionFigure({ matrix, rows: 'true' }, classes, [], PRINT_PALETTE);
+    expect(drawn).toContain('only those of more than 0.25 % of a row are drawn');
+    expect(drawn.match(/M[\d.]+ /g)).toHaveLength(classes + 1);
+  });
+
   it('a row without images leaves its cells blank', () => {
     const figure = confusionFigure({ matrix: [0, 0, 1, 3], rows: 'teacher' }, 2, [], PRINT_PALETTE);
     expect(figure.svg).not.toContain('NaN');
@@ -349,6 +409,11 @@ describe('report table', () => {
     expect(lines[2]).toMatch(/^Teacher +90\.15 %/);
     expect(lines[3]).toMatch(/^Standard KD, real images only +83\.87 % +– +– +20 +10 +–$/);
     expect(lines[4]).toMatch(/^FS-BBT +84\.84 % +84\.00 % +86\.57 % +50 +35 +0\.05 USD$/);
+  });
+
+  it('has the cost of what is counted beside it, without evaluation', () => {
+    const cost = { amount: 42, training: 39, currency: 'USD' };
+    expect(renderTable(exampleReport({ cost }))).toMatch(/FS-BBT .* 39\.00 USD$/m);
   });
 
   it('leaves out a baseline that was not trained and shows what is not known as a dash', () => {

@@ -12,7 +12,7 @@ export function money(cost: Report['cost']): string {
   return `${cost.amount.toFixed(decimals)} ${cost.currency}`;
 }
 
-/** Under COMPARISON_HEAD. Queries are distinct images asked, billed those that no cache knew; evaluation apart. */
+/** Under COMPARISON_HEAD. Queries are distinct images asked, billed those that no cache knew; all without evaluation. */
 export function comparisonRows(report: Report): string[][] {
   const rows = [['Teacher', percent(report.teacherAccuracy), '–', '–', '–', '–', '–']];
   const baseline = report.baselines.standardKd;
@@ -34,7 +34,7 @@ export function comparisonRows(report: Report): string[][] {
     percent(report.agreementWithTeacher),
     number(report.queries.asked),
     number(report.queries.billed),
-    money(report.cost),
+    money({ ...report.cost, amount: report.cost.training ?? report.cost.amount }),
   ]);
   return rows;
 }

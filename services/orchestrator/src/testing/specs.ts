@@ -67,6 +67,7 @@ export function aTeacher(over: Partial<TeacherDescription__Output> = {}): Teache
     currency: 'USD',
     ready: true,
     detail: '',
+    rates: [],
     ...over,
   };
 }

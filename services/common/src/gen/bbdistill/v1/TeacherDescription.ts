@@ -1,6 +1,7 @@
 // Original file: proto/bbdistill/v1/teacher.proto
 
 import type { ImageShape as _bbdistill_v1_ImageShape, ImageShape__Output as _bbdistill_v1_ImageShape__Output } from '../../bbdistill/v1/ImageShape.js';
+import type { RateLimit as _bbdistill_v1_RateLimit, RateLimit__Output as _bbdistill_v1_RateLimit__Output } from '../../bbdistill/v1/RateLimit.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface TeacherDescription {
@@ -18,6 +19,11 @@ export interface TeacherDescription {
   'currency'?: (string);
   'ready'?: (boolean);
   'detail'?: (string);
+  'rates'?: (_bbdistill_v1_RateLimit)[];
+  'imagesLeft'?: (number | string | Long);
+  'moneyLeftMicros'?: (number | string | Long);
+  '_imagesLeft'?: "imagesLeft";
+  '_moneyLeftMicros'?: "moneyLeftMicros";
 }
 
 export interface TeacherDescription__Output {
@@ -35,4 +41,9 @@ export interface TeacherDescription__Output {
   'currency': (string);
   'ready': (boolean);
   'detail': (string);
+  'rates': (_bbdistill_v1_RateLimit__Output)[];
+  'imagesLeft'?: (number);
+  'moneyLeftMicros'?: (number);
+  '_imagesLeft'?: "imagesLeft";
+  '_moneyLeftMicros'?: "moneyLeftMicros";
 }
