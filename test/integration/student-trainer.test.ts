@@ -76,9 +76,12 @@ describe('student-trainer - jobs over gRPC', () => {
     const evaluation = await resultOf<EvaluateResult__Output>(client.serverStream('WatchJob', { id: evaluateJob.id }));
     expect(evaluation.accuracy).toBeGreaterThan(0.9);
     expect(evaluation).toMatchObject({ images: 50, teacherImages: 49, teacherAccuracy: 1 });
-    expect(evaluation.confusion.reduce((sum, count) => sum + count, 0)).toBe(50);
-    const { tensors } = decodeTensors(await stores.blobs.get(evaluation.probabilities!.sha256));
-    expect(tensors['probabilities']?.shape).toEqual([50, 3]);
+    const tensor = async (name: 'confusion' | 'probabilities') =>
+      decodeTensors(await stores.blobs.get(evaluation[name]!.sha256)).tensors[name]!;
+    const confusion = await tensor('confusion');
+    expect(confusion.shape).toEqual([3, 3]);
+    expect(Array.from(confusion.data).reduce((sum, count) => sum + count, 0)).toBe(50);
+    expect((await tensor('probabilities')).shape).toEqual([50, 3]);
 
     const exportJob = await client.unary('SubmitExport', { weights: student.weights, data, name: 'tiny' });
     const { files } = await resultOf<ExportResult__Output>(client.serverStream('WatchJob', { id: exportJob.id }));

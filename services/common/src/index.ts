@@ -79,6 +79,7 @@ export * from './stores/state-store.js';
 export * from './stores/store-settings.js';
 export * from './stores/stores.js';
 export * from './stores/work-queue.js';
+export { MAX_RESULT_EPOCHS, thinnedHistory } from './thinned-history.js';
 export { THREAD_LINGER_MS } from './task-channel.js';
 export type { TaskIsolation } from './task-transport.js';
 export * from './telemetry-settings.js';

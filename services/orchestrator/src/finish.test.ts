@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { FailedPreconditionError, silentLogger, systemClock } from '@bbdistill/common';
+import { FailedPreconditionError, encodeTensors, silentLogger, systemClock } from '@bbdistill/common';
 import type { ServiceClient } from '@bbdistill/common';
 import type { EvaluateResult__Output } from '@bbdistill/common/gen/bbdistill/v1/EvaluateResult.js';
 import type { UsageLine__Output } from '@bbdistill/common/gen/bbdistill/v1/UsageLine.js';
@@ -18,7 +18,7 @@ const STUDENT = { path: 'student/model.onnx', blob: { sha256: 'ab', sizeBytes: 2
 const evaluated = (over: Partial<EvaluateResult__Output> = {}): EvaluateResult__Output => ({
   images: 10,
   teacherImages: 0,
-  confusion: new Array<number>(100).fill(1),
+  confusion: { sha256: 'ones', sizeBytes: 0 },
   probabilities: null,
   seconds: 1,
   ...over,
@@ -41,7 +41,15 @@ function anOutcome(): RunOutcome {
 }
 
 function memoryBlobs(): FinishSurroundings['blobs'] {
-  const kept = new Map<string, Uint8Array>();
+  const matrix = (value: number) =>
+    encodeTensors({
+      metadata: {},
+      tensors: { confusion: { dtype: 'I32', shape: [10, 10], data: new Int32Array(100).fill(value) } },
+    });
+  const kept = new Map<string, Uint8Array>([
+    ['ones', matrix(1)],
+    ['zeros', matrix(0)],
+  ]);
   return {
     async put(bytes) {
       const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -96,13 +104,15 @@ describe('finishRun', () => {
 });
 
 describe('confusionOf', () => {
-  it('is nothing where no test image has a label or an answer', () => {
-    expect(confusionOf(undefined)).toEqual({});
-    expect(confusionOf(evaluated({ confusion: [0, 0, 0, 0] }))).toEqual({});
+  const of = (evaluation?: EvaluateResult__Output) => confusionOf(memoryBlobs(), evaluation);
+
+  it('is nothing where no test image has a label or an answer', async () => {
+    expect(await of()).toEqual({});
+    expect(await of(evaluated({ confusion: { sha256: 'zeros', sizeBytes: 0 } }))).toEqual({});
   });
 
-  it('has rows of the true classes, or the teacher’s', () => {
-    expect(confusionOf(evaluated({ accuracy: 0 }))).toMatchObject({ confusion: { rows: 'true' } });
-    expect(confusionOf(evaluated())).toMatchObject({ confusion: { rows: 'teacher' } });
+  it('has rows of the true classes, or the teacher’s', async () => {
+    expect(await of(evaluated({ accuracy: 0 }))).toMatchObject({ confusion: { rows: 'true' } });
+    expect(await of(evaluated())).toMatchObject({ confusion: { rows: 'teacher' } });
   });
 });

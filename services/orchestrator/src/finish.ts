@@ -2,6 +2,7 @@ import {
   RUN_PATIENCE_MS,
   decodeAnswers,
   decodeImages,
+  decodeTensors,
   describeShape,
   patiently,
   pixelsPerImage,
@@ -73,9 +74,9 @@ export async function finishRun(
     curves: {
       student: student.history,
       ...(standardKd && { baseline: standardKd.history }),
-      ...(fit && { cvae: fit.epochLoss }),
+      ...(fit && { cvae: fit.history }),
     },
-    ...confusionOf(evaluation),
+    ...(await confusionOf(blobs, evaluation)),
     dataset: datasetFacts(outcome),
     settings: settingsShown(spec),
   };
@@ -93,9 +94,15 @@ export async function finishRun(
 }
 
 /** Nothing where no test image has a label or an answer: the matrix is all zeros then. */
-export function confusionOf(evaluation: RunOutcome['evaluation']): Pick<ReportInput, 'confusion'> {
-  if (!evaluation?.confusion.some((images) => images > 0)) return {};
-  return { confusion: { matrix: evaluation.confusion, rows: evaluation.accuracy === undefined ? 'teacher' : 'true' } };
+export async function confusionOf(
+  blobs: Pick<BlobStore, 'get'>,
+  evaluation: RunOutcome['evaluation'],
+): Promise<Pick<ReportInput, 'confusion'>> {
+  if (!evaluation?.confusion) return {};
+  const { tensors } = decodeTensors(await blobs.get(evaluation.confusion.sha256));
+  const matrix = Int32Array.from(tensors['confusion']!.data);
+  if (!matrix.some((images) => images > 0)) return {};
+  return { confusion: { matrix, rows: evaluation.accuracy === undefined ? 'teacher' : 'true' } };
 }
 
 function mixedBy({ synthesis }: CheckedSpec): string[] {

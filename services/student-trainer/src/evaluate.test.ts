@@ -16,12 +16,12 @@ describe('evaluation - figures', () => {
     expect(found.agreement).toBeCloseTo(2 / 3);
     expect(found.teacherAccuracy).toBeCloseTo(2 / 3);
     expect(found.macroF1).toBeCloseTo((1 + 2 / 3 + 2 / 3) / 3);
-    expect(found.confusion).toEqual([1, 0, 0, 0, 1, 1, 0, 0, 1]);
+    expect(found.confusion).toEqual(Int32Array.of(1, 0, 0, 0, 1, 1, 0, 0, 1));
   });
 
   it('without labels has the teacher in the rows of the confusion, and no accuracy', () => {
     const found = evaluateStudent(student, 3, undefined, teacher);
-    expect(found.confusion).toEqual([1, 0, 0, 0, 1, 1, 0, 0, 0]);
+    expect(found.confusion).toEqual(Int32Array.of(1, 0, 0, 0, 1, 1, 0, 0, 0));
     expect(found).not.toHaveProperty('accuracy');
     expect(found).not.toHaveProperty('calibrationError');
   });

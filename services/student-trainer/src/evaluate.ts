@@ -21,7 +21,7 @@ export interface Evaluation {
   /** Expected calibration error against the true labels. */
   calibrationError?: number;
   /** Row-major [K,K]: row = true class, or the teacher's where there are no labels; column = student's. */
-  confusion: number[];
+  confusion: Int32Array;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   requiredBlob,
   requiredField,
   sameShape,
+  thinnedHistory,
 } from '@bbdistill/common';
 import type { BlobStore, Clock, JobHandler, StateStore } from '@bbdistill/common';
 import type { AnswerShard__Output } from '@bbdistill/common/gen/bbdistill/v1/AnswerShard.js';
@@ -21,7 +22,6 @@ import { decodeWeights, readAnswerHashes, readImages } from '@bbdistill/compute'
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { CheckpointStore, CheckpointWriter } from './checkpoint-store.js';
 import type { TeacherAnswers } from './evaluate.js';
-import { thinnedHistory } from './history.js';
 import { KeptImages } from './kept-images.js';
 import { assertEvaluateRequest, assertExportRequest, assertTrainRequest, networkOf } from './requests.js';
 import type { TrainerTasks } from './tasks.js';
@@ -127,8 +127,12 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
         context.signal,
       );
       context.progress({ unit: 'images', done: images.count, total: images.count });
+      const { confusion, ...figures } = evaluation;
+      const tensors = { confusion: { dtype: 'I32', shape: [classes, classes], data: confusion } } as const;
       return {
-        ...evaluation,
+        ...figures,
+        // With hundreds of classes it is more than a message may have.
+        confusion: await blobs.put(encodeTensors({ metadata: {}, tensors })),
         probabilities: await blobs.put(
           encodeTensors({
             metadata: {},

@@ -1,13 +1,12 @@
 import type { EpochMetrics__Output } from '@bbdistill/common/gen/bbdistill/v1/EpochMetrics.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
-import { ManualClock, encodeTensors, sha256Hex } from '@bbdistill/common';
+import { MAX_RESULT_EPOCHS, ManualClock, encodeTensors, sha256Hex, thinnedHistory } from '@bbdistill/common';
 import { DEFAULT_ADAM, MAX_EPOCHS, argmaxRows, createEngine, encodeWeights, networkByName } from '@bbdistill/compute';
 import type { Engine, WeightTensor } from '@bbdistill/compute';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TINY_SHAPE, tinyImages } from '../../../test/helpers/tiny-images.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import type { TrainingCheckpoint } from './checkpoint.js';
-import { MAX_RESULT_EPOCHS, thinnedHistory } from './history.js';
 import { BEST_RECIPE, PAPER_RECIPE } from './recipes.js';
 import { trainStudent } from './train.js';
 import type { TrainedStudent, TrainingHooks, TrainingPart, TrainingPlan } from './train.js';

@@ -1,4 +1,4 @@
-import { pixelsPerImage } from '@bbdistill/common';
+import { pixelsPerImage, thinnedHistory } from '@bbdistill/common';
 import type { BlobStore, Clock, JobContext, JobHandler } from '@bbdistill/common';
 import type { FitRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/FitRequest.js';
 import type { FitResult__Output } from '@bbdistill/common/gen/bbdistill/v1/FitResult.js';
@@ -41,7 +41,8 @@ export function synthesisJobs({ blobs, clock, tasks, engine, gpu }: SynthesisJob
       const labelled = await readLabelled(blobs, data, classes);
       const fitted = await tasks.fit({ data: labelled, options, ...chosen(wanted) }, context);
       const generator = await blobs.put(fitted.generator);
-      return { generator, epochLoss: fitted.epochLoss, seconds: seconds(), engine: fitted.engine };
+      const history = thinnedHistory(fitted.epochLoss.map((loss, before) => ({ epoch: before + 1, loss })));
+      return { generator, history, seconds: seconds(), engine: fitted.engine };
     },
     async generate(request, context) {
       const seconds = timed();

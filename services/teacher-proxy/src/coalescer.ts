@@ -1,4 +1,4 @@
-import type { AnsweredStanding } from './session.js';
+import type { AnsweredStanding } from './standing.js';
 import type { RawAnswer } from './teacher.js';
 
 /** An answer, and how it stands in the unit of work that asked for it. */

@@ -33,7 +33,8 @@ import {
 } from './retry.js';
 import { queryWithin, sortAnswers } from './outcome.js';
 import { Session } from './session.js';
-import type { AnsweredStanding, Labelled, LabelOptions, LabelTask, Question } from './session.js';
+import type { Labelled, LabelOptions, LabelTask, Question } from './session.js';
+import type { AnsweredStanding } from './standing.js';
 import type { QueryOutcome, RawAnswer, Teacher } from './teacher.js';
 import { noCounts } from './usage.js';
 import type { QueryCounts, UsageBook } from './usage.js';

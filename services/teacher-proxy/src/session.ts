@@ -7,6 +7,8 @@ import type { SharedAnswer } from './coalescer.js';
 import { describeForm, normaliseAnswer } from './normalise.js';
 import type { AnswerFault, Normalised } from './normalise.js';
 import { MAX_FAILED_ATTEMPTS } from './retry.js';
+import { isAnswered } from './standing.js';
+import type { AnsweredStanding, Standing } from './standing.js';
 import type { AnswerForm, RawAnswer } from './teacher.js';
 import { noCounts } from './usage.js';
 import type { QueryCounts } from './usage.js';
@@ -36,10 +38,6 @@ export interface Labelled {
   answers: AnswerBatch;
   counts: QueryCounts;
 }
-
-/** How an image stands. `charged`: the teacher was paid, but what it said is no answer. */
-export type Standing = 'open' | AnsweredStanding | 'charged' | 'failed' | 'unknown';
-export type AnsweredStanding = 'cached' | 'coalesced' | 'settled';
 
 /** One distinct image of a task. */
 export interface Question {
@@ -293,10 +291,6 @@ export class Session {
     this.#done += question.places.length;
     this.options.onProgress?.(this.#done, this.task.images.count);
   }
-}
-
-function isAnswered(standing: Standing): standing is AnsweredStanding {
-  return standing === 'cached' || standing === 'coalesced' || standing === 'settled';
 }
 
 /** Labels that are no class here: one such answer may be right, nothing but such answers is a wrong `answer.labels`. */

@@ -23,6 +23,7 @@ import type { ExportRequest as _bbdistill_v1_ExportRequest, ExportRequest__Outpu
 import type { ExportResult as _bbdistill_v1_ExportResult, ExportResult__Output as _bbdistill_v1_ExportResult__Output } from './bbdistill/v1/ExportResult.js';
 import type { ExportedFile as _bbdistill_v1_ExportedFile, ExportedFile__Output as _bbdistill_v1_ExportedFile__Output } from './bbdistill/v1/ExportedFile.js';
 import type { Failure as _bbdistill_v1_Failure, Failure__Output as _bbdistill_v1_Failure__Output } from './bbdistill/v1/Failure.js';
+import type { FitEpoch as _bbdistill_v1_FitEpoch, FitEpoch__Output as _bbdistill_v1_FitEpoch__Output } from './bbdistill/v1/FitEpoch.js';
 import type { FitRequest as _bbdistill_v1_FitRequest, FitRequest__Output as _bbdistill_v1_FitRequest__Output } from './bbdistill/v1/FitRequest.js';
 import type { FitResult as _bbdistill_v1_FitResult, FitResult__Output as _bbdistill_v1_FitResult__Output } from './bbdistill/v1/FitResult.js';
 import type { GenerateRequest as _bbdistill_v1_GenerateRequest, GenerateRequest__Output as _bbdistill_v1_GenerateRequest__Output } from './bbdistill/v1/GenerateRequest.js';
@@ -106,6 +107,7 @@ export interface ProtoGrpcType {
       ExportResult: MessageTypeDefinition<_bbdistill_v1_ExportResult, _bbdistill_v1_ExportResult__Output>
       ExportedFile: MessageTypeDefinition<_bbdistill_v1_ExportedFile, _bbdistill_v1_ExportedFile__Output>
       Failure: MessageTypeDefinition<_bbdistill_v1_Failure, _bbdistill_v1_Failure__Output>
+      FitEpoch: MessageTypeDefinition<_bbdistill_v1_FitEpoch, _bbdistill_v1_FitEpoch__Output>
       FitRequest: MessageTypeDefinition<_bbdistill_v1_FitRequest, _bbdistill_v1_FitRequest__Output>
       FitResult: MessageTypeDefinition<_bbdistill_v1_FitResult, _bbdistill_v1_FitResult__Output>
       GenerateRequest: MessageTypeDefinition<_bbdistill_v1_GenerateRequest, _bbdistill_v1_GenerateRequest__Output>

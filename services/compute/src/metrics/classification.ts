@@ -32,8 +32,8 @@ export function accuracy(predicted: Int32Array, truth: Int32Array): number | und
  * Row-major [K,K]: row = true class, column = predicted class.
  * @param truth class per image, -1 = not known, left out
  */
-export function confusionMatrix(predicted: Int32Array, truth: Int32Array, classes: number): number[] {
-  const counts = new Array<number>(classes * classes).fill(0);
+export function confusionMatrix(predicted: Int32Array, truth: Int32Array, classes: number): Int32Array {
+  const counts = new Int32Array(classes * classes);
   for (let n = 0; n < truth.length; n++) {
     if (truth[n]! >= 0) counts[truth[n]! * classes + predicted[n]!]!++;
   }
@@ -46,7 +46,7 @@ export function confusionMatrix(predicted: Int32Array, truth: Int32Array, classe
  * @param confusion as `confusionMatrix` gives it
  * @returns 0..1, undefined where the matrix is empty
  */
-export function macroF1(confusion: readonly number[], classes: number): number | undefined {
+export function macroF1(confusion: Int32Array, classes: number): number | undefined {
   let sum = 0;
   let scored = 0;
   for (let k = 0; k < classes; k++) {

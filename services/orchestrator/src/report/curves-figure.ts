@@ -46,7 +46,7 @@ function panelsOf(input: ReportInput, palette: Palette): Panel[] {
     { name: 'standard KD (real only)', colour: palette.second, dashed: true, points: finite(baseline ?? []) },
   ].filter(({ points }) => points.length > 0);
   if (training.length > 0) panels.push({ title: 'Student', unit: 'training loss', series: training });
-  const fit = finite((cvae ?? []).map((loss, i) => ({ epoch: i + 1, loss })));
+  const fit = finite(cvae ?? []);
   if (fit.length > 0) {
     const series = [{ name: 'reconstruction + KL', colour: palette.first, points: fit }];
     panels.push({ title: 'CVAE', unit: 'loss, nats per image', series });

@@ -19,7 +19,7 @@ export interface EpochPoint {
 
 export interface ConfusionInput {
   /** [K,K] row by row, counts: row = reference class, column = the student's. */
-  matrix: readonly number[];
+  matrix: Int32Array;
   /** What the rows are: the true classes, or the teacher's where there are no true labels. */
   rows: 'true' | 'teacher';
 }
@@ -38,8 +38,8 @@ export interface ReportInput {
     student: readonly EpochPoint[];
     /** The same network on the real images alone. */
     baseline?: readonly EpochPoint[];
-    /** Reconstruction + KL, nats per image, by epoch. */
-    cvae?: readonly number[];
+    /** Reconstruction + KL, nats per image. */
+    cvae?: readonly EpochPoint[];
   };
   confusion?: ConfusionInput;
   /** What the images are, e.g. `["real images", "2000 of 28x28 grey"]`. */

@@ -79,10 +79,13 @@ function exampleInput(classes = 3, changes: Partial<ReportInput> = {}): ReportIn
         { epoch: 2, loss: 1 },
       ],
       baseline: [{ epoch: 1, loss: 3 }],
-      cvae: [200, 150],
+      cvae: [
+        { epoch: 1, loss: 200 },
+        { epoch: 2, loss: 150 },
+      ],
     },
     confusion: {
-      matrix: Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 9 : 1)),
+      matrix: Int32Array.from({ length: classes ** 2 }, (_, i) => (i % (classes + 1) === 0 ? 9 : 1)),
       rows: 'true',
     },
     dataset: [['real images', '20']],
@@ -308,7 +311,7 @@ describe('report page', () => {
 describe('report figures', () => {
   it('names beside a confusion matrix never overlap, from 2 to 100 classes', () => {
     for (const classes of [2, 10, 43, 100]) {
-      const matrix = new Array<number>(classes ** 2).fill(12345);
+      const matrix = new Int32Array(classes ** 2).fill(12345);
       const names = Array.from({ length: classes }, (_, i) => `a rather long class name ${i}`);
       const figure = confusionFigure({ matrix, rows: 'true' }, classes, names, PRINT_PALETTE);
       const rows = [...figure.svg.matchAll(/y="([\d.]+)" font-size="([\d.]+)"[^>]*text-anchor="end"/g)];
@@ -321,7 +324,7 @@ describe('report figures', () => {
   });
 
   it.each([150, 1000])('a confusion matrix of %i classes is a picture that memory has room for', async (classes) => {
-    const matrix = new Array<number>(classes ** 2).fill(0);
+    const matrix = new Int32Array(classes ** 2);
     for (let n = 0; n < classes; n++) matrix[n * classes + n] = 40;
     const [row, column] = [Math.floor(classes / 5), Math.floor(classes / 2)];
     const pictureOf = async () =>
@@ -341,7 +344,7 @@ describe('report figures', () => {
 
   it('of more confusions than can be told apart, only the frequent ones are drawn', () => {
     const classes = 400;
-    const matrix = new Array<number>(classes ** 2).fill(1);
+    const matrix = new Int32Array(classes ** 2).fill(1);
     matrix[5] = 400;
     const { svg: drawn } = confusionFigure({ matrix, rows: 'true' }, classes, [], PRINT_PALETTE);
     expect(drawn).toContain('only those of more than 0.25 % of a row are drawn');
@@ -349,13 +352,13 @@ describe('report figures', () => {
   });
 
   it('a row without images leaves its cells blank', () => {
-    const figure = confusionFigure({ matrix: [0, 0, 1, 3], rows: 'teacher' }, 2, [], PRINT_PALETTE);
+    const figure = confusionFigure({ matrix: Int32Array.of(0, 0, 1, 3), rows: 'teacher' }, 2, [], PRINT_PALETTE);
     expect(figure.svg).not.toContain('NaN');
     expect(figure.svg).toContain('teacher’s class');
   });
 
   it('the most confused pairs come first and leave the diagonal out', () => {
-    const matrix = [9, 1, 0, 4, 5, 0, 0, 2, 8];
+    const matrix = Int32Array.of(9, 1, 0, 4, 5, 0, 0, 2, 8);
     expect(mostConfused({ matrix, rows: 'true' }, 3, 2)).toEqual([
       { reference: 1, student: 0, images: 4, share: 4 / 9 },
       { reference: 2, student: 1, images: 2, share: 0.2 },

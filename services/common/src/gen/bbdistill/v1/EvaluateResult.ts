@@ -11,9 +11,9 @@ export interface EvaluateResult {
   'teacherAccuracy'?: (number | string);
   'teacherImages'?: (number | string | Long);
   'calibrationError'?: (number | string);
-  'confusion'?: (number | string | Long)[];
   'probabilities'?: (_bbdistill_v1_BlobRef | null);
   'seconds'?: (number | string);
+  'confusion'?: (_bbdistill_v1_BlobRef | null);
   '_accuracy'?: "accuracy";
   '_macroF1'?: "macroF1";
   '_agreement'?: "agreement";
@@ -29,9 +29,9 @@ export interface EvaluateResult__Output {
   'teacherAccuracy'?: (number);
   'teacherImages': (number);
   'calibrationError'?: (number);
-  'confusion': (number)[];
   'probabilities': (_bbdistill_v1_BlobRef__Output | null);
   'seconds': (number);
+  'confusion': (_bbdistill_v1_BlobRef__Output | null);
   '_accuracy'?: "accuracy";
   '_macroF1'?: "macroF1";
   '_agreement'?: "agreement";
