@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamStatusError } from '@nats-io/jetstream/internal';
 import { errors } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -12,8 +14,10 @@ import {
   systemClock,
 } from '@bbdistill/common';
 import type { Delivery, NatsStores, NatsStoresOptions, StateChange } from '@bbdistill/common';
+import type { BucketValue } from '../../services/common/src/stores/byte-bucket.js';
 import { LoopAges } from '../../services/common/src/stores/nats/loop-ages.js';
 import { NatsBlobStore } from '../../services/common/src/stores/nats/nats-blob-store.js';
+import { NatsByteBucket } from '../../services/common/src/stores/nats/nats-byte-bucket.js';
 import { NatsLink } from '../../services/common/src/stores/nats/nats-link.js';
 import { NatsStateStore } from '../../services/common/src/stores/nats/nats-state-store.js';
 import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
@@ -293,6 +297,60 @@ describeWithNats('NATS stores over outages and among clients', () => {
       expect(textOf((await state.get('a'))!.value)).toBe('other');
     });
 
+    // What a cluster says while a proposal waits for its quorum, while too much is written, and while a server stops.
+    it.each([
+      [409, 10158, 'duplicate message id is in process'],
+      [429, 10167, 'too many requests'],
+      [503, 10077, 'store is closed'],
+    ])('repeats - %i %i "%s" passes: the write is made, and once', async (code, err_code, description) => {
+      await using inside = await openInside(`passing${err_code}`);
+      const { state, link } = inside;
+      loseAnswer(link);
+      const publishing = vi
+        .spyOn(link.js, 'publish')
+        .mockRejectedValueOnce(new JetStreamApiError({ code, err_code, description }));
+      const first = await state.create('a', bytesOf('1'));
+      expect(publishing).toHaveBeenCalledTimes(3);
+      expect(await state.get('a')).toEqual({ key: 'a', value: bytesOf('1'), revision: first });
+      expect(await link.lastSequence(`KV_passing${err_code}`)).toBe(first);
+    });
+
+    it('repeats - a stream that is full does not pass: the write is refused at once', async () => {
+      await using inside = await openInside('fullstream');
+      const full = { code: 503, err_code: 10077, description: 'maximum bytes exceeded' };
+      const publishing = vi.spyOn(inside.link.js, 'publish').mockRejectedValueOnce(new JetStreamApiError(full));
+      await expect(inside.state.create('a', bytesOf('1'))).rejects.toMatchObject({ code: 'STORE_FULL' });
+      expect(publishing).toHaveBeenCalledTimes(1);
+    });
+
+    it.each([
+      [503, 'no responders'],
+      [429, 'too many requests'],
+      [500, 'store is closed'],
+    ])('answers - a batch that meets %i "%s" is read again', async (code, message) => {
+      await using inside = await openInside(`batch${code}`);
+      const { keys, answers } = await inside.bucketWith(3);
+      const reading = readsOnce(inside.link, 0, new JetStreamStatusError(message, code));
+      expect(textsOf(await answers.getMany(keys))).toEqual(['0', '1', '2']);
+      expect(reading).toHaveBeenCalledTimes(2);
+    });
+
+    /** The next batch brings some of its answers and then fails. */
+    function readsOnce({ jsm }: NatsLink, count: number, thrown: Error) {
+      const read = jsm.direct.getLastMessagesFor.bind(jsm.direct);
+      return vi.spyOn(jsm.direct, 'getLastMessagesFor').mockImplementationOnce(async (...query) => {
+        const messages = await read(...query);
+        const failing = async function* () {
+          for (let left = count; left > 0; left--) yield (await messages[Symbol.asyncIterator]().next()).value!;
+          throw thrown;
+        };
+        return failing() as unknown as typeof messages;
+      });
+    }
+
+    const textsOf = (values: readonly (BucketValue | undefined)[]) =>
+      values.map((found) => found && textOf(found.value));
+
     /** The next publish is carried out, and its answer takes too long. */
     function loseAnswer({ js }: NatsLink): void {
       const publish = js.publish.bind(js);
@@ -314,6 +372,13 @@ describeWithNats('NATS stores over outages and among clients', () => {
         link,
         blobs: await NatsBlobStore.open(link, namespace, limits),
         state: await NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits),
+        /** Answers `0` … under as many keys. */
+        async bucketWith(count: number) {
+          const answers = await NatsByteBucket.open(link, namespace, 'answers', limits);
+          const keys = Array.from({ length: count }, () => randomBytes(32));
+          await answers.putMany(keys.map((key, n) => ({ key, value: bytesOf(String(n)) })));
+          return { answers, keys };
+        },
         [Symbol.asyncDispose]: () => link.close(),
       };
     }
