@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { JetStreamStatusError } from '@nats-io/jetstream/internal';
 import { errors } from '@nats-io/transport-node';
@@ -22,6 +24,7 @@ import { NatsLink } from '../../services/common/src/stores/nats/nats-link.js';
 import { NatsStateStore } from '../../services/common/src/stores/nats/nats-state-store.js';
 import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
 import type { NatsServer } from '../helpers/nats-server.js';
+import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { bytesOf, collect, killAfterLines, startCrashChild, textOf } from './fixture.js';
 import { natsFixture } from './nats-fixture.js';
@@ -335,6 +338,24 @@ describeWithNats('NATS stores over outages and among clients', () => {
       expect(reading).toHaveBeenCalledTimes(2);
     });
 
+    it('answers - one that the server can not read within a batch hides none of the others', async () => {
+      await using inside = await openInside('unreadable');
+      const { keys, answers } = await inside.bucketWith(3);
+      readsOnce(inside.link, 1, new JetStreamStatusError('message not found', 404));
+      const absent = randomBytes(32);
+      expect(textsOf(await answers.getMany([absent, ...keys]))).toEqual([undefined, '0', '1', '2']);
+    });
+
+    it('answers - more bytes than the server puts into one batch are all read', async () => {
+      await using folder = await temporaryFolder();
+      const config = join(folder.path, 'nats.conf');
+      await writeFile(config, 'max_payload: 8192\nmax_pending: 16384\n');
+      await using small = await startNatsServer(['-c', config]);
+      await using inside = await openInside('cutoff', small.url);
+      const { keys, answers } = await inside.bucketWith(12, 4_000);
+      expect((await answers.getMany(keys)).map((found) => found?.value.length)).toEqual(keys.map(() => 4_000));
+    });
+
     /** The next batch brings some of its answers and then fails. */
     function readsOnce({ jsm }: NatsLink, count: number, thrown: Error) {
       const read = jsm.direct.getLastMessagesFor.bind(jsm.direct);
@@ -360,9 +381,9 @@ describeWithNats('NATS stores over outages and among clients', () => {
       });
     }
 
-    async function openInside(namespace: string) {
+    async function openInside(namespace: string, url = server.url) {
       const link = await NatsLink.open({
-        servers: [server.url],
+        servers: [url],
         clock: systemClock,
         logger: silentLogger,
         patienceMs: 10_000,
@@ -373,10 +394,10 @@ describeWithNats('NATS stores over outages and among clients', () => {
         blobs: await NatsBlobStore.open(link, namespace, limits),
         state: await NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits),
         /** Answers `0` … under as many keys. */
-        async bucketWith(count: number) {
+        async bucketWith(count: number, valueBytes = 1) {
           const answers = await NatsByteBucket.open(link, namespace, 'answers', limits);
           const keys = Array.from({ length: count }, () => randomBytes(32));
-          await answers.putMany(keys.map((key, n) => ({ key, value: bytesOf(String(n)) })));
+          await answers.putMany(keys.map((key, n) => ({ key, value: bytesOf(String(n).padEnd(valueBytes)) })));
           return { answers, keys };
         },
         [Symbol.asyncDispose]: () => link.close(),

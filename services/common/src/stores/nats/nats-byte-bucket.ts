@@ -7,7 +7,6 @@ import type { StreamLimits } from './stream-limits.js';
 /** Keys of one request for the last messages of many subjects; the server takes 1024. */
 const KEYS_PER_REQUEST = 512;
 const SINGLE_READS_AT_ONCE = 64;
-const NO_MESSAGE = 404;
 
 /** The last message of each subject of a stream: the subject is the key, the message the value. */
 export class NatsByteBucket implements ByteBucket {
@@ -96,19 +95,24 @@ export class NatsByteBucket implements ByteBucket {
 
   async #readBatch(subjects: string[], found: Map<string, BucketValue>): Promise<void> {
     try {
-      await this.link.retrying('read answers', async () => {
+      const left = await this.link.retrying('read answers', async () => {
         const messages = await this.link.jsm.direct.getLastMessagesFor(this.#stream, { multi_last: subjects });
-        for await (const { subject, data, time } of messages) {
+        let after = 0;
+        for await (const { subject, data, time, pending } of messages) {
           found.set(subject, { value: data, putAtMs: time.getTime() });
+          after = pending;
         }
+        return after;
       });
+      // The server ends a batch early that has more bytes than it buffers for a connection.
+      if (left === 0) return;
     } catch (thrown) {
-      if (isNotFound(thrown)) return;
-      if (!/batch direct require/.test(String((thrown as Error).message))) throw thrown;
-      // A server before 2.11.
-      this.#isBatched = false;
-      await this.#readOneByOne(subjects, found);
+      if (isNoResults(thrown)) return;
+      if (isBatchUnknown(thrown)) this.#isBatched = false;
+      else if (!isUnreadable(thrown)) throw thrown;
     }
+    const rest = subjects.filter((subject) => !found.has(subject));
+    await this.#readOneByOne(rest, found);
   }
 
   async #readOneByOne(subjects: readonly string[], found: Map<string, BucketValue>): Promise<void> {
@@ -127,10 +131,15 @@ export class NatsByteBucket implements ByteBucket {
   }
 }
 
-function isNotFound(thrown: unknown): boolean {
-  for (let error = thrown; error instanceof Error; error = error.cause) {
-    const { code, status, message } = error as { code?: unknown; status?: unknown; message: string };
-    if (code === NO_MESSAGE || status === NO_MESSAGE || /no (results|message)/i.test(message)) return true;
-  }
-  return false;
+/** None of the subjects has a message. */
+const isNoResults = (thrown: unknown): boolean => says(thrown, /^no results$/i);
+
+/** A message that is there could not be read, perhaps after others were: it says nothing of those that did not come. */
+const isUnreadable = (thrown: unknown): boolean => says(thrown, /^message not found$/i);
+
+/** A server before 2.11. */
+const isBatchUnknown = (thrown: unknown): boolean => says(thrown, /batch direct require/);
+
+function says(thrown: unknown, words: RegExp): boolean {
+  return thrown instanceof Error && (words.test(thrown.message) || says(thrown.cause, words));
 }
