@@ -67,6 +67,7 @@ export async function snapshot(
  * Every message that matches from a sequence on, as it comes, without gap or repeat until the signal aborts. The
  * consumer is rebuilt behind the last message seen whenever the connection or the server was away.
  * @param beat called whenever the consumer is known to be alive
+ * @param isOver asked whenever all that matches seems to have come: whether to end
  */
 export async function* tail(
   link: NatsLink,
@@ -75,6 +76,7 @@ export async function* tail(
   fromSequence: number,
   stopped: AbortSignal,
   beat: () => void = () => undefined,
+  isOver: () => Promise<boolean> = () => Promise.resolve(false),
 ): AsyncGenerator<StreamMessage, void, undefined> {
   const signal = AbortSignal.any([stopped, link.closing]);
   let next = fromSequence;
@@ -84,7 +86,10 @@ export async function* tail(
       const config = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, next) };
       for await (const message of deliver(link, stream, filter, config, signal, beat)) {
         waitMs = REBUILD_WAIT_MS;
-        if (message === 'nothing') continue;
+        if (message === 'nothing') {
+          if (await isOver()) return;
+          continue;
+        }
         yield message;
         next = message.sequence + 1;
       }
