@@ -345,6 +345,35 @@ describe('jobs', () => {
     expect(await client.result(id, never)).toBe('done');
   });
 
+  it('jobs - one whose worker died is queued anew once while no worker is up, and again where that message is lost', async () => {
+    await using fixture = await embeddedFixture();
+    const { state, queue } = fixture.stores;
+    const clock = new ManualClock(systemClock.nowMs());
+    const client = new JobClient({ state, queue }, clock);
+    const { id } = await client.submit('work', {});
+    await leaveAsKilled(state, id, { attempts: 1, heldBy: '/dead', heldUntilMs: clock.nowMs() });
+    const stop = new AbortController();
+    const waiting = client.result(id, stop.signal);
+    const wait = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        await waitFor('the next look', () => clock.sleeping === 1);
+        await clock.advance(3 * queue.ackWaitMs);
+      }
+      await waitFor('the last look to end', () => clock.sleeping === 1);
+    };
+    await wait(10);
+    expect(await queue.unacknowledged('work')).toBe(2);
+    const lost = new AbortController();
+    for await (const delivery of queue.consume({ kinds: ['work'], concurrency: 1, signal: lost.signal })) {
+      await delivery.ack();
+      if ((await queue.unacknowledged('work')) === 0) lost.abort();
+    }
+    await wait(3);
+    expect(await queue.unacknowledged('work')).toBe(1);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ kind: 'cancelled' });
+  });
+
   it('jobs - killed over and over, but further each time, is no poison', async () => {
     await using fixture = await embeddedFixture();
     const client = new JobClient(fixture.stores, systemClock);
