@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { JetStreamStatusError } from '@nats-io/jetstream/internal';
 import { errors } from '@nats-io/transport-node';
+import type { Subscription } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   BLOB_TIME_GRAIN_MS,
@@ -24,7 +23,6 @@ import { NatsLink } from '../../services/common/src/stores/nats/nats-link.js';
 import { NatsStateStore } from '../../services/common/src/stores/nats/nats-state-store.js';
 import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
 import type { NatsServer } from '../helpers/nats-server.js';
-import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { bytesOf, collect, killAfterLines, startCrashChild, textOf } from './fixture.js';
 import { natsFixture } from './nats-fixture.js';
@@ -275,6 +273,30 @@ describeWithNats('NATS stores over outages and among clients', () => {
       expect(await state.create('gone', bytesOf('3'))).toBeGreaterThan(1);
     });
 
+    it('watch - goes on where the server lost its newest messages, with those that have their numbers now', async () => {
+      await using inside = await openInside('rewound');
+      const { state, link } = inside;
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const watching = (async () => {
+        for await (const change of state.watch('', stop.signal))
+          if (change.type === 'put') seen.push(textOf(change.entry.value));
+      })();
+      for (const key of ['1', '2', '3', '4', '5']) await state.create(key, bytesOf(key));
+      await waitFor('what was made before', () => seen.length === 5);
+      // The stream's numbers begin anew, as they do further up after a power cut.
+      await link.jsm.streams.delete('KV_rewound');
+      const again = await inside.openState();
+      await again.create('a', bytesOf('before the watch is back'));
+      await link.nc.reconnect();
+      await waitFor('the first', () => seen.length > 5, OUTAGE_WAIT_MS);
+      await again.create('b', bytesOf('after'));
+      await waitFor('the second', () => seen.length > 6, OUTAGE_WAIT_MS);
+      stop.abort();
+      await watching;
+      expect(seen).toEqual(['1', '2', '3', '4', '5', 'before the watch is back', 'after']);
+    });
+
     it('repeats - a write that was made although its answer was lost counts once', async () => {
       await using inside = await openInside('repeats');
       const { state, link } = inside;
@@ -346,26 +368,36 @@ describeWithNats('NATS stores over outages and among clients', () => {
       expect(textsOf(await answers.getMany([absent, ...keys]))).toEqual([undefined, '0', '1', '2']);
     });
 
-    it('answers - more bytes than the server puts into one batch are all read', async () => {
-      await using folder = await temporaryFolder();
-      const config = join(folder.path, 'nats.conf');
-      await writeFile(config, 'max_payload: 8192\nmax_pending: 16384\n');
-      await using small = await startNatsServer(['-c', config]);
-      await using inside = await openInside('cutoff', small.url);
-      const { keys, answers } = await inside.bucketWith(12, 4_000);
-      expect((await answers.getMany(keys)).map((found) => found?.value.length)).toEqual(keys.map(() => 4_000));
+    it('answers - more bytes than one batch takes are all read', async () => {
+      await using inside = await openInside('cutoff');
+      const { keys, answers } = await inside.bucketWith(12, 900_000);
+      const reading = vi.spyOn(inside.link.jsm.direct, 'getLastMessagesFor');
+      const found = await answers.getMany([randomBytes(32), ...keys]);
+      expect(found.map((each) => each?.value.length)).toEqual([undefined, ...keys.map(() => 900_000)]);
+      expect(reading.mock.calls.length).toBeGreaterThan(1);
+    });
+
+    it('answers - reading them leaves no subscription behind', async () => {
+      await using inside = await openInside('subscriptions');
+      const { keys, answers } = await inside.bucketWith(3);
+      const subscribing = vi.spyOn(inside.link.nc, 'subscribe');
+      await answers.getMany(keys);
+      await answers.getMany([randomBytes(32)]);
+      expect(subscribing.mock.results.length).toBeGreaterThan(1);
+      const isLeft = () => subscribing.mock.results.some(({ value }) => !(value as Subscription).isClosed());
+      await waitFor('the subscriptions to end', () => !isLeft(), 1_000);
     });
 
     /** The next batch brings some of its answers and then fails. */
     function readsOnce({ jsm }: NatsLink, count: number, thrown: Error) {
       const read = jsm.direct.getLastMessagesFor.bind(jsm.direct);
-      return vi.spyOn(jsm.direct, 'getLastMessagesFor').mockImplementationOnce(async (...query) => {
-        const messages = await read(...query);
-        const failing = async function* () {
-          for (let left = count; left > 0; left--) yield (await messages[Symbol.asyncIterator]().next()).value!;
-          throw thrown;
+      return vi.spyOn(jsm.direct, 'getLastMessagesFor').mockImplementationOnce((stream, options) => {
+        let left = count;
+        const callback: typeof options.callback = (done, message) => {
+          if (done) options.callback!({ err: thrown }, message);
+          else if (left-- > 0) options.callback!(null, message);
         };
-        return failing() as unknown as typeof messages;
+        return read(stream, { ...options, callback });
       });
     }
 
@@ -381,18 +413,20 @@ describeWithNats('NATS stores over outages and among clients', () => {
       });
     }
 
-    async function openInside(namespace: string, url = server.url) {
+    async function openInside(namespace: string) {
       const link = await NatsLink.open({
-        servers: [url],
+        servers: [server.url],
         clock: systemClock,
         logger: silentLogger,
         patienceMs: 10_000,
       });
       const limits = { replicas: 1, maxBytes: -1, duplicateWindowMs: 60_000 };
+      const openState = () => NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits);
       return {
         link,
         blobs: await NatsBlobStore.open(link, namespace, limits),
-        state: await NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits),
+        state: await openState(),
+        openState,
         /** Answers `0` … under as many keys. */
         async bucketWith(count: number, valueBytes = 1) {
           const answers = await NatsByteBucket.open(link, namespace, 'answers', limits);

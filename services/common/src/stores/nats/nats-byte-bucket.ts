@@ -1,4 +1,5 @@
 import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
+import type { CompletionResult, StoredMsg } from '@nats-io/jetstream';
 import type { BucketValue, ByteBucket } from '../byte-bucket.js';
 import { declareStream } from './declare-stream.js';
 import type { NatsLink } from './nats-link.js';
@@ -6,6 +7,8 @@ import type { StreamLimits } from './stream-limits.js';
 
 /** Keys of one request for the last messages of many subjects; the server takes 1024. */
 const KEYS_PER_REQUEST = 512;
+/** Far below what a server buffers for a connection (64 MiB) before it cuts it off as too slow. */
+const BYTES_PER_REQUEST = 4 * 1024 * 1024;
 const SINGLE_READS_AT_ONCE = 64;
 
 /** The last message of each subject of a stream: the subject is the key, the message the value. */
@@ -94,17 +97,9 @@ export class NatsByteBucket implements ByteBucket {
   }
 
   async #readBatch(subjects: string[], found: Map<string, BucketValue>): Promise<void> {
+    let left = 0;
     try {
-      const left = await this.link.retrying('read answers', async () => {
-        const messages = await this.link.jsm.direct.getLastMessagesFor(this.#stream, { multi_last: subjects });
-        let after = 0;
-        for await (const { subject, data, time, pending } of messages) {
-          found.set(subject, { value: data, putAtMs: time.getTime() });
-          after = pending;
-        }
-        return after;
-      });
-      // The server ends a batch early that has more bytes than it buffers for a connection.
+      left = await this.link.retrying('read answers', () => this.#readOnce(subjects, found));
       if (left === 0) return;
     } catch (thrown) {
       if (isNoResults(thrown)) return;
@@ -112,7 +107,28 @@ export class NatsByteBucket implements ByteBucket {
       else if (!isUnreadable(thrown)) throw thrown;
     }
     const rest = subjects.filter((subject) => !found.has(subject));
-    await this.#readOneByOne(rest, found);
+    if (left > 0 && rest.length < subjects.length) await this.#readBatch(rest, found);
+    else await this.#readOneByOne(rest, found);
+  }
+
+  /** @returns how many messages were too many bytes for one answer, and are there beside those that came */
+  async #readOnce(subjects: string[], found: Map<string, BucketValue>): Promise<number> {
+    if (subjects.length === 0) return 0;
+    return new Promise<number>((resolve, reject) => {
+      let left = 0;
+      const options = {
+        multi_last: subjects,
+        max_bytes: BYTES_PER_REQUEST,
+        // Where its answer is iterated over instead, the library keeps each subscription for five seconds.
+        callback: (done: CompletionResult | null, { subject, data, time, pending }: StoredMsg) => {
+          if (done?.err) return reject(done.err);
+          if (done) return resolve(left);
+          found.set(subject, { value: data, putAtMs: time.getTime() });
+          left = pending;
+        },
+      };
+      this.link.jsm.direct.getLastMessagesFor(this.#stream, options).catch(reject);
+    });
   }
 
   async #readOneByOne(subjects: readonly string[], found: Map<string, BucketValue>): Promise<void> {
