@@ -258,6 +258,22 @@ describeWithNats('NATS stores over outages and among clients', () => {
       }
     });
 
+    it('blobs - one that was deleted and put anew is read, though a replica still brings its old head', async () => {
+      await using inside = await openInside('lagging');
+      const bytes = randomBytes(300_000);
+      const { sha256 } = await inside.blobs.put(bytes);
+      const { direct } = inside.link.jsm;
+      const read = direct.getMessage.bind(direct);
+      const head = `lagging.blobs.head.${sha256}`;
+      const oldHead = await read('lagging-blobs', { last_by_subj: head });
+      await inside.blobs.delete(sha256);
+      await inside.blobs.put(bytes);
+      vi.spyOn(direct, 'getMessage').mockImplementation(async (stream, query) =>
+        'last_by_subj' in query && query.last_by_subj === head ? oldHead : read(stream, query),
+      );
+      expect(Buffer.compare(await inside.blobs.get(sha256), bytes)).toBe(0);
+    });
+
     it('state - what is left of deleted keys goes, a key made anew stays', async () => {
       await using inside = await openInside('sweepstate');
       const { state } = inside;
