@@ -4,6 +4,7 @@ import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js
 import { measuredJob, observeWaitingJobs } from './job-metrics.js';
 import type { JobContext, JobProgress } from './job-context.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
+import { JointSignal } from './joint-signal.js';
 import { keepWatching } from './keep-watching.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateStore } from './stores/state-store.js';
@@ -183,7 +184,8 @@ export class JobClient {
     const id = typeof job === 'string' ? job : job.id;
     const records = typeof job === 'string' ? this.watch<unknown, Result>(id, signal) : this.#from(job, signal);
     const over = new AbortController();
-    void this.#bringBack(id, AbortSignal.any([signal, over.signal]));
+    using until = new JointSignal(signal, over.signal);
+    void this.#bringBack(id, until.signal);
     try {
       for await (const record of records) {
         await onChange?.(record);

@@ -3,6 +3,7 @@ import type { ConsumerConfig } from '@nats-io/jetstream';
 import { createInbox, nanos } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { UnavailableError, asBbdError } from '../../errors.js';
+import { JointSignal } from '../../joint-signal.js';
 import type { NatsLink } from './nats-link.js';
 
 /** A stored message as a consumer brings it. */
@@ -80,7 +81,8 @@ export async function* tail(
   beat: () => void = () => undefined,
   isOver: () => Promise<boolean> = () => Promise.resolve(false),
 ): AsyncGenerator<StreamMessage, void, undefined> {
-  const signal = AbortSignal.any([stopped, link.closing]);
+  using until = new JointSignal(stopped, link.closing);
+  const { signal } = until;
   let next = fromSequence;
   let seen: StreamMessage | undefined;
   let isRebuilt = false;
