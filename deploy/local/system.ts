@@ -35,6 +35,7 @@ export interface LocalSystemOptions {
 type PlacedOptions = LocalSystemOptions & { ports: NonNullable<LocalSystemOptions['ports']> };
 
 const FINDER = fileURLToPath(new URL('../../scripts/install-nats-server.mjs', import.meta.url));
+const NATS_CONFIG = fileURLToPath(new URL('../nats.conf', import.meta.url));
 const mainOf = (service: ServiceName) =>
   fileURLToPath(new URL(`../../services/${service}/dist/main.js`, import.meta.url));
 const POLL_MS = 20;
@@ -127,7 +128,7 @@ async function freePorts(): Promise<PlacedOptions['ports']> {
   return { nats, ...Object.fromEntries(SERVICES.map((name, i) => [name, rest[i]!])) } as PlacedOptions['ports'];
 }
 
-/** JetStream with its data below the folder. */
+/** JetStream with its data below the folder, on the disk before it is acknowledged. */
 function natsProgram({ folder, ports }: PlacedOptions): Program {
   const found = spawnSync(process.execPath, [FINDER, '--find'], { encoding: 'utf8' });
   if (found.status !== 0) throw new Error('nats-server is missing: npm run setup:nats gets it');
@@ -140,7 +141,8 @@ function natsProgram({ folder, ports }: PlacedOptions): Program {
     logFile: join(folder, 'logs', 'nats.log'),
     args: (address) => {
       const port = address === undefined ? first : Number(address.slice(address.lastIndexOf(':') + 1));
-      return ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', data, '--ports_file_dir', join(folder, 'logs')];
+      const place = ['-a', '127.0.0.1', '-p', String(port), '--ports_file_dir', join(folder, 'logs')];
+      return ['-c', NATS_CONFIG, '-js', '-sd', data, ...place];
     },
     ready: (running) => natsAddress(join(folder, 'logs'), running),
   };

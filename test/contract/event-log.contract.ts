@@ -142,6 +142,26 @@ export function eventLogContract(implementation: string, open: OpenFixture): voi
       expect(await events.lastSequence('runs/b')).toBe(1);
     });
 
+    it.each(['', ' and begun anew'])(
+      'events - a reader ends when its stream is deleted%s meanwhile',
+      async (anew) => {
+        await using fixture = await open();
+        const { events } = fixture.stores;
+        // More than a server sends ahead.
+        const [total, large] = [2_000, new Uint8Array(4_096)];
+        for (let i = 0; i < total; i++) await events.append(RUN, large, i);
+        const reading = events.read(RUN)[Symbol.asyncIterator]();
+        const first = (await reading.next()) as IteratorYieldResult<LoggedEvent>;
+        await events.deleteStream(RUN);
+        if (anew) await events.append(RUN, bytesOf('of the next life'), 0);
+        const read = [first.value.sequence];
+        for (let next = await reading.next(); !next.done; next = await reading.next()) read.push(next.value.sequence);
+        expect(read).toEqual(Array.from({ length: read.length }, (_, i) => i + 1));
+        expect(read.length).toBeLessThan(total);
+      },
+      30_000,
+    );
+
     it('events - stay after opening again', async () => {
       await using fixture = await open();
       for (let i = 0; i < 3; i++) await fixture.stores.events.append(RUN, bytesOf(`${i}`), i);

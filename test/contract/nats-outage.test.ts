@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamStatusError } from '@nats-io/jetstream/internal';
 import { errors } from '@nats-io/transport-node';
+import type { Subscription } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   BLOB_TIME_GRAIN_MS,
@@ -12,8 +15,10 @@ import {
   systemClock,
 } from '@bbdistill/common';
 import type { Delivery, NatsStores, NatsStoresOptions, StateChange } from '@bbdistill/common';
+import type { BucketValue } from '../../services/common/src/stores/byte-bucket.js';
 import { LoopAges } from '../../services/common/src/stores/nats/loop-ages.js';
 import { NatsBlobStore } from '../../services/common/src/stores/nats/nats-blob-store.js';
+import { NatsByteBucket } from '../../services/common/src/stores/nats/nats-byte-bucket.js';
 import { NatsLink } from '../../services/common/src/stores/nats/nats-link.js';
 import { NatsStateStore } from '../../services/common/src/stores/nats/nats-state-store.js';
 import { describeWithNats, startNatsServer } from '../helpers/nats-server.js';
@@ -253,6 +258,22 @@ describeWithNats('NATS stores over outages and among clients', () => {
       }
     });
 
+    it('blobs - one that was deleted and put anew is read, though a replica still brings its old head', async () => {
+      await using inside = await openInside('lagging');
+      const bytes = randomBytes(300_000);
+      const { sha256 } = await inside.blobs.put(bytes);
+      const { direct } = inside.link.jsm;
+      const read = direct.getMessage.bind(direct);
+      const head = `lagging.blobs.head.${sha256}`;
+      const oldHead = await read('lagging-blobs', { last_by_subj: head });
+      await inside.blobs.delete(sha256);
+      await inside.blobs.put(bytes);
+      vi.spyOn(direct, 'getMessage').mockImplementation(async (stream, query) =>
+        'last_by_subj' in query && query.last_by_subj === head ? oldHead : read(stream, query),
+      );
+      expect(Buffer.compare(await inside.blobs.get(sha256), bytes)).toBe(0);
+    });
+
     it('state - what is left of deleted keys goes, a key made anew stays', async () => {
       await using inside = await openInside('sweepstate');
       const { state } = inside;
@@ -266,6 +287,30 @@ describeWithNats('NATS stores over outages and among clients', () => {
       ]);
       expect(textOf((await state.get('anew'))!.value)).toBe('2');
       expect(await state.create('gone', bytesOf('3'))).toBeGreaterThan(1);
+    });
+
+    it('watch - goes on where the server lost its newest messages, with those that have their numbers now', async () => {
+      await using inside = await openInside('rewound');
+      const { state, link } = inside;
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const watching = (async () => {
+        for await (const change of state.watch('', stop.signal))
+          if (change.type === 'put') seen.push(textOf(change.entry.value));
+      })();
+      for (const key of ['1', '2', '3', '4', '5']) await state.create(key, bytesOf(key));
+      await waitFor('what was made before', () => seen.length === 5);
+      // The stream's numbers begin anew, as they do further up after a power cut.
+      await link.jsm.streams.delete('KV_rewound');
+      const again = await inside.openState();
+      await again.create('a', bytesOf('before the watch is back'));
+      await link.nc.reconnect();
+      await waitFor('the first', () => seen.length > 5, OUTAGE_WAIT_MS);
+      await again.create('b', bytesOf('after'));
+      await waitFor('the second', () => seen.length > 6, OUTAGE_WAIT_MS);
+      stop.abort();
+      await watching;
+      expect(seen).toEqual(['1', '2', '3', '4', '5', 'before the watch is back', 'after']);
     });
 
     it('repeats - a write that was made although its answer was lost counts once', async () => {
@@ -293,6 +338,88 @@ describeWithNats('NATS stores over outages and among clients', () => {
       expect(textOf((await state.get('a'))!.value)).toBe('other');
     });
 
+    // What a cluster says while a proposal waits for its quorum, while too much is written, and while a server stops.
+    it.each([
+      [409, 10158, 'duplicate message id is in process'],
+      [429, 10167, 'too many requests'],
+      [503, 10077, 'store is closed'],
+    ])('repeats - %i %i "%s" passes: the write is made, and once', async (code, err_code, description) => {
+      await using inside = await openInside(`passing${err_code}`);
+      const { state, link } = inside;
+      loseAnswer(link);
+      const publishing = vi
+        .spyOn(link.js, 'publish')
+        .mockRejectedValueOnce(new JetStreamApiError({ code, err_code, description }));
+      const first = await state.create('a', bytesOf('1'));
+      expect(publishing).toHaveBeenCalledTimes(3);
+      expect(await state.get('a')).toEqual({ key: 'a', value: bytesOf('1'), revision: first });
+      expect(await link.lastSequence(`KV_passing${err_code}`)).toBe(first);
+    });
+
+    it('repeats - a stream that is full does not pass: the write is refused at once', async () => {
+      await using inside = await openInside('fullstream');
+      const full = { code: 503, err_code: 10077, description: 'maximum bytes exceeded' };
+      const publishing = vi.spyOn(inside.link.js, 'publish').mockRejectedValueOnce(new JetStreamApiError(full));
+      await expect(inside.state.create('a', bytesOf('1'))).rejects.toMatchObject({ code: 'STORE_FULL' });
+      expect(publishing).toHaveBeenCalledTimes(1);
+    });
+
+    it.each([
+      [503, 'no responders'],
+      [429, 'too many requests'],
+      [500, 'store is closed'],
+    ])('answers - a batch that meets %i "%s" is read again', async (code, message) => {
+      await using inside = await openInside(`batch${code}`);
+      const { keys, answers } = await inside.bucketWith(3);
+      const reading = readsOnce(inside.link, 0, new JetStreamStatusError(message, code));
+      expect(textsOf(await answers.getMany(keys))).toEqual(['0', '1', '2']);
+      expect(reading).toHaveBeenCalledTimes(2);
+    });
+
+    it('answers - one that the server can not read within a batch hides none of the others', async () => {
+      await using inside = await openInside('unreadable');
+      const { keys, answers } = await inside.bucketWith(3);
+      readsOnce(inside.link, 1, new JetStreamStatusError('message not found', 404));
+      const absent = randomBytes(32);
+      expect(textsOf(await answers.getMany([absent, ...keys]))).toEqual([undefined, '0', '1', '2']);
+    });
+
+    it('answers - more bytes than one batch takes are all read', async () => {
+      await using inside = await openInside('cutoff');
+      const { keys, answers } = await inside.bucketWith(12, 900_000);
+      const reading = vi.spyOn(inside.link.jsm.direct, 'getLastMessagesFor');
+      const found = await answers.getMany([randomBytes(32), ...keys]);
+      expect(found.map((each) => each?.value.length)).toEqual([undefined, ...keys.map(() => 900_000)]);
+      expect(reading.mock.calls.length).toBeGreaterThan(1);
+    });
+
+    it('answers - reading them leaves no subscription behind', async () => {
+      await using inside = await openInside('subscriptions');
+      const { keys, answers } = await inside.bucketWith(3);
+      const subscribing = vi.spyOn(inside.link.nc, 'subscribe');
+      await answers.getMany(keys);
+      await answers.getMany([randomBytes(32)]);
+      expect(subscribing.mock.results.length).toBeGreaterThan(1);
+      const isLeft = () => subscribing.mock.results.some(({ value }) => !(value as Subscription).isClosed());
+      await waitFor('the subscriptions to end', () => !isLeft(), 1_000);
+    });
+
+    /** The next batch brings some of its answers and then fails. */
+    function readsOnce({ jsm }: NatsLink, count: number, thrown: Error) {
+      const read = jsm.direct.getLastMessagesFor.bind(jsm.direct);
+      return vi.spyOn(jsm.direct, 'getLastMessagesFor').mockImplementationOnce((stream, options) => {
+        let left = count;
+        const callback: typeof options.callback = (done, message) => {
+          if (done) options.callback!({ err: thrown }, message);
+          else if (left-- > 0) options.callback!(null, message);
+        };
+        return read(stream, { ...options, callback });
+      });
+    }
+
+    const textsOf = (values: readonly (BucketValue | undefined)[]) =>
+      values.map((found) => found && textOf(found.value));
+
     /** The next publish is carried out, and its answer takes too long. */
     function loseAnswer({ js }: NatsLink): void {
       const publish = js.publish.bind(js);
@@ -310,10 +437,19 @@ describeWithNats('NATS stores over outages and among clients', () => {
         patienceMs: 10_000,
       });
       const limits = { replicas: 1, maxBytes: -1, duplicateWindowMs: 60_000 };
+      const openState = () => NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits);
       return {
         link,
         blobs: await NatsBlobStore.open(link, namespace, limits),
-        state: await NatsStateStore.open(link, new LoopAges(systemClock), namespace, limits),
+        state: await openState(),
+        openState,
+        /** Answers `0` … under as many keys. */
+        async bucketWith(count: number, valueBytes = 1) {
+          const answers = await NatsByteBucket.open(link, namespace, 'answers', limits);
+          const keys = Array.from({ length: count }, () => randomBytes(32));
+          await answers.putMany(keys.map((key, n) => ({ key, value: bytesOf(String(n).padEnd(valueBytes)) })));
+          return { answers, keys };
+        },
         [Symbol.asyncDispose]: () => link.close(),
       };
     }

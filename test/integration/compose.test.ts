@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { ConfigTable } from '@bbdistill/common';
 import { serviceProgram } from '../../services/cli/src/service-programs.js';
+import { describeWithNats, natsServerProgram } from '../helpers/nats-server.js';
+import { temporaryFolder } from '../helpers/temporary-folder.js';
 
 interface Service {
   image?: string;
@@ -107,6 +110,25 @@ describe('compose - what a container engine would be told', () => {
       for (const path of read) expect(secrets).toContain(path.slice('/run/secrets/'.length));
       expect(read.length).toBeGreaterThan(0);
     }
+  });
+});
+
+describeWithNats('compose - what nats-server would be told', () => {
+  it('nats-server takes its flags and its configuration, which has each message on the disk', async () => {
+    const { entrypoint, configs } = compose.services['nats']!;
+    const { source, target } = configs![0]!;
+    const file = fileURLToPath(new URL(compose.configs[source]!.file, DEPLOY));
+    expect(readFileSync(file, 'utf8')).toMatch(/^ +sync_interval: always$/m);
+    await using folder = await temporaryFolder();
+    const command = entrypoint!
+      .at(-1)!
+      .replace('nats-server', `"${natsServerProgram()}" -t`)
+      .replace(target, `"${file}"`)
+      .replace('/data', folder.path)
+      .replace('"$$(cat /run/secrets/nats)"', 'a-token');
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', command], { encoding: 'utf8' });
+    expect(stderr).toContain(`${file} is valid`);
+    expect(status).toBe(0);
   });
 });
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { embeddedFixture } from '../../../test/contract/embedded-fixture.js';
 import { waitFor } from '../../../test/helpers/wait-for.js';
@@ -44,6 +45,12 @@ const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(new BbdError('cancelled', 'stopped')), { once: true });
   });
+
+/** What `AbortSignal.any` has left on a signal. */
+function dependantsOf(signal: AbortSignal): number {
+  const key = Object.getOwnPropertySymbols(signal).find((each) => each.description === 'kDependantSignals');
+  return key ? ((signal as unknown as Record<symbol, Set<unknown>>)[key]?.size ?? 0) : 0;
+}
 
 /** Leaves the record as a worker leaves it that was killed in the middle. */
 async function leaveAsKilled(state: StateStore, id: string, change: Partial<JobRecord>): Promise<void> {
@@ -98,6 +105,19 @@ describe('jobs', () => {
     expect(await client.submit('count', { a: 1, b: 2 })).toMatchObject({ state: 'succeeded', result: 1 });
     await worker.stop();
     expect(runs).toBe(1);
+  });
+
+  it('jobs - waiting for many results leaves nothing on the signal of whoever waits', async () => {
+    await using fixture = await embeddedFixture();
+    const client = new JobClient(fixture.stores, systemClock);
+    await using _worker = startWorker(fixture.stores, { work: async ({ n }: { n: number }) => n });
+    const { signal } = new AbortController();
+    for (let n = 0; n < 20; n++) {
+      const job = await client.submit('work', { n });
+      expect(await client.result(job, signal)).toBe(n);
+    }
+    await waitFor('the last look to end', () => getEventListeners(signal, 'abort').length === 0);
+    expect(dependantsOf(signal)).toBe(0);
   });
 
   it('jobs - a result that is asked for long after is of use again: whoever would delete it comes too late', async () => {
@@ -343,6 +363,35 @@ describe('jobs', () => {
     await leaveAsKilled(state, id, { attempts: 1, heldBy: '/dead', heldUntilMs: systemClock.nowMs() });
     await using _worker = startWorker({ state, queue }, { work: async () => 'done' });
     expect(await client.result(id, never)).toBe('done');
+  });
+
+  it('jobs - one whose worker died is queued anew once while no worker is up, and again where that message is lost', async () => {
+    await using fixture = await embeddedFixture();
+    const { state, queue } = fixture.stores;
+    const clock = new ManualClock(systemClock.nowMs());
+    const client = new JobClient({ state, queue }, clock);
+    const { id } = await client.submit('work', {});
+    await leaveAsKilled(state, id, { attempts: 1, heldBy: '/dead', heldUntilMs: clock.nowMs() });
+    const stop = new AbortController();
+    const waiting = client.result(id, stop.signal);
+    const wait = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        await waitFor('the next look', () => clock.sleeping === 1);
+        await clock.advance(3 * queue.ackWaitMs);
+      }
+      await waitFor('the last look to end', () => clock.sleeping === 1);
+    };
+    await wait(10);
+    expect(await queue.unacknowledged('work')).toBe(2);
+    const lost = new AbortController();
+    for await (const delivery of queue.consume({ kinds: ['work'], concurrency: 1, signal: lost.signal })) {
+      await delivery.ack();
+      if ((await queue.unacknowledged('work')) === 0) lost.abort();
+    }
+    await wait(3);
+    expect(await queue.unacknowledged('work')).toBe(1);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ kind: 'cancelled' });
   });
 
   it('jobs - killed over and over, but further each time, is no poison', async () => {

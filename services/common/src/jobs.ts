@@ -4,6 +4,7 @@ import { BbdError, CancelledError, NotFoundError, asBbdError } from './errors.js
 import { measuredJob, observeWaitingJobs } from './job-metrics.js';
 import type { JobContext, JobProgress } from './job-context.js';
 import { decodeJson, encodeJson, hashOf } from './json.js';
+import { JointSignal } from './joint-signal.js';
 import { keepWatching } from './keep-watching.js';
 import { RevisionMismatchError, KeyExistsError } from './stores/state-store.js';
 import type { StateStore } from './stores/state-store.js';
@@ -183,7 +184,8 @@ export class JobClient {
     const id = typeof job === 'string' ? job : job.id;
     const records = typeof job === 'string' ? this.watch<unknown, Result>(id, signal) : this.#from(job, signal);
     const over = new AbortController();
-    void this.#bringBack(id, AbortSignal.any([signal, over.signal]));
+    using until = new JointSignal(signal, over.signal);
+    void this.#bringBack(id, until.signal);
     try {
       for await (const record of records) {
         await onChange?.(record);
@@ -210,13 +212,20 @@ export class JobClient {
   async #bringBack(id: string, signal: AbortSignal): Promise<void> {
     const { state, queue } = this.stores;
     const patienceMs = LOST_AFTER_ACK_WAITS * queue.ackWaitMs;
+    let broughtBackFrom: number | undefined;
     for (;;) {
       try {
         await this.clock.sleep(patienceMs, signal);
         const entry = await state.get(keyOf(id));
         const record = entry && decodeJson<JobRecord>(entry.value);
-        if (record?.state !== 'running' || (record.heldUntilMs ?? 0) > this.clock.nowMs() - patienceMs) continue;
-        await queue.publish({ kind: record.kind, id }, signal);
+        if (record?.state !== 'running') continue;
+        const { kind, heldUntilMs = 0 } = record;
+        if (heldUntilMs > this.clock.nowMs() - patienceMs) continue;
+        // Once for each worker that fell silent: as long as none is up to take it, more messages would only look like
+        // more work. The one that was sent then is certain to be lost only where the queue has none.
+        if (heldUntilMs === broughtBackFrom && (await queue.unacknowledged(kind)) > 0) continue;
+        await queue.publish({ kind, id }, signal);
+        broughtBackFrom = heldUntilMs;
       } catch {
         // A store that is away is tried again, and told of by whoever waits for the result.
         if (signal.aborted) return;

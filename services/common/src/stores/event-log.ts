@@ -26,6 +26,7 @@ export interface EventLog {
   /** 0 for an empty stream. */
   lastSequence(stream: string): Promise<number>;
   read(stream: string, options?: ReadOptions): AsyncIterable<LoggedEvent>;
+  /** A `read` that doesn't follow ends, perhaps before the last of the events that it began with. */
   deleteStream(stream: string): Promise<void>;
   close(): Promise<void>;
 }

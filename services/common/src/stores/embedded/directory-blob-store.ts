@@ -11,7 +11,8 @@ const SHA256 = /^[0-9a-f]{64}$/;
 
 /** Blobs as files, `ab/cdef…`. A file has its final name only once its bytes are on the disk. */
 export class DirectoryBlobStore implements BlobStore {
-  readonly #writing = new Map<string, Promise<void>>();
+  /** By hash, the end of what is done to its file: one step at a time, in the order they were asked for. */
+  readonly #steps = new Map<string, Promise<unknown>>();
   readonly #madeFolders = new Set<string>();
   #temporaryFiles = 0;
 
@@ -29,21 +30,11 @@ export class DirectoryBlobStore implements BlobStore {
   async put(bytes: Uint8Array): Promise<BlobRef> {
     const sha256 = sha256Hex(bytes);
     const path = this.#pathOf(sha256);
-    // A second writer waits for the first: a file that is there may not be durable yet.
-    const underWay = this.#writing.get(sha256);
-    if (underWay) await underWay;
-    else if ((await sizeOf(path)) === bytes.length) {
+    await this.#inTurn(sha256, async () => {
+      if ((await sizeOf(path)) !== bytes.length) return this.#write(path, bytes);
       const now = new Date();
-      await storing(this.folder, () => utimes(path, now, now));
-    } else {
-      const writing = storing(this.folder, () => this.#write(path, bytes));
-      this.#writing.set(sha256, writing);
-      try {
-        await writing;
-      } finally {
-        this.#writing.delete(sha256);
-      }
-    }
+      await utimes(path, now, now);
+    });
     return { sha256, sizeBytes: bytes.length };
   }
 
@@ -65,7 +56,8 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async delete(sha256: string): Promise<void> {
-    await storing(this.folder, () => rm(this.#pathOf(sha256), { force: true }));
+    const path = this.#pathOf(sha256);
+    await this.#inTurn(sha256, () => rm(path, { force: true }));
   }
 
   async *list(): AsyncIterable<string> {
@@ -83,14 +75,33 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   async deleteOlder(sha256: string, beforeMs: number): Promise<boolean> {
-    const putAtMs = await putAtMsOf(this.#pathOf(sha256));
-    if (putAtMs !== undefined && (putAtMs >= beforeMs || this.#writing.has(sha256))) return false;
-    await this.delete(sha256);
-    return true;
+    const path = this.#pathOf(sha256);
+    return this.#inTurn(sha256, async () => {
+      const putAtMs = await putAtMsOf(path);
+      if (putAtMs === undefined) return true;
+      if (putAtMs >= beforeMs) return false;
+      await rm(path, { force: true });
+      return true;
+    });
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writing.values());
+    await Promise.allSettled(this.#steps.values());
+  }
+
+  /** Whoever puts a blob again must not be told that it is there while another step deletes it. */
+  async #inTurn<T>(sha256: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#steps.get(sha256);
+    const done = storing(this.folder, async () => {
+      await before?.catch(() => undefined);
+      return step();
+    });
+    this.#steps.set(sha256, done);
+    try {
+      return await done;
+    } finally {
+      if (this.#steps.get(sha256) === done) this.#steps.delete(sha256);
+    }
   }
 
   #pathOf(sha256: string): string {

@@ -1,5 +1,6 @@
 import type { Database, RootDatabase } from 'lmdb';
 import type { Clock } from '../../clock.js';
+import { JointSignal } from '../../joint-signal.js';
 import { SequenceMismatchError } from '../event-log.js';
 import type { EventLog, LoggedEvent, ReadOptions } from '../event-log.js';
 import { checkKey } from './keys.js';
@@ -48,7 +49,8 @@ export class LmdbEventLog implements EventLog {
 
   async *read(stream: string, options: ReadOptions = {}): AsyncIterable<LoggedEvent> {
     checkKey(stream);
-    const signal = AbortSignal.any([this.#closed.signal, ...(options.signal ? [options.signal] : [])]);
+    using until = new JointSignal(this.#closed.signal, ...(options.signal ? [options.signal] : []));
+    const { signal } = until;
     let next = Math.max(options.fromSequence ?? 1, 1);
     while (!signal.aborted) {
       const page = [...this.#events.getRange({ start: [stream, next], end: [stream, Infinity], limit: PAGE_EVENTS })];

@@ -1,4 +1,5 @@
 import type { Database, RootDatabase } from 'lmdb';
+import { JointSignal } from '../../joint-signal.js';
 import { KeyExistsError, RevisionMismatchError } from '../state-store.js';
 import type { StateChange, StateEntry, StateStore } from '../state-store.js';
 import { checkKey } from './keys.js';
@@ -86,6 +87,7 @@ export class LmdbStateStore implements StateStore {
     };
     // Changes are collected before the snapshot is read, so that none falls between.
     this.#watchers.add(tell);
+    using until = new JointSignal(signal, this.#closed.signal);
     try {
       const listed = new Map<string, number>();
       for await (const entry of this.list(prefix)) {
@@ -94,7 +96,7 @@ export class LmdbStateStore implements StateStore {
         yield { type: 'put', entry };
       }
       const listedUpTo = this.#lastRevision;
-      for await (const change of changes.take(AbortSignal.any([signal, this.#closed.signal]))) {
+      for await (const change of changes.take(until.signal)) {
         const revision = revisionOf(change);
         if (revision > listedUpTo) listed.clear();
         else if (revision <= (listed.get(keyOf(change)) ?? 0)) continue;
@@ -113,10 +115,11 @@ export class LmdbStateStore implements StateStore {
     };
     // Changes are collected before the record is read, so that none falls between.
     this.#watchers.add(tell);
+    using until = new JointSignal(signal, this.#closed.signal);
     try {
       const entry = await this.get(key);
       if (entry) yield { type: 'put', entry };
-      for await (const change of changes.take(AbortSignal.any([signal, this.#closed.signal]))) {
+      for await (const change of changes.take(until.signal)) {
         if (revisionOf(change) > (entry?.revision ?? 0)) yield change;
       }
     } finally {

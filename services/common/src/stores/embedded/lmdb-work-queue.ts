@@ -1,6 +1,7 @@
 import type { Database, RootDatabase } from 'lmdb';
 import type { Clock } from '../../clock.js';
 import { InvalidArgumentError } from '../../errors.js';
+import { JointSignal } from '../../joint-signal.js';
 import type { ConsumeOptions, Delivery, QueueMessage, WorkQueue } from '../work-queue.js';
 import { storing } from './storage-errors.js';
 
@@ -60,7 +61,8 @@ export class LmdbWorkQueue implements WorkQueue {
   }
 
   async *consume(options: ConsumeOptions): AsyncIterable<Delivery> {
-    const signal = AbortSignal.any([options.signal, this.#closed.signal]);
+    using until = new JointSignal(options.signal, this.#closed.signal);
+    const { signal } = until;
     const inHand = new Set<Message>();
     while (!signal.aborted) {
       for (const message of inHand) if (!this.#isHeld(message)) inHand.delete(message);

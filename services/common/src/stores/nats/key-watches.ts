@@ -1,3 +1,4 @@
+import { JointSignal } from '../../joint-signal.js';
 import { Mailbox } from '../embedded/mailbox.js';
 import type { LoopAges } from './loop-ages.js';
 import type { NatsLink } from './nats-link.js';
@@ -57,7 +58,8 @@ export class KeyWatches {
     const { link } = this;
     return {
       async *take(signal) {
-        for await (const message of mailbox.take(AbortSignal.any([signal, link.closing]))) {
+        using until = new JointSignal(signal, link.closing);
+        for await (const message of mailbox.take(until.signal)) {
           if (message instanceof Error) throw message;
           yield message;
         }

@@ -28,6 +28,13 @@ interface Upload {
   chunks: number;
 }
 
+interface BlobMessage {
+  data: Uint8Array;
+  seq: number;
+  /** The upload that a head names; empty where the bytes are inside it. */
+  upload: string;
+}
+
 /**
  * Blobs in a JetStream stream: a head message by hash, written last and only where there is none, makes the blob
  * visible; larger bytes lie in chunks of the one upload that the head names. So neither a writer that dies, nor one that
@@ -77,7 +84,9 @@ export class NatsBlobStore implements BlobStore {
 
   async get(sha256: string): Promise<Uint8Array> {
     for (let reads = 1; ; reads++) {
-      const head = await this.#message(this.#headOf(sha256));
+      const subject = this.#headOf(sha256);
+      // A replica that lags behind would bring the same old head every time.
+      const head = reads === 1 ? await this.#message(subject) : await this.#lastMessage(subject);
       if (!head) throw new BlobNotFoundError(sha256);
       const bytes = head.upload ? await this.#readChunks(sha256, decodeJson<Upload>(head.data)) : head.data;
       // Deleted, and perhaps written anew, while it was read.
@@ -219,13 +228,18 @@ export class NatsBlobStore implements BlobStore {
     return missing ? undefined : bytes;
   }
 
-  async #message(subject: string): Promise<{ data: Uint8Array; seq: number; upload: string } | undefined> {
+  /** As any replica has it: one that lags behind has an older one, or none, where the leader is asked. */
+  async #message(subject: string): Promise<BlobMessage | undefined> {
     const query = { last_by_subj: subject };
-    const found =
-      (await this.link.retrying(`read ${subject}`, () => this.link.jsm.direct.getMessage(this.stream, query))) ??
-      (await this.link.last(this.stream, subject));
-    if (!found) return undefined;
-    return { data: new Uint8Array(found.data), seq: found.seq, upload: found.header?.get(UPLOAD_HEADER) ?? '' };
+    const found = await this.link.retrying(`read ${subject}`, () =>
+      this.link.jsm.direct.getMessage(this.stream, query),
+    );
+    return found ? blobMessage(found) : this.#lastMessage(subject);
+  }
+
+  async #lastMessage(subject: string): Promise<BlobMessage | undefined> {
+    const found = await this.link.last(this.stream, subject);
+    return found ? blobMessage(found) : undefined;
   }
 
   #headOf(sha256: string): string {
@@ -238,6 +252,10 @@ export class NatsBlobStore implements BlobStore {
   #chunksOf(sha256: string, uploadId: string, chunk: string): string {
     return `${this.prefix}chunk.${sha256}.${uploadId}.${chunk}`;
   }
+}
+
+function blobMessage({ data, seq, header }: StoredMsg): BlobMessage {
+  return { data: new Uint8Array(data), seq, upload: header?.get(UPLOAD_HEADER) ?? '' };
 }
 
 /** Works on 0 … count-1, a few at a time. */

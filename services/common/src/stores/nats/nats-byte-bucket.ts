@@ -1,4 +1,5 @@
 import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
+import type { CompletionResult, StoredMsg } from '@nats-io/jetstream';
 import type { BucketValue, ByteBucket } from '../byte-bucket.js';
 import { declareStream } from './declare-stream.js';
 import type { NatsLink } from './nats-link.js';
@@ -6,8 +7,9 @@ import type { StreamLimits } from './stream-limits.js';
 
 /** Keys of one request for the last messages of many subjects; the server takes 1024. */
 const KEYS_PER_REQUEST = 512;
+/** Far below what a server buffers for a connection (64 MiB) before it cuts it off as too slow. */
+const BYTES_PER_REQUEST = 4 * 1024 * 1024;
 const SINGLE_READS_AT_ONCE = 64;
-const NO_MESSAGE = 404;
 
 /** The last message of each subject of a stream: the subject is the key, the message the value. */
 export class NatsByteBucket implements ByteBucket {
@@ -95,20 +97,38 @@ export class NatsByteBucket implements ByteBucket {
   }
 
   async #readBatch(subjects: string[], found: Map<string, BucketValue>): Promise<void> {
+    let left = 0;
     try {
-      await this.link.retrying('read answers', async () => {
-        const messages = await this.link.jsm.direct.getLastMessagesFor(this.#stream, { multi_last: subjects });
-        for await (const { subject, data, time } of messages) {
-          found.set(subject, { value: data, putAtMs: time.getTime() });
-        }
-      });
+      left = await this.link.retrying('read answers', () => this.#readOnce(subjects, found));
+      if (left === 0) return;
     } catch (thrown) {
-      if (isNotFound(thrown)) return;
-      if (!/batch direct require/.test(String((thrown as Error).message))) throw thrown;
-      // A server before 2.11.
-      this.#isBatched = false;
-      await this.#readOneByOne(subjects, found);
+      if (isNoResults(thrown)) return;
+      if (isBatchUnknown(thrown)) this.#isBatched = false;
+      else if (!isUnreadable(thrown)) throw thrown;
     }
+    const rest = subjects.filter((subject) => !found.has(subject));
+    if (left > 0 && rest.length < subjects.length) await this.#readBatch(rest, found);
+    else await this.#readOneByOne(rest, found);
+  }
+
+  /** @returns how many messages were too many bytes for one answer, and are there beside those that came */
+  async #readOnce(subjects: string[], found: Map<string, BucketValue>): Promise<number> {
+    if (subjects.length === 0) return 0;
+    return new Promise<number>((resolve, reject) => {
+      let left = 0;
+      const options = {
+        multi_last: subjects,
+        max_bytes: BYTES_PER_REQUEST,
+        // Where its answer is iterated over instead, the library keeps each subscription for five seconds.
+        callback: (done: CompletionResult | null, { subject, data, time, pending }: StoredMsg) => {
+          if (done?.err) return reject(done.err);
+          if (done) return resolve(left);
+          found.set(subject, { value: data, putAtMs: time.getTime() });
+          left = pending;
+        },
+      };
+      this.link.jsm.direct.getLastMessagesFor(this.#stream, options).catch(reject);
+    });
   }
 
   async #readOneByOne(subjects: readonly string[], found: Map<string, BucketValue>): Promise<void> {
@@ -127,10 +147,15 @@ export class NatsByteBucket implements ByteBucket {
   }
 }
 
-function isNotFound(thrown: unknown): boolean {
-  for (let error = thrown; error instanceof Error; error = error.cause) {
-    const { code, status, message } = error as { code?: unknown; status?: unknown; message: string };
-    if (code === NO_MESSAGE || status === NO_MESSAGE || /no (results|message)/i.test(message)) return true;
-  }
-  return false;
+/** None of the subjects has a message. */
+const isNoResults = (thrown: unknown): boolean => says(thrown, /^no results$/i);
+
+/** A message that is there could not be read, perhaps after others were: it says nothing of those that did not come. */
+const isUnreadable = (thrown: unknown): boolean => says(thrown, /^message not found$/i);
+
+/** A server before 2.11. */
+const isBatchUnknown = (thrown: unknown): boolean => says(thrown, /batch direct require/);
+
+function says(thrown: unknown, words: RegExp): boolean {
+  return thrown instanceof Error && (words.test(thrown.message) || says(thrown.cause, words));
 }

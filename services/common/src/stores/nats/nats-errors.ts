@@ -1,4 +1,5 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamStatusError } from '@nats-io/jetstream/internal';
 import { errors } from '@nats-io/transport-node';
 import { BbdError, ConfigError, UnavailableError, asBbdError } from '../../errors.js';
 
@@ -26,17 +27,24 @@ const FULL = [
   10023, // insufficient resources
   10028, // memory limit
   10047, // insufficient storage resources
-  10077, // the stream's own limits (maximum bytes, maximum messages)
 ];
+/** Whatever the store says: "maximum bytes exceeded" of the stream's own limits, "store is closed" of a server that stops. */
+const STORE_FAILED = 10077;
+/** In a cluster: the publish before this repeat is on its way, the next repeat finds it stored. */
+const REPEAT_IN_PROCESS = 10158;
+const SERVICE_UNAVAILABLE = 503;
+const TOO_MANY_REQUESTS = 429;
+const REQUEST_TIMEOUT = 408;
 
 function causes(thrown: unknown): unknown[] {
   return thrown instanceof Error ? [thrown, ...causes(thrown.cause)] : [];
 }
 
-function apiCode(thrown: unknown): number | undefined {
-  for (const cause of causes(thrown)) if (cause instanceof JetStreamApiError) return cause.code;
-  return undefined;
+function apiError(thrown: unknown): JetStreamApiError | undefined {
+  return causes(thrown).find((cause) => cause instanceof JetStreamApiError);
 }
+
+const apiCode = (thrown: unknown): number | undefined => apiError(thrown)?.code;
 
 export const isWrongLastSequence = (thrown: unknown): boolean =>
   apiCode(thrown) === JetStreamApiCodes.StreamWrongLastSequence ||
@@ -49,9 +57,12 @@ export const isConsumerMissing = (thrown: unknown): boolean =>
 export const existsOtherwise = (thrown: unknown): boolean =>
   apiCode(thrown) === STREAM_NAME_IN_USE || apiCode(thrown) === CONSUMER_EXISTS;
 
-const isFull = (thrown: unknown): boolean => FULL.includes(apiCode(thrown) ?? 0);
+function isFull(thrown: unknown): boolean {
+  const { code, message } = apiError(thrown) ?? {};
+  return code === STORE_FAILED ? /^maximum /.test(message ?? '') : FULL.includes(code ?? 0);
+}
 
-/** Whether the server may carry out the same request a moment later: it is away, starts, or elects a leader. */
+/** Whether the server may carry out the same request a moment later: it is away, starts, is busy, or elects a leader. */
 export function isPassing(thrown: unknown): boolean {
   if (isFull(thrown) || isRefused(thrown) || tlsFault(thrown) !== undefined) return false;
   return causes(thrown).some(
@@ -61,10 +72,22 @@ export function isPassing(thrown: unknown): boolean {
       cause instanceof errors.NoRespondersError ||
       cause instanceof errors.ConnectionError ||
       (cause instanceof errors.RequestError && cause.isNoResponders()) ||
-      (cause instanceof JetStreamApiError && cause.status === 503) ||
+      (cause instanceof JetStreamApiError && isPassingAnswer(cause)) ||
+      (cause instanceof JetStreamStatusError && isPassingStatus(cause)) ||
       (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED',
   );
 }
+
+const isPassingAnswer = ({ code, status }: JetStreamApiError): boolean =>
+  code === REPEAT_IN_PROCESS || status === SERVICE_UNAVAILABLE || status === TOO_MANY_REQUESTS;
+
+/** Of a direct read, which has no other error than this: 503 where no server answers the stream's reads yet. */
+const isPassingStatus = ({ code, message }: JetStreamStatusError): boolean =>
+  code === SERVICE_UNAVAILABLE ||
+  code === TOO_MANY_REQUESTS ||
+  // Direct reads tell of a bad request by the same number.
+  (code === REQUEST_TIMEOUT && /timeout/i.test(message)) ||
+  /store is closed/i.test(message);
 
 /** A failure of NATS as a typed error. */
 export function natsError(thrown: unknown, what: string): BbdError {

@@ -93,14 +93,17 @@ export class NatsEventLog implements EventLog {
     const from = options.fromSequence ?? 1;
     const isFromFirst = from <= 1;
     const end = options.follow && isFromFirst ? undefined : await this.#last(subject);
-    const last = options.follow ? undefined : end?.sequence;
-    if (last !== undefined && last < Math.max(from, 1)) return;
+    const last = options.follow ? undefined : end;
+    if (last !== undefined && last.sequence < Math.max(from, 1)) return;
     const start = isFromFirst ? 1 : await this.#startOf(subject, from, end?.streamSequence ?? 0);
     using loop = this.loops.start(`read ${stream}`);
-    for await (const message of tail(this.link, this.streamName, subject, start, signal, loop.beat)) {
+    const isOver = async () => last !== undefined && !(await this.#has(subject, last.streamSequence));
+    for await (const message of tail(this.link, this.streamName, subject, start, signal, loop.beat, isOver)) {
+      // Of a stream that was deleted and begun anew since.
+      if (last !== undefined && message.sequence > last.streamSequence) return;
       const sequence = Number(message.headers?.get(SEQUENCE_HEADER));
       if (sequence >= from) yield { sequence, atMs: message.atMs, value: message.data };
-      if (last !== undefined && sequence >= last) return;
+      if (message.sequence === last?.streamSequence) return;
     }
   }
 
@@ -137,6 +140,10 @@ export class NatsEventLog implements EventLog {
       if (this.#known.size <= MAX_KNOWN_STREAMS) break;
       this.#known.delete(oldest);
     }
+  }
+
+  async #has(subject: string, streamSequence: number): Promise<boolean> {
+    return (await this.link.next(this.streamName, subject, streamSequence))?.seq === streamSequence;
   }
 
   async #last(subject: string): Promise<Last> {

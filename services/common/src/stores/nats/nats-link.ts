@@ -276,7 +276,7 @@ async function retrying<T>(
       if (!isPassing(thrown) || isClosed()) throw natsError(thrown, what);
       if (clock.monotonicMs() + waitMs > giveUpAtMs) {
         throw new UnavailableError(
-          `NATS (${servers.join(', ')}) did not ${what} within ${patienceMs} ms: is it up, with JetStream on?${mutualTlsHint(credentials)}`,
+          `NATS (${servers.join(', ')}) did not ${what} within ${patienceMs} ms: is it up, with JetStream on and room on its disk?${mutualTlsHint(credentials)}`,
           { code: STORES_UNAVAILABLE, cause: thrown },
         );
       }

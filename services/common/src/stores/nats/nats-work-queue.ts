@@ -2,6 +2,7 @@ import { AckPolicy, DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io
 import { nanos } from '@nats-io/transport-node';
 import type { Msg } from '@nats-io/transport-node';
 import { InvalidArgumentError } from '../../errors.js';
+import { JointSignal } from '../../joint-signal.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ConsumeOptions, Delivery, QueueMessage, WorkQueue } from '../work-queue.js';
 import { declareStream } from './declare-stream.js';
@@ -89,7 +90,8 @@ export class NatsWorkQueue implements WorkQueue {
   }
 
   async *consume(options: ConsumeOptions): AsyncIterable<Delivery> {
-    const signal = AbortSignal.any([options.signal, this.link.closing]);
+    using until = new JointSignal(options.signal, this.link.closing);
+    const { signal } = until;
     const inHand = new Set<Hold>();
     const waker = new Waker();
     const onAbort = () => waker.wake();

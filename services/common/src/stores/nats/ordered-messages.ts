@@ -3,6 +3,7 @@ import type { ConsumerConfig } from '@nats-io/jetstream';
 import { createInbox, nanos } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { UnavailableError, asBbdError } from '../../errors.js';
+import { JointSignal } from '../../joint-signal.js';
 import type { NatsLink } from './nats-link.js';
 
 /** A stored message as a consumer brings it. */
@@ -26,6 +27,8 @@ const MAX_SILENCE_MS = 3 * HEARTBEAT_MS;
 const INACTIVE_THRESHOLD_MS = 30_000;
 const REBUILD_WAIT_MS = 100;
 const MAX_REBUILD_WAIT_MS = 2_000;
+/** Of a stream that lost its newest messages: how many may have been stored in their place before it is noticed. */
+const STORED_SINCE_LOSS = 10_000;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 const ACK_TOKENS = 9;
 
@@ -67,6 +70,7 @@ export async function snapshot(
  * Every message that matches from a sequence on, as it comes, without gap or repeat until the signal aborts. The
  * consumer is rebuilt behind the last message seen whenever the connection or the server was away.
  * @param beat called whenever the consumer is known to be alive
+ * @param isOver asked whenever all that matches seems to have come: whether to end
  */
 export async function* tail(
   link: NatsLink,
@@ -75,18 +79,30 @@ export async function* tail(
   fromSequence: number,
   stopped: AbortSignal,
   beat: () => void = () => undefined,
+  isOver: () => Promise<boolean> = () => Promise.resolve(false),
 ): AsyncGenerator<StreamMessage, void, undefined> {
-  const signal = AbortSignal.any([stopped, link.closing]);
+  using until = new JointSignal(stopped, link.closing);
+  const { signal } = until;
   let next = fromSequence;
+  let seen: StreamMessage | undefined;
+  let isRebuilt = false;
   let waitMs = REBUILD_WAIT_MS;
   while (!signal.aborted) {
     try {
-      const config = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, next) };
+      const start = isRebuilt ? await startAgain(link, stream, next, seen) : next;
+      isRebuilt = true;
+      const config = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, start) };
       for await (const message of deliver(link, stream, filter, config, signal, beat)) {
         waitMs = REBUILD_WAIT_MS;
-        if (message === 'nothing') continue;
+        if (message === 'nothing') {
+          if (await isOver()) return;
+          continue;
+        }
+        // From before what was lost.
+        if (seen && message.sequence <= seen.sequence && message.atMs <= seen.atMs) continue;
         yield message;
         next = message.sequence + 1;
+        seen = message;
       }
     } catch (thrown) {
       if (signal.aborted) return;
@@ -96,6 +112,17 @@ export async function* tail(
     if (!signal.aborted) await link.clock.sleep(waitMs, signal).catch(() => undefined);
     waitMs = Math.min(2 * waitMs, MAX_REBUILD_WAIT_MS);
   }
+}
+
+/**
+ * A server that lost its newest messages in a power cut gives their numbers to others, and a consumer that starts behind
+ * the end of the stream brings nothing until the numbers get there.
+ */
+async function startAgain(link: NatsLink, stream: string, next: number, seen?: StreamMessage): Promise<number> {
+  const last = await link.lastSequence(stream);
+  if (last + 1 >= next) return next;
+  link.logger.warn({ stream, last, expected: next - 1 }, 'NATS has lost messages that it had acknowledged');
+  return seen ? last + 1 - STORED_SINCE_LOSS : last + 1;
 }
 
 /**
