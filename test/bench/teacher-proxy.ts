@@ -1,7 +1,7 @@
 // Measures the paid path: npm run bench:proxy [-- --json] [--quick] [--only limits,latency,cached,cold,overhead]
 import { parseArgs } from 'node:util';
 import { RandomStream } from '@bbdistill/common';
-import { startNatsServer } from '../helpers/nats-server.js';
+import { DURABLE_NATS, startNatsServer } from '../helpers/nats-server.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { cachedOverGrpc } from './teacher-proxy-cached.js';
 import { measureReplicas } from './teacher-proxy-replicas.js';
@@ -25,7 +25,7 @@ const say = (line: string) => {
 };
 
 await using folder = await temporaryFolder();
-await using nats = await startNatsServer();
+await using nats = await startNatsServer(DURABLE_NATS);
 
 if (isWanted('limits')) {
   for (const kind of ['sliding', 'bucket'] as const) {

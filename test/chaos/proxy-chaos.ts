@@ -4,7 +4,7 @@ import type { StateStore } from '@bbdistill/common';
 import { Ledger, parseTeacherConfig } from '@bbdistill/teacher-proxy';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import type { MeteredTeacher } from '../helpers/metered-teacher.js';
-import { startNatsServer } from '../helpers/nats-server.js';
+import { DURABLE_NATS, startNatsServer } from '../helpers/nats-server.js';
 import { Replica, labelShard } from '../helpers/proxy-replicas.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { closeBooks } from './proxy-books.js';
@@ -95,7 +95,7 @@ export class ProxyChaos implements AsyncDisposable {
 
   static async start(options: ProxyChaosOptions): Promise<ProxyChaos> {
     const { load, folder } = options;
-    const nats = await startNatsServer();
+    const nats = await startNatsServer(DURABLE_NATS);
     const teacher = await startMeteredTeacher({ latencyMs: load.latencyMs, failPart: FAILED_PART });
     const { imagesPerCall, imagesPerSecond, timeoutMs, concurrency = 16 } = load;
     const config = {

@@ -37,6 +37,9 @@ export function natsServerProgram(): string {
   return program;
 }
 
+/** Arguments of a server that has each message on the disk before it acknowledges it, as those that users start. */
+export const DURABLE_NATS = ['-c', fileURLToPath(new URL('../../deploy/nats.conf', import.meta.url))];
+
 /** A real nats-server with JetStream in a temporary folder, on loopback and a port of its own. */
 export async function startNatsServer(extraArguments: readonly string[] = []): Promise<NatsServer> {
   if (program === undefined) throw new Error(`this test ${MISSING}`);
