@@ -61,7 +61,11 @@ function memoryBlobs(): FinishSurroundings['blobs'] {
 }
 
 /** @returns the paths of the run's files, and its report */
-async function finished(surroundings: Partial<FinishSurroundings> = {}, lines: Partial<UsageLine__Output>[] = []) {
+async function finished(
+  surroundings: Partial<FinishSurroundings> = {},
+  lines: Partial<UsageLine__Output>[] = [],
+  evaluation: Partial<EvaluateResult__Output> = {},
+) {
   const blobs = memoryBlobs();
   const reports = new RecentReports(blobs);
   const teacher = {
@@ -70,7 +74,10 @@ async function finished(surroundings: Partial<FinishSurroundings> = {}, lines: P
   const run = { record: { id: 'run', stages: [] } } as unknown as DrivenRun;
   const { signal } = new AbortController();
   const around = { blobs, reports, teacher, clock: systemClock, logger: silentLogger, signal, ...surroundings };
-  const { artifacts = [] } = await finishRun(around, run, aSpec(), anOutcome());
+  const { artifacts = [] } = await finishRun(around, run, aSpec(), {
+    ...anOutcome(),
+    evaluation: evaluated(evaluation),
+  });
   const report = artifacts.find(({ path }) => path === REPORT_FILE)!;
   return {
     paths: artifacts.map(({ path }) => path),
@@ -90,6 +97,12 @@ describe('finishRun', () => {
     expect(paths).toEqual([STUDENT.path, REPORT_FILE, 'report.html']);
     expect(report.notes).toContainEqual(expect.stringMatching(/confusion matrix could not be drawn: .* SIGKILL/));
     expect(warned).toEqual([{ runId: 'run', undrawn: report.notes }]);
+  });
+
+  it('says of how many test images the teacher’s part is, where it was asked about some', async () => {
+    const { report } = await finished({}, [], { teacherImages: 4 });
+    expect(report.notes).toContainEqual(expect.stringMatching(/are of the 4 of 10 test images/));
+    expect((await finished({}, [], { teacherImages: 10 })).report.notes).toEqual([]);
   });
 
   it('the cost is that of all, with the part of the training', async () => {

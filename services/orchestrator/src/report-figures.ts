@@ -88,7 +88,10 @@ export function reportFigures({ record, spec, outcome, teacher, usage, endedAtMs
 }
 
 /** What a reader of the figures has to know. */
-function notesOn({ seeds, mixed, generated }: RunOutcome, { abstained, completed, dropped }: Counts): string[] {
+function notesOn(
+  { seeds, mixed, generated, evaluation }: RunOutcome,
+  { abstained, completed, dropped }: Counts,
+): string[] {
   const shards = [...seeds, ...mixed, ...generated];
   const unanswered = shards.reduce((sum, { answers }) => sum + (answers?.unanswered ?? 0), 0);
   const images = imagesIn(shards);
@@ -101,6 +104,12 @@ function notesOn({ seeds, mixed, generated }: RunOutcome, { abstained, completed
   }
   if (completed > 0)
     notes.push(`of ${completed} answers the teacher gave a part only: the rest was filled in as declared`);
+  if (evaluation && evaluation.teacherImages > 0 && evaluation.teacherImages < evaluation.images) {
+    notes.push(
+      `agreement and the teacher's accuracy are of the ${evaluation.teacherImages} of ${evaluation.images} test images that ` +
+        'it has answered (evaluation.teacherImages)',
+    );
+  }
   if (dropped > 0) notes.push(`of ${dropped} answers a part was left out: it was of labels that are no class here`);
   return notes;
 }

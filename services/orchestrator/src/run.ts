@@ -22,7 +22,7 @@ import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/Tr
 import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainResult.js';
 import type { DatasetStore } from './datasets.js';
 import { evaluationShards } from './evaluation-shards.js';
-import type { ShardSlicer } from './evaluation-shards.js';
+import type { ShardGatherer } from './evaluation-shards.js';
 import { HandoverError } from './run-record.js';
 import { stageInTrace } from './run-telemetry.js';
 import { workerOf } from './scaler/index.js';
@@ -36,7 +36,7 @@ export interface RunSurroundings {
   jobs: JobClient;
   teacher: ServiceClient<'bbdistill.v1.TeacherService'>;
   datasets: DatasetStore;
-  slicer: ShardSlicer;
+  gather: ShardGatherer;
   /** What keeps the workers from working. */
   waits: WorkerWaits;
   /** Told when a run comes near its end, whose report is to be drawn soon. */
@@ -306,7 +306,7 @@ class Stages {
   /** Asks about test images as far as evaluation.teacher_images allows, then takes what is known of all of them. */
   async labelTest(test: Dataset__Output): Promise<AnswerShard__Output[]> {
     const { teacher, classes, evaluation } = this.spec;
-    const asked = await evaluationShards(test.shards, evaluation.teacherImages, this.surroundings.slicer);
+    const asked = await evaluationShards(test.shards, evaluation.teacherImages, this.surroundings.gather);
     await this.label('label-test', 'PHASE_EVALUATION', asked);
     const answers: AnswerShard__Output[] = [];
     for (const images of test.shards) {

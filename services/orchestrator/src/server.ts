@@ -3,7 +3,7 @@ import { DEFAULT_DRAIN_MS, JobClient, connect, startGrpcServer, systemClock } fr
 import type { ClientTlsFiles, Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import { DatasetStore } from './datasets.js';
 import { RunDriver } from './driver.js';
-import { blobSlicer } from './evaluation-shards.js';
+import { blobGatherer } from './evaluation-shards.js';
 import { finishRun } from './finish.js';
 import {
   DEFAULT_GARBAGE_AGE_MS,
@@ -65,8 +65,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   });
   const reports = new RecentReports(stores.blobs);
   const waits = new WorkerWaits();
-  const slicer = blobSlicer(stores.blobs);
-  const surroundings = { jobs, teacher, datasets, slicer, waits, clock, onNearEnd: prepareToDraw };
+  const gather = blobGatherer(stores.blobs);
+  const surroundings = { jobs, teacher, datasets, gather, waits, clock, onNearEnd: prepareToDraw };
   const driver = new RunDriver({
     runs,
     surroundings,
