@@ -144,7 +144,12 @@ describeWithNats('telemetry of services as processes', () => {
       expect(await value('max(bbdistill_limiter_utilisation_ratio{teacher="metered"})')).toBeGreaterThan(0);
       expect(await value('sum(bbdistill_limiter_wait_seconds_count)')).toBeGreaterThan(0);
       expect(await value('min(bbdistill_store_link_up)')).toBe(1);
+      // Shown by the orchestrator for every kind, as no worker of a kind need be up.
+      expect(await value('count(bbdistill_jobs_waiting{job="orchestrator"})')).toBe(7);
       expect(await value('sum(bbdistill_jobs_waiting)')).toBe(0);
+      expect(await value('sum(bbdistill_runs_ended_total{state="cancelled"})')).toBe(0);
+      expect(await value('sum(bbdistill_teacher_images_total{phase="cvae",outcome="unknown"})')).toBe(0);
+      expect(await value('sum(bbdistill_teacher_store_seconds_count)')).toBeGreaterThan(0);
       expect(await value('min(process_resident_memory_bytes)')).toBeGreaterThan(1e7);
 
       // A run that fails on the way leaves errors behind: those must not tell anything either.

@@ -35,6 +35,7 @@ export type { ClientTlsFiles, ServerTlsFiles } from './grpc/tls.js';
 export { DEFAULT_DRAIN_MS, startJobService } from './job-service.js';
 export type { JobServiceOptions, RunningService } from './job-service.js';
 export type * from './job-context.js';
+export { observeWaitingJobs } from './job-metrics.js';
 export * from './jobs.js';
 export * from './json.js';
 export { isJsonObject } from './json-object.js';

@@ -57,7 +57,7 @@ function countedProgress(kind: string, report: (progress: JobProgress) => void):
 
 /** Shows how many jobs of these kinds wait for a worker. @returns stops it */
 export function observeWaitingJobs(queue: WorkQueue, kinds: readonly string[]): () => void {
-  const description = 'jobs that nobody works on yet, by kind; every worker of the kind sees the same';
+  const description = 'jobs that nobody works on yet, by kind; every process that shows it sees the same';
   return observe('bbdistill_jobs_waiting', { description }, () =>
     Promise.all(kinds.map(async (kind) => ({ value: await queue.waiting(kind), attributes: { kind } }))),
   );

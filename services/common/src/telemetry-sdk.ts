@@ -138,8 +138,9 @@ function parseHeaders(text: string | undefined): Record<string, string> {
 /** Only GET /metrics; nothing of it is secret, but it is for the cluster's own eyes. */
 async function serveMetrics(exporter: PrometheusExporter, address: string): Promise<Server> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (request.method === 'GET' && pathname === METRICS_PATH) exporter.getMetricsRequestHandler(request, response);
+    // Of whatever a stranger may send; parsing it as an address could throw.
+    const [path] = (request.url ?? '').split('?');
+    if (request.method === 'GET' && path === METRICS_PATH) exporter.getMetricsRequestHandler(request, response);
     else response.writeHead(404).end();
   });
   const at = address.lastIndexOf(':');

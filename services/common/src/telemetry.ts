@@ -12,6 +12,7 @@ import type {
   Tracer,
   UpDownCounter,
 } from '@opentelemetry/api';
+import { systemClock } from './clock.js';
 import { asBbdError } from './errors.js';
 
 const SCOPE = 'bbdistill';
@@ -117,8 +118,11 @@ export function gauge(name: string, options: InstrumentOptions): () => Gauge {
 /** What an observed figure is now, by attributes; asked for when metrics are read. */
 export type Observation = { value: number; attributes?: Attributes };
 
+/** Whoever reads metrics waits for ten seconds at most, for all figures together. */
+const LOOK_UP_LIMIT_MS = 2_000;
+
 /**
- * A figure that is looked up when metrics are read. What can't be looked up is left out.
+ * A figure that is looked up when metrics are read. What can't be looked up, or not soon, is left out.
  * @returns stops the observing
  */
 export function observe(
@@ -128,9 +132,12 @@ export function observe(
 ): () => void {
   const observed = meter().createObservableGauge(name, options);
   const callback: Parameters<typeof observed.addCallback>[0] = async (result) => {
-    const found = await Promise.resolve()
-      .then(read)
-      .catch((): Observation[] => []);
+    const enough = new AbortController();
+    const found = await Promise.race([
+      Promise.resolve().then(read),
+      systemClock.sleep(LOOK_UP_LIMIT_MS, enough.signal).then((): Observation[] => []),
+    ]).catch((): Observation[] => []);
+    enough.abort();
     for (const { value, attributes = {} } of found) result.observe(value, attributes);
   };
   observed.addCallback(callback);

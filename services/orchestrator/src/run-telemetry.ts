@@ -26,6 +26,11 @@ export function stageInTrace<T>(stage: string, runId: string, work: () => Promis
   return inSpan(`stage ${stage}`, { attributes: { 'bbdistill.run': runId } }, work);
 }
 
+/** From 0 on, so that whoever looks for changes sees the first end as well. */
+export function showRunEnds(): void {
+  for (const state of ['succeeded', 'failed', 'cancelled', 'budget-exhausted'] as const) ended().add(0, { state });
+}
+
 export function countEnd(state: RunState): void {
   ended().add(1, { state });
 }

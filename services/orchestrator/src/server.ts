@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_DRAIN_MS, JobClient, connect, startGrpcServer, systemClock } from '@bbdistill/common';
+import {
+  DEFAULT_DRAIN_MS,
+  JobClient,
+  connect,
+  observeWaitingJobs,
+  startGrpcServer,
+  systemClock,
+} from '@bbdistill/common';
 import type { ClientTlsFiles, Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import { DatasetStore } from './datasets.js';
 import { RunDriver } from './driver.js';
@@ -14,7 +21,8 @@ import {
 import { RecentReports } from './recent-reports.js';
 import { prepareToDraw } from './report/index.js';
 import { RunStore } from './run-record.js';
-import { Scaler, WorkerWaits, demandOf } from './scaler/index.js';
+import { showRunEnds } from './run-telemetry.js';
+import { RUN_JOB_KINDS, Scaler, WorkerWaits, demandOf } from './scaler/index.js';
 import type { ScalerOptions } from './scaler/index.js';
 import { distillationService } from './service.js';
 
@@ -78,6 +86,9 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger,
   });
   driver.start();
+  showRunEnds();
+  // Also of those that no worker is up for, which are the ones to worry about.
+  const stopObserving = observeWaitingJobs(stores.queue, RUN_JOB_KINDS);
   const scaler =
     options.scaler &&
     new Scaler({
@@ -109,6 +120,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   return {
     address: server.address,
     async stop() {
+      stopObserving();
       await scaler?.stop();
       stopping.abort();
       await collecting;

@@ -1,5 +1,6 @@
 import { counter, histogram, inSpan } from '@bbdistill/common';
 import type { Clock } from '@bbdistill/common';
+import { PHASES } from './ledger-record.js';
 import { rulesOf } from './limits.js';
 import type { LimitRule, RuleSource } from './limits.js';
 import type { QueryOutcome } from './teacher.js';
@@ -31,6 +32,11 @@ const storeSeconds = histogram('bbdistill_teacher_store_seconds', {
 });
 /** Longer than any disk or store takes that is well. */
 const LATE_STORE_MS = 500;
+
+/** From 0 on, so that whoever looks for changes sees the first loss as well. */
+export function showImages(teacher: string): void {
+  for (const phase of PHASES) for (const outcome of OUTCOMES) images().add(0, { teacher, phase, outcome });
+}
 
 /** Counts what became of the images of one unit of work. */
 export function countImages(teacher: string, phase: string, counts: QueryCounts): void {

@@ -10,6 +10,7 @@ import { Claims } from './claims.js';
 import { Coalescer } from './coalescer.js';
 import { Labeller } from './label.js';
 import { SharedLimiter } from './limiter.js';
+import { showImages } from './metrics.js';
 import type { Limiter } from './limiter.js';
 import { recoverOpenCalls } from './recovery.js';
 import { TeacherRegistry } from './registry.js';
@@ -345,6 +346,7 @@ export class TeacherProxy {
       open = openTeacher,
     } = this.options;
     const teacher = await open(config, env, clock);
+    showImages(config.name);
     // Two openings of one teacher in one process must not make calls of the same id.
     const opening = `${holder}.${++this.#opened}`;
     const limiter = new SharedLimiter({

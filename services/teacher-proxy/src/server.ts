@@ -10,7 +10,7 @@ import {
   startGrpcServer,
   systemClock,
 } from '@bbdistill/common';
-import type { Clock, JobContext, ListenOptions, Logger, Stores } from '@bbdistill/common';
+import type { Clock, ListenOptions, Logger, Stores } from '@bbdistill/common';
 import type { Environment } from './adapters/declared.js';
 import { EmbeddedAnswerCache } from './cache.js';
 import type { AnswerCache } from './cache.js';
@@ -24,7 +24,7 @@ import { SharedAnswerCache } from './shared-cache.js';
 /** Shards in hand at once; how many calls are in flight is the teacher's own limit. */
 export const DEFAULT_JOB_CONCURRENCY = 4;
 const RANDOM_SEEDS = 2 ** 31;
-const BACKLOG = 'shards that wait to be labelled, by anyone, or are being labelled here';
+const BACKLOG = 'shards that wait to be labelled or are being labelled, by whichever replica: each shows the same';
 
 export interface TeacherProxyServerOptions extends ListenOptions {
   stores: Stores;
@@ -96,23 +96,16 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
       clock,
     });
     const stopping = new AbortController();
-    let inHand = 0;
-    const label = labelJobHandler(proxy, stores.blobs);
     const stopObserving = [
       proxy.observe(),
       observe('bbdistill_label_backlog_shards', { description: BACKLOG }, async () => [
-        { value: (await stores.queue.waiting(LABEL_JOB)) + inHand },
+        { value: await stores.queue.unacknowledged(LABEL_JOB) },
       ]),
     ];
     const worker = runJobWorker({
       stores,
       clock,
-      handlers: {
-        [LABEL_JOB]: (request: Parameters<typeof label>[0], context: JobContext) => {
-          inHand++;
-          return label(request, context).finally(() => inHand--);
-        },
-      },
+      handlers: { [LABEL_JOB]: labelJobHandler(proxy, stores.blobs) },
       concurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
       signal: stopping.signal,
       onError: (error) => logger.error({ err: error, code: error.code }, 'a label job could not be worked on'),

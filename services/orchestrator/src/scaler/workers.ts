@@ -11,6 +11,9 @@ const WORKER_OF_KIND: Readonly<Record<string, Worker>> = {
   export: 'student-trainer',
 };
 
+/** All kinds of jobs that runs have. */
+export const RUN_JOB_KINDS: readonly string[] = ['label', ...Object.keys(WORKER_OF_KIND)];
+
 /** Who works on jobs of a kind; `undefined` where it is no worker that comes and goes (the teacher-proxy). */
 export function workerOf(kind: string): Worker | undefined {
   return WORKER_OF_KIND[kind];
