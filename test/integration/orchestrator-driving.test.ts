@@ -13,6 +13,7 @@ import { interruptOrphanedRuns } from '@bbdistill/orchestrator';
 import { FencedError, RunStore } from '../../services/orchestrator/src/run-record.js';
 import type { RunEventBody, RunRecord } from '../../services/orchestrator/src/run-record.js';
 import { StageJobs } from '../../services/orchestrator/src/run.js';
+import { demandOf } from '../../services/orchestrator/src/scaler/index.js';
 import { DrivenRun, LEASE_MS } from '../../services/orchestrator/src/stages.js';
 import { aSpec } from '../../services/orchestrator/src/testing/specs.js';
 import { temporaryStores } from '../helpers/embedded.js';
@@ -113,6 +114,23 @@ describe('driving a run', () => {
       if ('stage' in body) told.push(`${body.stage.state} ${body.stage.progress?.done}`);
     }
     expect(told).toEqual(['queued 0', 'running 3', 'succeeded 10']);
+  });
+
+  it('stages - one that waits for others between its jobs has a worker only while it has jobs', async () => {
+    await using fixture = await temporaryStores();
+    const { stores } = fixture;
+    const { runs, record } = await aRun(stores);
+    const driven = await DrivenRun.begin(runs, systemClock, record, 'began');
+    const stage = driven.stage('train', progress);
+    await stage.begun;
+    const jobs = async () => (await demandOf('student-trainer', runs, stores.queue)).jobs;
+    expect(await jobs()).toBe(0);
+    stage.employ('student-trainer');
+    await waitFor('a pod to be wanted', async () => (await jobs()) === 1);
+    stage.progress({ ...progress, done: 3 }, 'running');
+    stage.employ(undefined);
+    await waitFor('no pod to be wanted', async () => (await jobs()) === 0);
+    expect((await runs.get(record.id)).stages[0]?.state).toBe('running');
   });
 
   it('writes - what comes at the same moment is one write of the record, and all of it is told', async () => {

@@ -233,17 +233,23 @@ class Stages {
       recipe,
     );
     const progress = { unit: 'steps', done: 0, total: parts[0]?.totalSteps ?? 0 };
-    return this.#inStage(stageName, 'train', progress, async (submit) => {
-      let trained: TrainResult__Output | undefined;
-      for (const { shards: count, batchMixupAlpha, ...steps } of parts) {
-        const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
-        if (steps.endStep === steps.totalSteps) this.surroundings.onNearEnd();
-        const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
-        const request = { ...this.#trainRequest(data), recipe: { ...recipe, batchMixupAlpha }, part };
-        [trained] = await submit<TrainRequest__Output, TrainResult__Output>([request]);
-      }
-      return trained!;
-    });
+    return this.#inStage(
+      stageName,
+      'train',
+      progress,
+      async (submit) => {
+        let trained: TrainResult__Output | undefined;
+        for (const { shards: count, batchMixupAlpha, ...steps } of parts) {
+          const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
+          if (steps.endStep === steps.totalSteps) this.surroundings.onNearEnd();
+          const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
+          const request = { ...this.#trainRequest(data), recipe: { ...recipe, batchMixupAlpha }, part };
+          [trained] = await submit<TrainRequest__Output, TrainResult__Output>([request]);
+        }
+        return trained!;
+      },
+      { waitsBetween: true },
+    );
   }
 
   #trainRequest(data: LabelledShard__Output[]): TrainRequest__Output {
@@ -331,8 +337,9 @@ class Stages {
     kind: string,
     progress: JobProgress,
     work: (submit: Submit) => Promise<T>,
+    options: StageOptions = {},
   ): Promise<T> {
-    return stageInTrace(stageName, this.run.record.id, () => this.#work(stageName, kind, progress, work));
+    return stageInTrace(stageName, this.run.record.id, () => this.#work(stageName, kind, progress, work, options));
   }
 
   async #work<T>(
@@ -340,10 +347,11 @@ class Stages {
     kind: string,
     progress: JobProgress,
     work: (submit: Submit) => Promise<T>,
+    { waitsBetween = false }: StageOptions,
   ): Promise<T> {
     if (this.signal.aborted) throw new CancelledError('the run was stopped');
     const worker = workerOf(kind);
-    const stage = this.run.stage(stageName, progress, worker);
+    const stage = this.run.stage(stageName, progress, waitsBetween ? undefined : worker);
     const stopListening = worker && this.#listen(worker, stage);
     const rounds: { reused: boolean; cancel(): Promise<void> }[] = [];
     const submit = async <Request, Result>(requests: readonly Request[], options?: SubmitOptions<Result>) => {
@@ -351,7 +359,9 @@ class Stages {
       const queued = new StageJobs<Request, Result>(kind, requests, stage, progress, jobs, this.signal);
       rounds.push(queued);
       await Promise.all([stage.begun, this.run.addJobs(queued.ids)]);
-      return queued.results(options);
+      if (!waitsBetween) return queued.results(options);
+      stage.employ(worker);
+      return queued.results(options).finally(() => stage.employ(undefined));
     };
     try {
       const result = await work(submit);
@@ -400,6 +410,11 @@ interface SubmitOptions<Result> {
 
 /** Queues jobs of the stage's kind and waits for their results, which come in the order of the requests. */
 type Submit = <Request, Result>(requests: readonly Request[], options?: SubmitOptions<Result>) => Promise<Result[]>;
+
+interface StageOptions {
+  /** Between its rounds of jobs it may wait for long: no pod is kept for it then. */
+  waitsBetween?: boolean;
+}
 
 /** Images whose answers may still be on their way. */
 interface ShardToCome {

@@ -222,6 +222,13 @@ export class Stage {
     this.#write();
   }
 
+  /** Which worker has to be there for it; `undefined`: none, as it waits for what others do. */
+  employ(worker: Worker | undefined): void {
+    const { worker: _worker, ...rest } = this.record;
+    this.record = worker === undefined ? rest : { ...rest, worker };
+    this.#write();
+  }
+
   async done(reused: boolean): Promise<void> {
     await this.#end({ state: 'succeeded', reused });
   }
@@ -232,8 +239,8 @@ export class Stage {
 
   #write(): void {
     if (this.#ended || this.#busy) return;
-    const urgent = this.record.state !== this.#written.state || this.record.waitingFor !== this.#written.waitingFor;
-    if (!urgent) {
+    const changes = (['state', 'waitingFor', 'worker'] as const).some((key) => this.record[key] !== this.#written[key]);
+    if (!changes) {
       if (this.clock.monotonicMs() - this.#lastWriteMs < PROGRESS_INTERVAL_MS) return;
       if (isSameProgress(this.record.progress, this.#written.progress)) return;
     }
