@@ -49,6 +49,9 @@ export function pixelsPerImage(shape: ImageShape): number {
   return shape.height * shape.width * shape.channels;
 }
 
+/** Of a run or a set: what names them all, in a job or a record, is a message of NATS, of 1 MB at most. */
+export const MAX_SHARDS = 2_500;
+
 /** How many images fill a shard: fewer than {@link MAX_IMAGES_PER_SHARD} where they are large. */
 export function imagesPerShard(shape: ImageShape): number {
   return Math.max(1, Math.min(MAX_IMAGES_PER_SHARD, Math.floor(MAX_SHARD_BYTES / pixelsPerImage(shape))));

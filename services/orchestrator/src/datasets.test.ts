@@ -39,6 +39,28 @@ describe('DatasetStore', () => {
     },
   );
 
+  it('many small images in one message - are taken with their labels', async () => {
+    const datasets = new DatasetStore(new MemoryState(), new MemoryBlobs(), new ManualClock());
+    const count = 300_000;
+    const pieces = (async function* () {
+      yield await Promise.resolve({ pixels: new Uint8Array(count), labels: new Array<number>(count).fill(1) });
+    })();
+    const dataset = await datasets.store({ shape: square(1), classNames: [] }, pieces);
+    expect(dataset.images).toBe(count);
+    expect(dataset.labels!.sizeBytes).toBeGreaterThan(4 * count);
+  });
+
+  it('more images than a record can name - are refused', async () => {
+    const datasets = new DatasetStore(new MemoryState(), new MemoryBlobs(), new ManualClock());
+    const pieces = (async function* () {
+      for (let n = 0; n < 27; n++) yield await Promise.resolve({ pixels: new Uint8Array(100_000), labels: [] });
+    })();
+    await expect(datasets.store({ shape: square(1), classNames: [] }, pieces)).rejects.toMatchObject({
+      code: 'DATASET_TOO_LARGE',
+      message: 'more than 2560000 images were sent: upload fewer',
+    });
+  });
+
   it('large images - fill shards of at most 64 MiB', async () => {
     const dataset = await stored(square(1024, 3), 22);
     expect(dataset.shards.map(({ images }) => images)).toEqual([21, 1]);

@@ -10,6 +10,7 @@ import {
   encodeJson,
   encodeLabels,
   hashOf,
+  MAX_SHARDS,
   imagesPerShard,
   pixelsPerImage,
 } from '@bbdistill/common';
@@ -104,8 +105,16 @@ export class DatasetStore {
           },
         );
       }
-      if (piece.labels.length > 0) labels.push(...checkLabels(piece.labels, count, header.classNames));
+      if (piece.labels.length > 0) {
+        for (const label of checkLabels(piece.labels, count, header.classNames)) labels.push(label);
+      }
       await cutter.add(piece.pixels);
+      if (cutter.shards > MAX_SHARDS) {
+        const most = MAX_SHARDS * imagesPerShard(shape);
+        throw new InvalidArgumentError(`more than ${most} images were sent: upload fewer`, {
+          code: 'DATASET_TOO_LARGE',
+        });
+      }
     }
     const shards = await cutter.finish();
     const images = shards.reduce((sum, shard) => sum + shard.images, 0);
@@ -162,6 +171,11 @@ class ShardCutter {
       at += taken;
       if (this.#filled === this.#buffer.length) await this.#flush();
     }
+  }
+
+  /** Whole ones so far. */
+  get shards(): number {
+    return this.#shards.length;
   }
 
   async finish(): Promise<ImageShard__Output[]> {

@@ -1,4 +1,5 @@
 import { decodeImages, encodeImages } from '@bbdistill/common';
+import type { ImageShard__Output } from '@bbdistill/common/gen/bbdistill/v1/ImageShard.js';
 import { describe, expect, it } from 'vitest';
 import { MemoryBlobs } from '../../../test/helpers/memory-blobs.js';
 import { blobGatherer, evaluationShards } from './evaluation-shards.js';
@@ -9,7 +10,7 @@ const SHAPE = { height: 1, width: 2, channels: 1 };
 async function setUp(sizes: readonly number[]) {
   const blobs = new MemoryBlobs();
   let next = 0;
-  const shards = [];
+  const shards: ImageShard__Output[] = [];
   for (const count of sizes) {
     const pixels = Uint8Array.from({ length: 2 * count }, (_, at) => next + Math.floor(at / 2));
     next += count;

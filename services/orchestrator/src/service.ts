@@ -26,7 +26,7 @@ import { traceOfCreation } from './run-telemetry.js';
 import { cancelJobs } from './run.js';
 import { checkBudget, checkDatasets, checkedSpec, refuseOtherSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
-import { eventToWire, runToWire } from './wire.js';
+import { eventToWire, runToWire, runsToWire } from './wire.js';
 
 export const MAX_DOWNLOAD_PIECE_BYTES = 256 * 1024;
 export const DEFAULT_LIST_LIMIT = 100;
@@ -113,7 +113,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
     },
 
     async ListRuns({ limit }) {
-      return { runs: (await runs.list()).slice(0, limit || DEFAULT_LIST_LIMIT).map(runToWire) };
+      return { runs: runsToWire((await runs.list()).slice(0, limit || DEFAULT_LIST_LIMIT)) };
     },
 
     async *WatchRun({ runId, fromSequence }, { signal }) {

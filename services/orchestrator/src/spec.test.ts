@@ -110,6 +110,17 @@ describe('checkDatasets', () => {
     expect(() => checkDatasets(aSpec(), dataset(2), undefined)).not.toThrow();
   });
 
+  it('refuses more images than the messages of a run can name', () => {
+    const { synthesis } = aSpec();
+    const of = (images: number) => aSpec({ synthesis: { ...synthesis, dropBelow: 0, images } });
+    expect(() => checkDatasets(of(2_000_000), dataset(5), undefined)).not.toThrow();
+    expect(() => checkDatasets(of(4_000_000), dataset(5), undefined)).toThrow(
+      /synthesis.images is 4000000: .* 25\d{5}/,
+    );
+    const large = dataset(5, { shape: { height: 300, width: 300, channels: 3 } });
+    expect(() => checkDatasets(of(2_000_000), large, undefined)).toThrow(/a run can have 6\d{5} beside/);
+  });
+
   it('refuses test images of another shape', () => {
     const test = dataset(5, { shape: { height: 28, width: 32, channels: 1 } });
     expect(() => checkDatasets(aSpec(), dataset(5), test)).toThrow(/28x28x1 and the test images 28x32x1/);

@@ -2,10 +2,12 @@ import {
   BbdError,
   FailedPreconditionError,
   InvalidArgumentError,
+  MAX_SHARDS,
   asBbdError,
   assertInRange,
   assertNatural,
   assertSeed,
+  imagesPerShard,
   requiredField,
 } from '@bbdistill/common';
 import {
@@ -142,6 +144,14 @@ export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Da
     assertThreadsFit(network, batch, spec.threads);
     if (images > 0 && cvaeShare + dropBelow > 0)
       paperCvae(architectureOf(spec.synthesis.cvae.architecture), real.shape);
+  }
+  const shards = real.shards.length + (real.shape ? Math.ceil(images / imagesPerShard(real.shape)) : 0);
+  if (shards > MAX_SHARDS && real.shape) {
+    const most = (MAX_SHARDS - real.shards.length) * imagesPerShard(real.shape);
+    throw new InvalidArgumentError(
+      `synthesis.images is ${images}: of images of this size a run can have ${Math.max(0, most)} beside the real ones`,
+      { code: 'TOO_MANY_IMAGES' },
+    );
   }
   const mixes = spec.synthesis.mixupShare + spec.synthesis.cutmixShare > 0;
   if (images > 0 && mixes && real.images < 2) {

@@ -44,6 +44,25 @@ export function runToWire(record: RunRecord): Run {
   };
 }
 
+/** Of a list of runs: below what a message may have. */
+const MAX_LIST_BYTES = 3 * 1024 * 1024;
+
+/** Without the topologies of their students, which may be large; no more runs than a message carries. */
+export function runsToWire(records: readonly RunRecord[]): Run[] {
+  const runs: Run[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const { student } = record.spec;
+    const spec = { ...record.spec, student: student && { ...student, topology: '' } };
+    const run = runToWire({ ...record, spec });
+    // As JSON it is longer than on the wire.
+    bytes += Buffer.byteLength(JSON.stringify(run));
+    if (runs.length > 0 && bytes > MAX_LIST_BYTES) break;
+    runs.push(run);
+  }
+  return runs;
+}
+
 export function eventToWire(event: LoggedEvent): RunEvent {
   const body = decodeJson<RunEventBody>(event.value);
   const head = { sequence: event.sequence, atMs: event.atMs };
