@@ -230,6 +230,18 @@ describe('the chart', () => {
     expect(render({ set: [...FEWEST, 'global.anything.at=all', 'enabled=true'] }).length).toBeGreaterThan(10);
   });
 
+  test.each([
+    ['plain text', [], 'kubernetes.io/h2c'],
+    ['TLS', ['tls.existingSecret=tls'], 'https'],
+  ])('tells gateways and meshes that the services speak %s', (_what, set, appProtocol) => {
+    const objects = render({ set: [...FEWEST, ...set] });
+    const ports = SERVICES.map((component) => {
+      const service = specOf<{ ports: { name: string; appProtocol?: string }[] }>(pick(objects, 'Service', component)!);
+      return service.ports.find(({ name }) => name === 'grpc')?.appProtocol;
+    });
+    expect(ports).toEqual(SERVICES.map(() => appProtocol));
+  });
+
   describe.each([
     { certificates: 'none', set: [], flags: [], files: [] },
     {
