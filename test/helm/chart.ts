@@ -5,6 +5,8 @@ import { findToolchain, run, tryRun } from './toolchain.js';
 export const CHART = fileURLToPath(new URL('../../helm/bbdistill', import.meta.url));
 export const EXAMPLES = fileURLToPath(new URL('../../deploy/examples/helm', import.meta.url));
 export const REJECTED = fileURLToPath(new URL('./rejected', import.meta.url));
+/** Values that render the notes, which `helm template` leaves out, as the ConfigMap `notes`. */
+export const NOTES = fileURLToPath(new URL('./fixtures/notes.yaml', import.meta.url));
 
 /** The fewest values with which the chart installs. */
 export const FEWEST = ['auth.allowInsecure=true', 'networkPolicy.apiServer.cidrs={10.0.0.1/32}'];
@@ -61,6 +63,7 @@ export function lint(options: RenderOptions) {
 export interface Container {
   name: string;
   image: string;
+  args?: string[];
   env?: { name: string; value?: string; valueFrom?: unknown }[];
   envFrom?: { secretRef: { name: string } }[];
   resources?: { limits?: Record<string, unknown>; requests?: Record<string, unknown> };

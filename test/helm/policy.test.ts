@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { EXAMPLES, FEWEST, render, workloads } from './chart.js';
+import { EXAMPLES, FEWEST, NOTES, render, workloads } from './chart.js';
 import type { Container, KubernetesObject, Workload } from './chart.js';
 
 const SERVICES = ['orchestrator', 'teacher-proxy', 'synthesis', 'student-trainer'];
@@ -228,5 +228,70 @@ describe('the chart', () => {
 
   test('works as a part of another chart', () => {
     expect(render({ set: [...FEWEST, 'global.anything.at=all', 'enabled=true'] }).length).toBeGreaterThan(10);
+  });
+
+  test.each([
+    ['plain text', [], 'kubernetes.io/h2c'],
+    ['TLS', ['tls.existingSecret=tls'], 'https'],
+  ])('tells gateways and meshes that the services speak %s', (_what, set, appProtocol) => {
+    const objects = render({ set: [...FEWEST, ...set] });
+    const ports = SERVICES.map((component) => {
+      const service = specOf<{ ports: { name: string; appProtocol?: string }[] }>(pick(objects, 'Service', component)!);
+      return service.ports.find(({ name }) => name === 'grpc')?.appProtocol;
+    });
+    expect(ports).toEqual(SERVICES.map(() => appProtocol));
+  });
+
+  describe.each([
+    { certificates: 'none', set: [], flags: [], files: [] },
+    {
+      certificates: 'those of the services',
+      set: ['tls.existingSecret=tls'],
+      flags: ['--ca-file'],
+      files: ['ca.crt'],
+    },
+    {
+      certificates: 'mutual ones',
+      set: ['tls.existingSecret=tls', 'tls.mutual=true'],
+      flags: ['--ca-file', '--cert-file', '--key-file'],
+      files: ['ca.crt', 'tls.crt', 'tls.key'],
+    },
+  ])('with certificates: $certificates', ({ set, flags, files }) => {
+    const options = {
+      values: [NOTES],
+      set: [...FEWEST, 'teachers.config.metered.adapter=fake', 'tests.planTeacher=metered', ...set],
+    };
+    const ofCertificates = /^--(tls|ca-file|cert-file|key-file)$/;
+
+    test('the test that plans shows the orchestrator what it asks for', () => {
+      const { pod } = workloads(render(options)).find(({ object }) => object.metadata.name.endsWith('-test-plan'))!;
+      const { args = [], volumeMounts } = pod.containers[0]!;
+      expect(args.filter((word) => ofCertificates.test(word))).toEqual(flags);
+      expect(flags.map((flag) => args[args.indexOf(flag) + 1])).toEqual(
+        files.map((file) => `/etc/bbdistill/tls/${file}`),
+      );
+      const mount = { name: 'tls', mountPath: '/etc/bbdistill/tls', readOnly: true };
+      const volume = { name: 'tls', secret: { secretName: 'tls' } };
+      expect(volumeMounts!.filter(({ name }) => name === 'tls')).toEqual(files.length > 0 ? [mount] : []);
+      expect(pod.volumes!.filter((each) => each['name'] === 'tls')).toMatchObject(files.length > 0 ? [volume] : []);
+    });
+
+    test('the notes print commands that show it too', () => {
+      const notes = render(options).find(({ metadata }) => metadata.name === 'notes')!;
+      const lines = (notes['data'] as { text: string }).text.split('\n').map((line) => line.trim());
+      const commands = lines.filter((line) => /^bbdistill (plan|run) /.test(line));
+      expect(commands).toHaveLength(2);
+      for (const command of commands) {
+        expect(command.split(' ').filter((word) => ofCertificates.test(word))).toEqual(flags);
+        // Through the port-forward its name isn't the host's.
+        expect(command.endsWith(' --server-name demo-bbdistill-orchestrator.distill.svc')).toBe(files.length > 0);
+      }
+      for (const file of files) {
+        const key = file.replace('.', String.raw`\.`);
+        expect(lines).toContain(
+          `kubectl -n distill get secret tls -o jsonpath='{.data.${key}}' | base64 -d > bbdistill-tls/${file}`,
+        );
+      }
+    });
   });
 });

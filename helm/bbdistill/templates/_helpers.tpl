@@ -113,3 +113,23 @@ capabilities: { drop: [ALL] }
 {{- define "bbdistill.isScaled" -}}
 {{- if and .root.Values.scaler.enabled (has .name (list "synthesis" "student-trainer")) -}}true{{- end -}}
 {{- end -}}
+
+{{/* How a command that calls the orchestrator shows who it is, as a YAML list; `folder` holds the certificates of
+     tls.existingSecret. */}}
+{{- define "bbdistill.callerFlags" -}}
+{{- $values := .root.Values -}}
+{{- if include "bbdistill.hasTokens" .root }}
+- --token-env
+- BBDISTILL_TOKEN
+{{- end }}
+{{- if $values.tls.existingSecret }}
+- --ca-file
+- {{ .folder }}/ca.crt
+{{- if $values.tls.mutual }}
+- --cert-file
+- {{ .folder }}/tls.crt
+- --key-file
+- {{ .folder }}/tls.key
+{{- end }}
+{{- end }}
+{{- end -}}

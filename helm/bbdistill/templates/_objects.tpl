@@ -17,7 +17,9 @@ spec:
   {{- end }}
   selector: {{- include "bbdistill.selectorLabels" . | nindent 4 }}
   ports:
-    - { name: grpc, port: {{ default .port .values.service.port }}, targetPort: grpc, protocol: TCP, appProtocol: kubernetes.io/h2c }
+    {{- /* Gateways and meshes that believe in h2c speak plain text. Not left out with TLS: then the name of the port says gRPC
+         in plain text to Istio. */}}
+    - { name: grpc, port: {{ default .port .values.service.port }}, targetPort: grpc, protocol: TCP, appProtocol: {{ ternary "https" "kubernetes.io/h2c" (ne .root.Values.tls.existingSecret "") }} }
     - { name: health, port: 7710, targetPort: health, protocol: TCP }
     {{- if .root.Values.telemetry.metrics }}
     - { name: metrics, port: 7711, targetPort: metrics, protocol: TCP }

@@ -1,6 +1,6 @@
 {{/* PromQL: how many teacher-proxy replicas are worth having. One for each `shardsPerReplica` shards that wait or are
-     labelled; where the teacher's own limit is nearly used up, not more than there are, since more would only wait
-     with the others. */}}
+     labelled, a number over all replicas that each of them tells (so max, not sum); where the teacher's own limit is nearly
+     used up, not more than there are, since more would only wait with the others. */}}
 {{- define "bbdistill.wantedReplicas" -}}
 {{- $scaling := .Values.teacherProxy.autoscaling -}}
 {{- $own := printf "namespace=%q, pod=~\"%s-.*\"" .Release.Namespace (include "bbdistill.name" (dict "root" . "name" "teacher-proxy")) -}}

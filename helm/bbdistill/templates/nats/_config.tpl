@@ -1,3 +1,8 @@
+{{/* Where a server of the group is; `as` is who comes. */}}
+{{- define "bbdistill.nats.route" -}}
+nats://{{ with .as }}{{ . }}@{{ end }}{{ .name }}-{{ .n }}.{{ .name }}-peers:6222
+{{- end -}}
+
 {{/* What nats-server reads. An environment variable is named by $. */}}
 {{- define "bbdistill.nats.conf" -}}
 {{- $nats := .root.Values.nats -}}
@@ -30,9 +35,13 @@ tls {
 cluster {
   name: {{ $name | quote }}
   port: 6222
+  {{- if $nats.auth.existingSecret }}
+  # Else whoever reaches the port joins as a server, which is asked for no token. Routes know users only.
+  authorization { user: routes, password: $NATS_TOKEN }
+  {{- end }}
   routes: [
     {{- range $n := until (int $nats.replicas) }}
-    "nats://{{ $name }}-{{ $n }}.{{ $name }}-peers:6222"
+    {{ if $nats.auth.existingSecret }}$NATS_ROUTE_{{ $n }}{{ else }}{{ include "bbdistill.nats.route" (dict "name" $name "n" $n) | quote }}{{ end }}
     {{- end }}
   ]
   {{- if $nats.tls.serverSecret }}
