@@ -73,7 +73,9 @@ function setUp() {
     onReason: (reason) => reasons.push(reason),
     onNotice: (notice) => notices.push(notice),
   });
-  const demandOf = async (worker: Worker) => demand(jobs[worker]);
+  /** Beside those of runs. */
+  const left: Record<Worker, number> = { synthesis: 0, 'student-trainer': 0 };
+  const demandOf = async (worker: Worker) => demand(jobs[worker], jobs[worker] + left[worker]);
   const scaler = new Scaler({
     cluster,
     demandOf,
@@ -83,7 +85,7 @@ function setUp() {
     idleMs: IDLE_MS,
     maxReplicas: 2,
   });
-  return { scaler, clock, jobs, replicas, pods, state, reasons, notices };
+  return { scaler, clock, jobs, left, replicas, pods, state, reasons, notices };
 }
 
 const pod = (change: Partial<PodView>): PodView => ({
@@ -110,6 +112,22 @@ describe('the scaler', () => {
     await clock.advance(1);
     await scaler.look();
     expect(state.changes).toEqual(['student-trainer 0 → 1', 'student-trainer 1 → 0']);
+  });
+
+  test.each([
+    { name: 'a pod that finds no node is not kept for what a cancelled run left', isReady: false, after: 0 },
+    { name: 'a pod that works takes it out, and is kept until then', isReady: true, after: 1 },
+  ])('$name', async ({ isReady, after }) => {
+    const { scaler, clock, jobs, left, replicas, pods } = setUp();
+    jobs['student-trainer'] = 1;
+    await scaler.look();
+    pods.push(pod({ isReady }));
+    jobs['student-trainer'] = 0;
+    left['student-trainer'] = 1;
+    await scaler.look();
+    await clock.advance(IDLE_MS);
+    await scaler.look();
+    expect(replicas['student-trainer']).toBe(after);
   });
 
   test('counts the idle time anew after each job', async () => {

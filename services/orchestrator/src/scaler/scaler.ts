@@ -113,14 +113,14 @@ export class Scaler {
   async #lookAt(worker: Worker): Promise<void> {
     const { cluster, waits, clock, logger } = this.options;
     const { maxReplicas = DEFAULT_MAX_REPLICAS, idleMs = DEFAULT_IDLE_MS } = this.options;
-    const demand = await this.options.demandOf(worker);
+    const scale = await cluster.scaleOf(worker);
+    const demand = await this.#demandOf(worker, scale);
     const nowMs = clock.monotonicMs();
     const isIdle = demand.jobs === 0 && demand.unacknowledged === 0;
     // An orchestrator that has just started knows nothing of the time before.
     const idleSinceMs = isIdle ? (this.#idleSinceMs.get(worker) ?? nowMs) : nowMs;
     this.#idleSinceMs.set(worker, idleSinceMs);
 
-    const scale = await cluster.scaleOf(worker);
     const { replicas } = scale;
     const wanted = wantedReplicas({ replicas, demand, idleForMs: nowMs - idleSinceMs }, { maxReplicas, idleMs });
     if (wanted !== replicas) {
@@ -132,6 +132,17 @@ export class Scaler {
     const warnings = pods.length === 0 ? await cluster.warningsOf(worker) : [];
     waits.set(worker, whyWaiting(pods, warnings));
     this.#tellEvictions(worker, pods);
+  }
+
+  /**
+   * What runs that were cancelled have left in the queue is taken out by a pod that works; one that finds no node or no
+   * image isn't kept for that.
+   */
+  async #demandOf(worker: Worker, scale: Scale): Promise<Demand> {
+    const demand = await this.options.demandOf(worker);
+    if (demand.jobs > 0 || demand.unacknowledged === 0 || scale.replicas === 0) return demand;
+    const pods = await this.options.cluster.podsOf(worker, scale);
+    return pods.some(({ isReady }) => isReady) ? demand : { ...demand, unacknowledged: 0 };
   }
 
   #tellEvictions(worker: Worker, pods: readonly PodView[]): void {
