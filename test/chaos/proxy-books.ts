@@ -40,7 +40,7 @@ interface LostImage {
   unknown: string[];
   /** What the teacher saw, in ms after the nearest fault (before it: negative). */
   asked: { openedMs: number; closedMs: number; isCharged: boolean; fault: string }[];
-  /** What the replicas' logs say of those calls. */
+  /** What the replicas' logs say of those calls, and of anything late about then. */
   said: string[];
 }
 
@@ -67,6 +67,8 @@ const STORE_MS = 1_000;
 /** What was in the ledger as dispatched just before a fault leaves and comes in after it. */
 const WAY_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 60_000;
+/** How long after a call's answer what is logged may have to do with it. */
+const ABOUT_MS = 5_000;
 
 /** Waits until no call of the run is open, and compares ledger and meter image by image. */
 export async function closeBooks({ state, config, meter, work, faults, said }: BooksOptions): Promise<Books> {
@@ -148,7 +150,9 @@ export async function closeBooks({ state, config, meter, work, faults, said }: B
       number,
       unknown,
       asked: (callsOf.get(number) ?? []).map(seen),
-      said: said.filter((line) => unknown.some((callId) => line.includes(callId))),
+      said: said.filter(
+        (line) => unknown.some((callId) => line.includes(callId)) || isAbout(line, callsOf.get(number)),
+      ),
     });
   }
   return books;
@@ -171,6 +175,12 @@ async function unknownByImage(log: CallLog, config: TeacherConfig, work: ProxyWo
     }
   }
   return unknown;
+}
+
+/** Whether a line of a log is of the seconds after one of the calls. */
+function isAbout(line: string, calls: readonly MeteredCall[] = []): boolean {
+  const atMs = Number(/"time":(\d+)/.exec(line)?.[1] ?? Number.NaN);
+  return calls.some(({ closedAtMs = Infinity }) => atMs > closedAtMs - 1_000 && atMs < closedAtMs + ABOUT_MS);
 }
 
 class Tally {

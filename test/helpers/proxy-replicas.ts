@@ -88,16 +88,16 @@ export class Replica implements AsyncDisposable {
     return replica;
   }
 
-  /** What its processes have written so far, line by line. */
+  /** What its processes have logged so far, line by line. */
   get said(): readonly string[] {
-    return [...this.#said, ...this.child.lines];
+    return [...this.#said, ...this.child.errorOutput().split('\n')];
   }
 
   /** Starts the process, also after it was killed. */
   async start(): Promise<void> {
     const { natsPort: _natsPort, folder, ...rest } = this.options;
     const settings = { ...rest, nats: `nats://127.0.0.1:${this.relay.port}`, folder: join(folder, this.name) };
-    if (this.child as Child | undefined) this.#said.push(...this.child.lines);
+    if (this.child as Child | undefined) this.#said.push(...this.child.errorOutput().split('\n'));
     this.child = startChild(process.execPath, [SCRIPT, JSON.stringify(settings)]);
     const [, address] = await this.child.line(/^listening "(.*)"$/, 60_000);
     this.client = connect('bbdistill.v1.TeacherService', address!);

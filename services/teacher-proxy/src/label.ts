@@ -567,6 +567,7 @@ export class Labeller {
     switch (outcome.kind) {
       case 'answered': {
         const { entries, failed, standings } = sortAnswers(session, call, asked, outcome.answers, billsFailures);
+        let isStored = false;
         const store = async () => {
           try {
             await cache.putMany(entries);
@@ -575,11 +576,15 @@ export class Labeller {
             await this.#lose(call, asked, false).catch(() => undefined);
             throw error;
           }
+          isStored = true;
           onStored();
           await end({ settled: images - failed, failed, charged: true });
         };
         const onLate = (sinceMs: number) =>
-          logger.warn({ callId: call.callId, images, sinceMs }, 'answers still wait to be stored and settled');
+          logger.warn(
+            { callId: call.callId, images, sinceMs, isStored },
+            'answers still wait to be stored and settled',
+          );
         await measuredStore(config.name, clock, onLate, store);
         for (const apply of standings) apply();
         return;
