@@ -333,6 +333,27 @@ describe('ledger - replicas', () => {
     await ledger.close();
   });
 
+  it('a process that left and comes back - repeats no sign of life: who saw the former one must not condemn it', async () => {
+    const clock = new ManualClock();
+    const state = new MemoryState();
+    const ledger = new Ledger(state, 'teacher', price, options(clock));
+    const other = new Ledger(state, 'teacher', price);
+    const seen = new Set<number>();
+    for (let stay = 0; stay < 4; stay++) {
+      await ledger.join('me');
+      const { me: beat } = await other.holders();
+      expect(seen.has(beat!), `beat ${beat}`).toBe(false);
+      for (const former of seen) expect(await other.condemn('me', former)).toBe(false);
+      seen.add(beat!);
+      ledger.leave('me');
+      await waitFor('the holder to leave', async () => {
+        await clock.advance(2_500);
+        return (await other.holders())['me'] === undefined;
+      });
+    }
+    await ledger.close();
+  });
+
   it('what could not be written - is made up for by the next write', async () => {
     const state = new MemoryState();
     const ledger = new Ledger(state, 'teacher', price, options(new ManualClock()));

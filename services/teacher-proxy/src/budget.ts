@@ -84,6 +84,8 @@ export class Ledger {
   readonly #joined = new Map<string, { tasks: number; aliveAtMs: number }>();
   /** Holders that others took for dead: what they had claimed may be another's by now, so their names never come back. */
   readonly #lost = new Set<string>();
+  /** Last signs of life of this process's holders, also of those that have left: whoever comes back must not repeat one. */
+  readonly #beats = new Map<string, number>();
   #beating: AbortController | undefined;
   #warnings: Warning[] = [];
   #entering: string[] = [];
@@ -169,6 +171,7 @@ export class Ledger {
   async bury(holder: string): Promise<void> {
     const isBuried = await this.#change((record) => {
       const isOpen = Object.values(record.open).some((call) => call.holder === holder);
+      this.#noteBeat(holder, record.holders?.[holder]);
       if (record.holders && !isOpen) delete record.holders[holder];
       return !isOpen;
     });
@@ -405,8 +408,13 @@ export class Ledger {
       this.#lost.add(holder);
       throw new ClaimLostError(holder, this.teacher);
     }
-    holders[holder] ??= 0;
+    // Others that saw an earlier sign would take the same one for that of a process that stands still.
+    holders[holder] ??= (this.#beats.get(holder) ?? -1) + 1;
     if (!joined) this.#entering.push(holder);
+  }
+
+  #noteBeat(holder: string, beat = -1): void {
+    if (beat > (this.#beats.get(holder) ?? -1)) this.#beats.set(holder, beat);
   }
 
   #showLife(record: LedgerRecord, holder: string): void {

@@ -284,12 +284,17 @@ export class TeacherProxy {
     const { clock, logger, cache } = this.options;
     const { signal } = this.#closing;
     const leaseMs = config.limits.timeoutMs + LEASE_BEYOND_TIMEOUT_MS;
+    const intervalMs = Math.min(MAX_LOOK_INTERVAL_MS, leaseMs / 4);
     const seen = new Map<string, { beat: number; atMs: number }>();
+    let lookedAtMs = clock.monotonicMs();
     for (;;) {
-      await clock.sleep(Math.min(MAX_LOOK_INTERVAL_MS, leaseMs / 4), signal);
+      await clock.sleep(intervalMs, signal);
       try {
         const holders = await ledger.holders();
         const nowMs = clock.monotonicMs();
+        // Whoever could not look for a while, cut off or frozen, begins anew: others may have been cut off as well.
+        if (nowMs - lookedAtMs > 2 * intervalMs) seen.clear();
+        lookedAtMs = nowMs;
         for (const holder of [...seen.keys()]) if (holders[holder] === undefined) seen.delete(holder);
         for (const [holder, beat] of Object.entries(holders)) {
           const known = seen.get(holder);
