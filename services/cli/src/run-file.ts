@@ -144,8 +144,15 @@ export type Override = readonly [path: string, text: string];
  * @throws ConfigError naming every fault at once, unknown keys with the nearest known one
  */
 export async function readRunFile(path: string | undefined, overrides: readonly Override[]): Promise<RunFile> {
+  return runFileOf(path === undefined ? {} : await readYaml(path), path, overrides);
+}
+
+function runFileOf(
+  document: Record<string, unknown>,
+  path: string | undefined,
+  overrides: readonly Override[],
+): RunFile {
   const baseFolder = path === undefined ? process.cwd() : dirname(resolve(path));
-  const document = path === undefined ? {} : await readYaml(path);
   for (const [key, text] of overrides) setAt(document, key, text);
   const { run, teachers: block = {} } = parseBy(fileSchema, document);
   const teachers = parseTeachers(block, baseFolder);
@@ -163,7 +170,7 @@ export async function readSettings(
 ): Promise<Omit<RunFile, 'run'> & Partial<RunFile>> {
   const document = await readYaml(path);
   const isOfRun = 'run' in document || !('teachers' in document) || overrides.some(([key]) => key.startsWith('run.'));
-  if (isOfRun) return readRunFile(path, overrides);
+  if (isOfRun) return runFileOf(document, path, overrides);
   for (const [key, text] of overrides) setAt(document, key, text);
   const baseFolder = dirname(resolve(path));
   return { teachers: parseTeachers(parseBy(teachersOnlySchema, document).teachers, baseFolder), baseFolder };

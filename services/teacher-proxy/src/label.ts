@@ -443,7 +443,7 @@ export class Labeller {
     for (;;) {
       const leave = await this.breaker.pass(session.signal);
       let permit: Permit | undefined;
-      let isOff: boolean;
+      let mayLeave: boolean;
       try {
         let reserving: Promise<number> | undefined;
         const onNext = () => {
@@ -461,10 +461,10 @@ export class Labeller {
         call.revision = await written;
         granted ||= (await reserving) ?? 0;
         // Others may have failed while it was in the queue, and this one would as well.
-        isOff = !this.breaker.holds(leave);
-        if (!isOff && granted > 0) await ledger.dispatch(call.callId);
-        else if (!isOff) granted = await ledger.reserve({ ...reservation, dispatched: true });
-        if (!isOff && granted > 0) {
+        mayLeave = this.breaker.holds(leave);
+        if (mayLeave && granted > 0) await ledger.dispatch(call.callId);
+        else if (mayLeave) granted = await ledger.reserve({ ...reservation, dispatched: true });
+        if (mayLeave && granted > 0) {
           this.#lead.note(clock.monotonicMs() - beganMs);
           for (let waitMs = permit.waitMs(); waitMs > 0; waitMs = permit.waitMs()) {
             await clock.sleep(waitMs, session.signal);
@@ -482,7 +482,8 @@ export class Labeller {
       }
       permit.release();
       this.breaker.note(leave, undefined);
-      if (!isOff) granted = await this.#reserve(session, reservation);
+      // It had leave, so it was the budget that it lacked.
+      if (mayLeave) granted = await this.#reserve(session, reservation);
     }
   }
 

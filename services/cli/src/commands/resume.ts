@@ -1,5 +1,5 @@
-import { Command } from 'commander';
 import { ConfigError } from '@bbdistill/common';
+import { Command } from 'commander';
 import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
