@@ -22,6 +22,8 @@ export interface ProxyLoad {
   timeoutMs: number;
   /** Calls that all replicas together have open; default 16. */
   concurrency?: number;
+  /** A fault waits until the teacher has so many images open, over all replicas; default 1. */
+  openAtFault?: number;
   /** How long a worker waits where a larger part of the images than of the faults is over; default 0. */
   aheadPauseMs?: number;
 }
@@ -188,14 +190,15 @@ export class ProxyChaos implements AsyncDisposable {
 
   /** @returns how many faults there were of each kind */
   async #strike(work: ProxyWork, standing: Standing): Promise<Record<string, number>> {
-    const { say = () => undefined } = this.options;
+    const { say = () => undefined, load } = this.options;
+    const { openAtFault = 1 } = load;
     const faults: Record<string, number> = {};
     const isOver = () => standing.left === 0;
     for (let fault = 0; fault < work.faults; fault++) {
-      const isUnderWay = async () => (await this.teacher.summary()).openImages > 0 || isOver();
+      standing.chunkHolders = Math.max(standing.chunkHolders, await this.#chunkHolders());
+      const isUnderWay = async () => (await this.teacher.summary()).openImages >= openAtFault || isOver();
       await waitFor('calls under way', isUnderWay, RECOVERY_TIMEOUT_MS);
       if (isOver()) break;
-      standing.chunkHolders = Math.max(standing.chunkHolders, await this.#chunkHolders());
       const index = this.#random.integer(this.replicas.length);
       const kind = KINDS[fault % KINDS.length]!;
       const beganMs = performance.now();
