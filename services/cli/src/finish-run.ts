@@ -52,7 +52,10 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
     else output.stderr('the run was cancelled: nothing more is spent');
     output.stderr(`everything paid for is kept; to go on: bbdistill resume ${runId}${stateFlag(options)}`);
     if (run.state === 'RUN_STATE_BUDGET_EXHAUSTED') {
-      output.stderr('give it more with --budget-images or --budget-money');
+      output.stderr(
+        'give it more with --budget-images or --budget-money; or start it anew with fewer synthetic images',
+      );
+      output.stderr('(--run.synthesis.images): what is answered already costs nothing there');
     }
     return undefined;
   }

@@ -2,7 +2,7 @@ import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEve
 import type { StageStatus__Output } from '@bbdistill/common/gen/bbdistill/v1/StageStatus.js';
 import cliProgress from 'cli-progress';
 import type { MultiBar, SingleBar } from 'cli-progress';
-import { duration } from './figures.js';
+import { duration, grouped } from './figures.js';
 import type { Output } from './output.js';
 
 /** Without a terminal: a line at most this often per stage. */
@@ -157,8 +157,4 @@ export function describeStage(stage: StageStatus__Output, atMs: number, rate?: n
   if (progress?.loss !== undefined) parts.push(`loss ${progress.loss.toFixed(3)}`);
   if (isEnded(stage)) parts.push(reused ? 'reused from an earlier run' : `done in ${duration(seconds)}`);
   return parts.join(', ') || 'running';
-}
-
-function grouped(value: number): string {
-  return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ' ');
 }

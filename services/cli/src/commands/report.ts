@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { downloadInto, prepareOutputFolder } from '../download.js';
+import { stateWords } from '../run-state.js';
 
 interface ReportOptions extends GlobalOptions {
   out?: string;
@@ -20,7 +21,7 @@ export function reportCommand(context: CommandContext): Command {
       const run = await orchestrator.unary('GetRun', { runId });
       if (run.reportJson === '') {
         throw new FailedPreconditionError(
-          `run ${runId} has no report yet: its state is ${run.state}; watch it, or resume it if it ended early`,
+          `run ${runId} has no report yet: its state is ${stateWords(run.state)}; watch it, or resume it if it ended early`,
         );
       }
       if (options.out !== undefined) {

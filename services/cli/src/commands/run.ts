@@ -1,5 +1,6 @@
 import { createRun } from '@bbdistill/client';
 import { Command } from 'commander';
+import { announcePlan } from '../announce-plan.js';
 import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
 import { prepareOutputFolder } from '../download.js';
@@ -25,6 +26,7 @@ export function runCommand(context: CommandContext): Command {
     await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
       noteInterruptedRuns(session, context, options);
       const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
+      await announcePlan(spec, session.orchestrator, output, interrupt);
       const run = await createRun(session.orchestrator, spec, { signal: interrupt });
       output.stderr(`run ${run.id} (${spec.name}) is on its way`);
       await finishRun({ session, runId: run.id, out, context, options });

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
+import { stateWords } from '../run-state.js';
 
 export function runsCommand(context: CommandContext): Command {
   const command = new Command('runs').description('list the runs, newest first');
@@ -10,10 +11,11 @@ export function runsCommand(context: CommandContext): Command {
       if (options.json) return context.output.stdout(JSON.stringify(runs));
       if (runs.length === 0) return context.output.stdout('there are no runs yet');
       for (const run of runs) {
-        const state = run.state.replace('RUN_STATE_', '').toLowerCase().replaceAll('_', ' ');
         const started = new Date(run.createdAtMs).toISOString().slice(0, 16).replace('T', ' ');
         const why = run.failure ? `  ${run.failure.message}` : '';
-        context.output.stdout(`${run.id}  ${started}  ${state.padEnd(16)}  ${run.spec?.name ?? ''}${why}`);
+        context.output.stdout(
+          `${run.id}  ${started}  ${stateWords(run.state).padEnd(16)}  ${run.spec?.name ?? ''}${why}`,
+        );
       }
     });
   });

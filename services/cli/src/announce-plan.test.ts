@@ -1,0 +1,46 @@
+import { UnavailableError } from '@bbdistill/common';
+import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
+import { describe, expect, it } from 'vitest';
+import { announcePlan } from './announce-plan.js';
+import type { Orchestrator } from './session.js';
+
+const PLAN = {
+  images: 25_000,
+  evaluationImages: 1_000,
+  calls: 1_300,
+  knownCached: 0,
+  costMicros: 39_000_000,
+  currency: 'USD',
+  labelSeconds: 130,
+  withinBudget: false,
+  notes: ['at most 26000 images may be asked, the budget allows 700'],
+};
+
+async function announced(answer: () => Promise<unknown>, signal = new AbortController().signal): Promise<string[]> {
+  const lines: string[] = [];
+  const orchestrator = { unary: answer } as unknown as Orchestrator;
+  const output = { stdout: () => undefined, stderr: (line: string) => void lines.push(line), interactive: false };
+  await announcePlan({} as RunSpec__Output, orchestrator, output, signal);
+  return lines;
+}
+
+describe('what a run may cost', () => {
+  it('is said with what speaks against it', async () =>
+    expect(await announced(() => Promise.resolve(PLAN))).toEqual([
+      "at most 26 000 images to ask, in 1 300 calls, 39.00 USD, 2 min 10 s by the teacher's limits",
+      'note: at most 26000 images may be asked, the budget allows 700',
+    ]));
+
+  it('names no price and no time where there are none', async () =>
+    expect(await announced(() => Promise.resolve({ ...PLAN, costMicros: 0, labelSeconds: 0, notes: [] }))).toEqual([
+      'at most 26 000 images to ask, in 1 300 calls',
+    ]));
+
+  it('unknown - is said, and ends nothing', async () =>
+    expect(await announced(() => Promise.reject(new UnavailableError('the teacher-proxy is away')))).toEqual([
+      'what the run may cost could not be found out: the teacher-proxy is away',
+    ]));
+
+  it('Ctrl-C meanwhile - ends it', async () =>
+    expect(announced(() => Promise.reject(new Error('left')), AbortSignal.abort())).rejects.toThrow('left'));
+});
