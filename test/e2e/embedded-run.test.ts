@@ -93,10 +93,35 @@ describe('an embedded run', () => {
     expect(other.report.queries.billed).toBe(0);
   });
 
+  it('without test images - measures itself by those that are held out', async () => {
+    await writeFile(join(folder.path, 'untested.yaml'), RUN_FILE.replace(/ {2}test:.*\n| {2}evaluation:.*\n/g, ''));
+    const runIt = async (...flags: string[]) => {
+      const result = await bbdistill(
+        'run',
+        join(folder.path, 'untested.yaml'),
+        '--run.synthesis.images',
+        '20',
+        ...flags,
+      );
+      expect(result.exitCode).toBe(0);
+      const report = JSON.parse(await readFile(join(folder.path, 'out/report.json'), 'utf8')) as Report;
+      return { report, stderr: result.stderr };
+    };
+    const unmeasured = await runIt();
+    expect(unmeasured.stderr).toContain('--run.evaluation.holdOut 100');
+    expect(unmeasured.report.agreementWithTeacher).toBeNull();
+    const { report, stderr } = await runIt('--run.evaluation.holdOut', '6');
+    expect(stderr).not.toContain('no test images');
+    expect(report.agreementWithTeacher).toBeGreaterThanOrEqual(0);
+    // The run before asked about them as seeds.
+    expect(report.queries.evaluation).toMatchObject({ asked: 6, billed: 0 });
+  });
+
   it('ends BudgetExhausted with a budget below the need, and goes on with more', async () => {
     const flags = ['--run.seed', '7', '--run.budget.images', '60'];
     const short = await bbdistill('run', join(folder.path, 'run.yaml'), '--out', join(folder.path, 'short'), ...flags);
     expect(short.exitCode).toBe(4);
+    expect(short.stderr).toMatch(/note: at most \d+ images may be asked, the budget allows 60/);
     const id = /resume ([0-9a-f]+)/.exec(short.stderr)![1]!;
     const usage = await bbdistill('usage', '--run', id, '--json');
     const billed = (JSON.parse(usage.stdout) as { counts: { billed: number } }[]).map(({ counts }) => counts.billed);

@@ -1,6 +1,7 @@
 import { ConfigError } from '@bbdistill/common';
+import type { ImageBatch } from '@bbdistill/common';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
-import { readImages } from './images/index.js';
+import { holdOut, readImages } from './images/index.js';
 import type { ReadImagesResult } from './images/index.js';
 import type { Output } from './output.js';
 import { pathIn } from './run-file.js';
@@ -24,8 +25,13 @@ export async function prepareRun(
   const topology = await readTopology(run, baseFolder);
   // The real images are taken as unlabelled even where their folder says more.
   const real = await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output });
+  if (!run.test) {
+    const { kept, heldOut } = asideOf(real.images, run, output);
+    const { id: images } = await uploadImages(orchestrator, { images: kept }, signal);
+    const test = heldOut && (await uploadImages(orchestrator, { images: heldOut }, signal)).id;
+    return runSpecOf(run, { images, test: test ?? '', classNames: [] }, topology);
+  }
   const images = await uploadImages(orchestrator, { images: real.images }, signal);
-  if (!run.test) return runSpecOf(run, { images: images.id, test: '', classNames: [] }, topology);
   const { labels, ...settings } = run.test;
   const { classNames: declared, seed } = run;
   const test = await readRunImages('run.test', { settings, labels, declared, seed, baseFolder, output });
@@ -42,6 +48,20 @@ export async function prepareRun(
   );
   const named = classNames.length === run.classes ? classNames : [];
   return runSpecOf(run, { images: images.id, test: tested.id, classNames: named }, topology);
+}
+
+/** What is held out of the given images; without that nothing tells how good the student is. */
+function asideOf(
+  images: ImageBatch,
+  { evaluation, seed }: RunFile['run'],
+  output: Output,
+): { kept: ImageBatch; heldOut?: ImageBatch } {
+  if (evaluation.holdOut > 0) return holdOut(images, evaluation.holdOut, seed);
+  output.stderr(
+    'no test images: how well student and teacher agree stays unknown; --run.evaluation.holdOut 100 keeps so many of ' +
+      'the given images for that',
+  );
+  return { kept: images };
 }
 
 /** @throws ConfigError where the classes' numbers can't be told from the names that the test images have */

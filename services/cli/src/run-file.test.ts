@@ -86,6 +86,16 @@ describe('a run file', () => {
       `${GOOD}  student: { network: lenet5, topology: model.json }\n`,
       /run\.student: network and topology are both given/,
     ],
+    [
+      'images held out beside test images',
+      `${GOOD}  test: { path: test }\n  evaluation: { holdOut: 5 }\n`,
+      /run\.evaluation\.holdOut.*run\.test is given as well/,
+    ],
+    [
+      'images held out, and a number of test images to ask about',
+      `${GOOD}  evaluation: { holdOut: 5, teacherImages: 5 }\n`,
+      /run\.evaluation: teacherImages and holdOut are both given/,
+    ],
     ['text that is not YAML', 'run: [', /is not YAML/],
     ['an empty file', '', /holds no settings/],
     [

@@ -106,7 +106,16 @@ const runSection = z.strictObject({
   synthesis: synthesisSection.prefault({}),
   student: studentSection.prefault({}),
   evaluation: z
-    .strictObject({ teacherImages: natural.default(0), standardKd: z.boolean().default(false) })
+    .strictObject({
+      /** Test images that the teacher is asked about. */
+      teacherImages: natural.default(0),
+      /** Given images that the student doesn't learn from and the teacher is asked about, where there are no test images. */
+      holdOut: natural.default(0),
+      standardKd: z.boolean().default(false),
+    })
+    .refine(({ teacherImages, holdOut }) => teacherImages === 0 || holdOut === 0, {
+      error: 'teacherImages and holdOut are both given: the teacher is asked about all that is held out, leave one out',
+    })
     .prefault({}),
   budget: z.strictObject({ images: natural.optional(), money: z.number().min(0).optional() }).prefault({}),
   engine: z.enum(ENGINE_NAMES).default('auto'),
@@ -119,8 +128,13 @@ const runSection = z.strictObject({
   out: z.string().min(1).default(DEFAULT_OUTPUT_FOLDER),
 });
 
+const runBlock = runSection.refine(({ test, evaluation }) => !test || evaluation.holdOut === 0, {
+  path: ['evaluation', 'holdOut'],
+  error: 'run.test is given as well: images are held out where there are no others to measure by, leave one out',
+});
+
 const teachersBlock = z.record(z.string(), z.unknown());
-const fileSchema = z.strictObject({ teachers: teachersBlock.optional(), run: runSection });
+const fileSchema = z.strictObject({ teachers: teachersBlock.optional(), run: runBlock });
 const teachersOnlySchema = z.strictObject({ teachers: teachersBlock });
 
 /** What a user's file and flags say, every default filled in but those that a recipe gives. */
@@ -181,7 +195,7 @@ export async function readSettings(
  * @throws ConfigError
  */
 export function settingsFrom(run: z.input<typeof runSection> & { name: string; teacher: string }): RunSettings {
-  return { ...parseBy(runSection, run), name: run.name, teacher: run.teacher };
+  return { ...parseBy(runBlock, run), name: run.name, teacher: run.teacher };
 }
 
 /** A path of a run file as the user means it. */

@@ -15,7 +15,8 @@ export interface UploadedImages {
  * @param topology what lies at `student.topology`
  */
 export function runSpecOf(settings: RunSettings, uploaded: UploadedImages, topology = ''): RunSpec__Output {
-  const { synthesis, student, evaluation, budget } = settings;
+  const { synthesis, student, budget } = settings;
+  const { holdOut, teacherImages, standardKd } = settings.evaluation;
   const recipe = recipeNamed(student.recipe, synthesis.source?.flip ?? false);
   const { network, topology: _path, recipe: _name, ...training } = student;
   const shares = synthesis.shares ?? {
@@ -49,7 +50,7 @@ export function runSpecOf(settings: RunSettings, uploaded: UploadedImages, topol
       recipeName: changed ? `${recipe.name} (changed)` : recipe.name,
       recipe: { ...recipe.training, ...defined(training) },
     },
-    evaluation: { ...evaluation },
+    evaluation: { teacherImages: holdOut || teacherImages, standardKd },
     budget: {
       ...(budget.images !== undefined && { images: budget.images, _images: 'images' as const }),
       ...(budget.money !== undefined && {

@@ -2,6 +2,7 @@ export { FASHION_MNIST_CLASSES, FASHION_MNIST_DIR, fashionMnist, packagedDataset
 export type { FashionMnist } from './datasets.js';
 export { describeImages } from './describe.js';
 export type { ImagesDescription } from './describe.js';
+export { holdOut } from './hold-out.js';
 export { readLabelsFile } from './labels.js';
 export type { LabelFile } from './labels.js';
 export { readImages } from './read.js';
