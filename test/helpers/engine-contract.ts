@@ -267,6 +267,24 @@ export function engineContract(name: string, start: () => Promise<EngineUnderTes
       expect(large.weights()).toEqual(exact.weights());
     });
 
+    it('batch norm - after a few steps its averages hold what was seen, not what they began with', async () => {
+      const { engine } = await start();
+      const network = networkOf('norm', [{ kind: 'batch-norm', name: 'norm' }, ...head]);
+      const classifier = engine.createClassifier(classifierOptions({ network }));
+      for (let step = 0; step < 4; step++) trainStep(classifier, 0);
+      const ofChannel = (c: number) => [...classifier.images].filter((_, i) => i % SHAPE.channels === c);
+      const meanOf = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+      const initial = (1 / 10) * (2 / 11) * (3 / 12) * (4 / 13);
+      const moving = (of: string) => [...classifier.weights().find(({ name }) => name === `norm/moving_${of}`)!.data];
+      for (let c = 0; c < SHAPE.channels; c++) {
+        const mean = meanOf(ofChannel(c));
+        const variance = meanOf(ofChannel(c).map((value) => (value - mean) ** 2));
+        expect(moving('mean')[c]).toBeCloseTo((1 - initial) * mean, 5);
+        expect(moving('variance')[c]).toBeCloseTo((1 - initial) * variance + initial, 5);
+      }
+      classifier.dispose();
+    });
+
     it('steps, predictions, failures and disposal leave no tensor behind', async () => {
       const { engine, liveTensors = () => 0 } = await start();
       const before = liveTensors();

@@ -348,10 +348,12 @@ double graph_penalty(const Graph *graph) {
 }
 
 void graph_move_statistics(Graph *graph) {
+  // Young averages forget faster: in a short training the initial values would weigh more than what was seen.
+  double young = (1.0 + graph->step) / (10.0 + graph->step);
   for (int l = 0; l < graph->layer_count; l++) {
     Layer *layer = &graph->layers[l];
     if (layer->kind != LAYER_BATCH_NORM) continue;
-    float kept = layer->momentum, rest = 1 - kept;
+    float kept = young < layer->momentum ? young : layer->momentum, rest = 1 - kept;
     for (int c = 0; c < layer->out->channels; c++) {
       layer->moving_mean[c] = kept * layer->moving_mean[c] + rest * layer->mean[c];
       layer->moving_variance[c] = kept * layer->moving_variance[c] + rest * layer->variance[c];

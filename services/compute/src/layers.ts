@@ -75,7 +75,7 @@ export interface DenseSpec extends LayerCommon, WithKernel {
 
 export interface BatchNormSpec extends LayerCommon {
   kind: 'batch-norm';
-  /** Default DEFAULT_BATCH_NORM_MOMENTUM. */
+  /** Default DEFAULT_BATCH_NORM_MOMENTUM; of the first steps' statistics less is kept, as of `EmaOptions`' averages. */
   momentum?: number;
   /** Default DEFAULT_BATCH_NORM_EPSILON. */
   epsilon?: number;

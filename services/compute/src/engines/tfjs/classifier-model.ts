@@ -84,6 +84,7 @@ export class ClassifierModel {
     const inputs = this.#inputs(images.subarray(0, count * this.#pixels), count);
     return runLayers(this.tf, this.layers, inputs, weights, {
       training: true,
+      step,
       statistics,
       dropoutMask: ({ name, rate }, features) => {
         const mask = new Float32Array(count * features);

@@ -28,13 +28,14 @@ export class CvaeModel {
   /**
    * Σ binary cross-entropy over the pixels + KL(q(z|x) ‖ N(0,I)), a mean over the images (Kingma and Welling, ICLR
    * 2014, equation 10), with z = mean + exp(log-variance / 2)·noise.
+   * @param step counted from 0
    */
-  lossOf(images: Float32Array, conditions: Float32Array, noise: Float32Array, count: number): LossFunction {
+  lossOf(images: Float32Array, conditions: Float32Array, noise: Float32Array, count: number, step: number): LossFunction {
     const { tf } = this;
     const { shape, classes, latent } = this.options;
     const pixels = shape.height * shape.width * shape.channels;
     return (weights, statistics) => {
-      const mode: Mode = { training: true, statistics, dropoutMask: refuseDropout };
+      const mode: Mode = { training: true, step, statistics, dropoutMask: refuseDropout };
       const matrix = (data: Float32Array, width: number) =>
         tf.tensor2d(data.subarray(0, count * width), [count, width]);
       const x = matrix(images, pixels);

@@ -76,7 +76,7 @@ export class TfjsCvae {
   *trainStep(count: number, learningRate: number): Reading<number> {
     requireStep(count, this.#batch, learningRate);
     const { trainer, images, conditions, noise } = this.#alive();
-    const loss = this.#model.lossOf(images, conditions, noise, count);
+    const loss = this.#model.lossOf(images, conditions, noise, count, this.#steps);
     const proposed = trainer.propose(loss, this.#steps + 1, learningRate);
     const [mean = NaN, gradientCheck = NaN] = Array.from(yield proposed.verdict);
     if (!Number.isFinite(mean) || Number.isNaN(gradientCheck)) {

@@ -4,6 +4,7 @@ import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { DEFAULT_BATCH_NORM_EPSILON, DEFAULT_BATCH_NORM_MOMENTUM, paddingOf, pairOf, stridesOf } from '../../layers.js';
 import type { BatchNormSpec, DropoutSpec, PoolSpec } from '../../layers.js';
 import type { ShapedLayer } from '../../network-shapes.js';
+import { averageDecay } from './average-decay.js';
 import type { Tfjs } from './tfjs.js';
 
 /** Weights, or anything else, by name. */
@@ -15,6 +16,8 @@ export type Mode =
       training: true;
       /** What the layer multiplies with, [count,features]. */
       dropoutMask: (spec: DropoutSpec, features: number) => Tensor2D;
+      /** Counted from 0. */
+      step: number;
       /** Gets the moving statistics after the step, by their names. */
       statistics: Map<string, Tensor>;
     };
@@ -159,7 +162,8 @@ function batchNorm(tf: Tfjs, spec: BatchNormSpec, x: Tensor, weights: Tensors, m
     const axes = x.shape.map((_, axis) => axis).slice(0, -1);
     const batchMean = tf.mean(x, axes);
     const batchVariance = tf.mean(tf.square(tf.sub(x, batchMean)), axes);
-    const moved = (moving: Tensor, batch: Tensor) => tf.add(tf.mul(moving, momentum), tf.mul(batch, 1 - momentum));
+    const kept = averageDecay(momentum, mode.step);
+    const moved = (moving: Tensor, batch: Tensor) => tf.add(tf.mul(moving, kept), tf.mul(batch, 1 - kept));
     mode.statistics.set(`${spec.name}/moving_mean`, moved(mean, batchMean));
     mode.statistics.set(`${spec.name}/moving_variance`, moved(variance, batchVariance));
     [mean, variance] = [batchMean, batchVariance];

@@ -4,6 +4,7 @@ import type { EmaOptions, OptimiserOptions } from '../../engine.js';
 import { elementsOf } from '../../network-shapes.js';
 import type { TensorLayout } from '../../network-shapes.js';
 import type { FlatState } from '../flat-parameters.js';
+import { averageDecay } from './average-decay.js';
 import { named } from './layers.js';
 import type { Tensors } from './layers.js';
 import { optimiserStep } from './optimiser.js';
@@ -153,7 +154,7 @@ export class TfjsTrainer {
   #averaged(values: Tensor1D, step: number): Tensor1D | undefined {
     const { tf, ema } = this;
     if (!ema) return undefined;
-    const decay = Math.min(ema.decay, step / (9 + step));
+    const decay = averageDecay(ema.decay, step - 1);
     return tf.add<Tensor1D>(tf.mul(this.#vector('averages'), decay), tf.mul(values, 1 - decay));
   }
 }
