@@ -30,7 +30,13 @@ export class CvaeModel {
    * 2014, equation 10), with z = mean + exp(log-variance / 2)·noise.
    * @param step counted from 0
    */
-  lossOf(images: Float32Array, conditions: Float32Array, noise: Float32Array, count: number, step: number): LossFunction {
+  lossOf(
+    images: Float32Array,
+    conditions: Float32Array,
+    noise: Float32Array,
+    count: number,
+    step: number,
+  ): LossFunction {
     const { tf } = this;
     const { shape, classes, latent } = this.options;
     const pixels = shape.height * shape.width * shape.channels;
