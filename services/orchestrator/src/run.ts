@@ -27,7 +27,7 @@ import { HandoverError } from './run-record.js';
 import { stageInTrace } from './run-telemetry.js';
 import { workerOf } from './scaler/index.js';
 import type { Worker, WorkerWaits } from './scaler/index.js';
-import { trainingParts } from './training-parts.js';
+import { newestTrainedOn, trainingParts } from './training-parts.js';
 import type { CheckedSpec } from './spec.js';
 import type { DrivenRun, Stage } from './stages.js';
 
@@ -239,8 +239,11 @@ class Stages {
       progress,
       async (submit) => {
         let trained: TrainResult__Output | undefined;
-        for (const { shards: count, batchMixupAlpha, ...steps } of parts) {
+        let known = 0;
+        for (const { shards: count, batchMixupAlpha, ...planned } of parts) {
           const data = await Promise.all(shards.slice(0, count).map(({ labelled }) => labelled));
+          const steps = { ...planned, newestImages: newestTrainedOn(planned, data.slice(known)) };
+          known = count;
           if (steps.endStep === steps.totalSteps) this.surroundings.onNearEnd();
           const part = { ...steps, checkpoint: trained?.checkpoint ?? null };
           const request = { ...this.#trainRequest(data), recipe: { ...recipe, batchMixupAlpha }, part };

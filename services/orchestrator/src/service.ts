@@ -7,6 +7,7 @@ import {
   asBbdError,
   decodeJson,
   hashOf,
+  decodeLabels,
   implementService,
   runIdOf,
 } from '@bbdistill/common';
@@ -24,7 +25,7 @@ import { isOver } from './run-record.js';
 import type { RunEventBody, RunRecord, RunStore } from './run-record.js';
 import { traceOfCreation } from './run-telemetry.js';
 import { cancelJobs } from './run.js';
-import { checkBudget, checkDatasets, checkedSpec, refuseOtherSpec } from './spec.js';
+import { checkBudget, checkDatasets, checkTestLabels, checkedSpec, refuseOtherSpec } from './spec.js';
 import type { CheckedSpec } from './spec.js';
 import { eventToWire, runToWire, runsToWire } from './wire.js';
 
@@ -53,6 +54,7 @@ export function distillationService(options: DistillationServiceOptions): Servic
     const real = await datasets.get(spec.images);
     const test = spec.test === '' ? undefined : await datasets.get(spec.test);
     checkDatasets(spec, real, test);
+    if (test?.labels) checkTestLabels(spec, decodeLabels(await blobs.get(test.labels.sha256)));
     const seeds = await teacher.unary('CountCached', { teacher: spec.teacher, images: real.shards });
     return { spec, real, test, seeds };
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkBudget, checkDatasets, checkedSpec } from './spec.js';
+import { checkBudget, checkDatasets, checkTestLabels, checkedSpec } from './spec.js';
 import { aSpec } from './testing/specs.js';
 
 const dataset = (images: number, over: object = {}) => ({
@@ -121,6 +121,20 @@ describe('checkDatasets', () => {
     expect(() => checkDatasets(of(2_000_000), large, undefined)).toThrow(/a run can have 6\d{5} beside/);
   });
 
+  it('refuses more pixels or answers than a training can hold', () => {
+    const { synthesis } = aSpec();
+    const of = (images: number, classes = 10) =>
+      aSpec({ classes, synthesis: { ...synthesis, dropBelow: 0, cvaeShare: 0, images } });
+    const photos = dataset(2_000, { shape: { height: 224, width: 224, channels: 3 } });
+    expect(() => checkDatasets(of(26_000), photos, undefined)).not.toThrow();
+    expect(() => checkDatasets(of(28_000), photos, undefined)).toThrow(
+      /2000 real and 28000 synthetic images of 224x224x3 .* at most 28532 in all/,
+    );
+    expect(() => checkDatasets(of(1_200_000, 1_000), dataset(5), undefined)).toThrow(
+      /with 1000 classes at most 1073741 in all/,
+    );
+  });
+
   it('refuses test images of another shape', () => {
     const test = dataset(5, { shape: { height: 28, width: 32, channels: 1 } });
     expect(() => checkDatasets(aSpec(), dataset(5), test)).toThrow(/28x28x1 and the test images 28x32x1/);
@@ -179,6 +193,15 @@ describe('checkDatasets', () => {
   it('refuses a network that does not exist', () => {
     const spec = aSpec({ student: { ...aSpec().student, network: 'lenet6' } });
     expect(() => checkDatasets(spec, dataset(5), undefined)).toThrow(/lenet5-half/);
+  });
+});
+
+describe('checkTestLabels', () => {
+  it('refuses a class that the student does not have', () => {
+    expect(() => checkTestLabels(checkedSpec(aSpec()), Int32Array.of(-1, 0, 9))).not.toThrow();
+    expect(() => checkTestLabels(checkedSpec(aSpec()), Int32Array.of(-1, 0, 10))).toThrow(
+      /test image 2 has label 10 and classes is 10/,
+    );
   });
 });
 

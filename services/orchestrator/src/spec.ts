@@ -7,13 +7,17 @@ import {
   assertInRange,
   assertNatural,
   assertSeed,
+  describeShape,
   imagesPerShard,
+  pixelsPerImage,
   requiredField,
 } from '@bbdistill/common';
+import type { ImageShape } from '@bbdistill/common';
 import {
   CVAE_ARCHITECTURES,
   MAX_CVAE_BATCH,
   MAX_EPOCHS,
+  MAX_TRAINING_BYTES,
   MAX_TRAINING_THREADS,
   NO_SOURCE_AUGMENTATION,
   assertMixOptions,
@@ -153,6 +157,7 @@ export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Da
       { code: 'TOO_MANY_IMAGES' },
     );
   }
+  if (real.shape) checkTrainingSize(spec, real.images, real.shape);
   const mixes = spec.synthesis.mixupShare + spec.synthesis.cutmixShare > 0;
   if (images > 0 && mixes && real.images < 2) {
     throw new InvalidArgumentError(
@@ -175,6 +180,34 @@ export function checkDatasets(spec: CheckedSpec, real: Dataset__Output, test: Da
       { code: 'TOO_MANY_CLASSES' },
     );
   }
+}
+
+/** A training has all of its images, and all of the answers, in one piece each. */
+function checkTrainingSize({ synthesis, classes }: CheckedSpec, real: number, shape: ImageShape): void {
+  const images = real + synthesis.images;
+  const bytesPerImage = Math.max(pixelsPerImage(shape), classes * Float32Array.BYTES_PER_ELEMENT);
+  if (images * bytesPerImage <= MAX_TRAINING_BYTES) return;
+  const most = Math.floor(MAX_TRAINING_BYTES / bytesPerImage);
+  throw new InvalidArgumentError(
+    `${real} real and ${synthesis.images} synthetic images of ${describeShape(shape)} are more than a training can hold: ` +
+      `with ${classes} classes at most ${most} in all; resize the images, or make fewer`,
+    { code: 'TOO_MANY_IMAGES' },
+  );
+}
+
+/**
+ * Refuses true labels that the student can't give.
+ * @param labels of the test images, -1 = not known
+ * @throws InvalidArgumentError
+ */
+export function checkTestLabels({ classes }: CheckedSpec, labels: Int32Array): void {
+  const wrong = labels.findIndex((label) => label >= classes);
+  if (wrong < 0) return;
+  throw new InvalidArgumentError(
+    `test image ${wrong} has label ${labels[wrong]} and classes is ${classes}: labels are 0..${classes - 1}, or -1 where ` +
+      'not known',
+    { code: 'LABEL_OUT_OF_RANGE' },
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { trainingParts } from './training-parts.js';
+import { newestTrainedOn, trainingParts } from './training-parts.js';
 
 const repeated = (count: number, shards: number) => Array.from({ length: shards }, () => count);
 
@@ -60,4 +60,10 @@ describe('the parts of an overlapped training', () => {
       expect(parts.at(-1)).toMatchObject({ shards: images.length, endStep: parts[0]!.totalSteps, scheduleTo: 1 });
     },
   );
+
+  it('newest images - are those that have an answer', () => {
+    const shard = (unanswered: number) => ({ answers: { blob: null, images: 100, classes: 3, unanswered } });
+    expect(newestTrainedOn({ newestImages: 200 }, [shard(30), shard(100)])).toBe(70);
+    expect(newestTrainedOn({ newestImages: 0 }, [shard(30)])).toBe(0);
+  });
 });

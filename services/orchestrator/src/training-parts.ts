@@ -1,3 +1,4 @@
+import type { LabelledShard__Output } from '@bbdistill/common/gen/bbdistill/v1/LabelledShard.js';
 import type { TrainingRecipe__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainingRecipe.js';
 
 /** Portions of the steps and of the images that an overlapped training is planned in. */
@@ -62,6 +63,18 @@ export function trainingParts(images: readonly number[], recipe: PartedRecipe): 
       batchMixupAlpha: endStep <= totalSteps * MIXED_STEPS ? batchMixupAlpha || MIXUP_ALPHA : batchMixupAlpha,
     };
   });
+}
+
+/**
+ * How many of a part's newest images are trained on: those without an answer are not.
+ * @param newest the shards that the part before did not have
+ */
+export function newestTrainedOn(
+  { newestImages }: Pick<PlannedPart, 'newestImages'>,
+  newest: readonly Pick<LabelledShard__Output, 'answers'>[],
+): number {
+  const unanswered = sum(newest.map(({ answers }) => answers?.unanswered ?? 0));
+  return Math.max(0, newestImages - unanswered);
 }
 
 type Portion = Pick<PlannedPart, 'shards' | 'newestImages' | 'endStep'>;

@@ -26,6 +26,11 @@ describe('evaluation - figures', () => {
     expect(found).not.toHaveProperty('calibrationError');
   });
 
+  it('with labels of which none is known is as without', () =>
+    expect(evaluateStudent(student, 3, Int32Array.of(-1, -1, -1, -1), teacher)).toEqual(
+      evaluateStudent(student, 3, undefined, teacher),
+    ));
+
   it('without a teacher has no agreement', () => {
     const found = evaluateStudent(student, 3, Int32Array.of(0, 1, 2, 2), undefined);
     expect(found).toMatchObject({ accuracy: 1, macroF1: 1, teacherImages: 0 });

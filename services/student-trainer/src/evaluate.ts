@@ -45,15 +45,16 @@ export function evaluateStudent(
     );
   }
   const named = teacher && classesNamed(teacher, classes);
-  const confusion = confusionMatrix(predicted, labels ?? named ?? new Int32Array(0), classes);
+  const truth = labels?.some((label) => label >= 0) ? labels : undefined;
+  const confusion = confusionMatrix(predicted, truth ?? named ?? new Int32Array(0), classes);
   return defined({
     images: predicted.length,
-    accuracy: labels && accuracy(predicted, labels),
-    macroF1: labels && macroF1(confusion, classes),
+    accuracy: truth && accuracy(predicted, truth),
+    macroF1: truth && macroF1(confusion, classes),
     agreement: named && accuracy(predicted, named),
-    teacherAccuracy: labels && named && accuracy(named, knownOf(labels, named)),
+    teacherAccuracy: truth && named && accuracy(named, knownOf(truth, named)),
     teacherImages: named ? named.filter((k) => k >= 0).length : 0,
-    calibrationError: labels && expectedCalibrationError(probabilities, labels, classes),
+    calibrationError: truth && expectedCalibrationError(probabilities, truth, classes),
     confusion,
   });
 }

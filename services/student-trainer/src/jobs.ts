@@ -18,7 +18,7 @@ import type { ExportRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/E
 import type { ExportResult__Output } from '@bbdistill/common/gen/bbdistill/v1/ExportResult.js';
 import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { TrainResult__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainResult.js';
-import { decodeWeights, readAnswerHashes, readImages } from '@bbdistill/compute';
+import { decodeWeights, readAnswerHashes, readImages, threadsFault } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { CheckpointStore, CheckpointWriter } from './checkpoint-store.js';
 import type { TeacherAnswers } from './evaluate.js';
@@ -37,7 +37,7 @@ export interface TrainerJobOptions {
   /** What `auto` in a request means here. */
   engine: EngineName;
   gpu: GpuWish;
-  /** What 0 in a request means here. */
+  /** What 0 in a request means here, on engines that can share a batch. */
   threads: number;
   checkpointIntervalMs: number;
 }
@@ -54,6 +54,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
   const checkpoints = new CheckpointStore(blobs, state);
   const kept = new KeptImages(blobs, PART_LINGER_MS);
   const chosen = (wanted: EngineName) => ({ engine: wanted === 'auto' ? engine : wanted, gpu });
+  const threadsOn = (name: EngineName) => (threadsFault(name, threads) === undefined ? threads : 1);
   const timed = () => {
     const startedMs = clock.monotonicMs();
     return () => (clock.monotonicMs() - startedMs) / 1000;
@@ -77,7 +78,7 @@ export function trainerJobs(options: TrainerJobOptions): TrainerJobHandlers {
               topology: request.topology,
               recipe,
               seed: request.seed,
-              threads: request.threads || threads,
+              threads: request.threads || threadsOn(chosen(wanted).engine),
               ...(part && { part }),
             },
             checkpointIntervalMs,

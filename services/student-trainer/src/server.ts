@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { startJobService, systemClock } from '@bbdistill/common';
 import type { Clock, ListenOptions, Logger, RunningService, Stores } from '@bbdistill/common';
-import { DEFAULT_TRAINING_THREADS, chooseEngine } from '@bbdistill/compute';
+import { DEFAULT_TRAINING_THREADS, chooseEngine, threadsFault } from '@bbdistill/compute';
 import type { EngineName, GpuWish } from '@bbdistill/compute';
 import { trainerJobs } from './jobs.js';
 import { trainerService } from './service.js';
@@ -41,6 +41,13 @@ export async function startStudentTrainer(options: TrainerServerOptions): Promis
   const tasks = options.tasks ?? tasksInWorkerThreads;
   // Loaded once here, so that a missing engine or GPU stops the start and not the first job.
   const chosen = await chooseEngine(engine, gpu);
+  const { threads = DEFAULT_TRAINING_THREADS } = options;
+  if (threadsFault(chosen.name, threads) !== undefined) {
+    logger.warn(
+      { engine: chosen.name, threads },
+      'this engine has threads of its own: the setting has no effect on it',
+    );
+  }
   return startJobService({
     stores,
     clock,
@@ -53,7 +60,7 @@ export async function startStudentTrainer(options: TrainerServerOptions): Promis
       tasks,
       engine: chosen.name,
       gpu,
-      threads: options.threads ?? DEFAULT_TRAINING_THREADS,
+      threads,
       checkpointIntervalMs: options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS,
     }),
     jobConcurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,

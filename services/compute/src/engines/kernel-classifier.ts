@@ -15,7 +15,7 @@ import {
 } from './checks.js';
 import { FlatParameters, sliceOf } from './flat-parameters.js';
 import type { FlatState } from './flat-parameters.js';
-import { KernelGraph, floatsOfGraph } from './kernel-graph.js';
+import { KernelGraph, floatsOfGraph, requireKernelLayers } from './kernel-graph.js';
 import { addPipeline, pipelineAt } from './kernel-pipeline.js';
 import { bytesAt, flatStateAt, floatsAt, useOptimiser } from './kernels.js';
 import type { KernelFactory, Kernels, Pointer } from './kernels.js';
@@ -61,6 +61,7 @@ export class KernelClassifier implements SplitStepClassifier {
     this.#batch = batch;
     this.#pixels = pixelsPerImage(network.input);
     const owner = `network ${network.name} at batch ${batch}`;
+    requireKernelLayers(owner, layers);
     requireMemory(owner, floatsOfGraph(graph, layers, batch) + (share ? this.parameterCount : 0));
     this.slice = sliceOf(this.parameterCount, share?.thread ?? 0, share?.images.length ?? 1);
     const kernels = instantiate();

@@ -1,4 +1,4 @@
-import { pixelsPerImage } from '@bbdistill/common/base';
+import { InvalidArgumentError, pixelsPerImage } from '@bbdistill/common/base';
 import { dropoutSeed } from '../dropout.js';
 import { DEFAULT_BATCH_NORM_EPSILON, DEFAULT_BATCH_NORM_MOMENTUM, paddingOf, pairOf, stridesOf } from '../layers.js';
 import type { Conv2dSpec, Conv2dTransposeSpec } from '../layers.js';
@@ -99,21 +99,47 @@ function convArguments(spec: Conv2dSpec | Conv2dTransposeSpec) {
   ];
 }
 
+/** Of one graph, as in `kernels/graph.h`. */
+const MAX_KERNEL_LAYERS = 1024;
+
+/** What a layer gives: the kernels join two at a time, so that of n inputs joined there are n − 1 results. */
+function resultsOf({ spec, inputs, output }: ShapedLayer): number[] {
+  const pixels = inputs.map((shape) => pixelsPerImage(shape));
+  if (spec.kind === 'add') return pixels.slice(1);
+  if (spec.kind === 'concat') {
+    let joined = pixels[0]!;
+    return pixels.slice(1).map((more) => (joined += more));
+  }
+  return [pixelsPerImage(output)];
+}
+
+/** @throws InvalidArgumentError where the kernels couldn't hold a graph's layers, however small they are */
+export function requireKernelLayers(owner: string, layers: readonly ShapedLayer[]): void {
+  const count = layers.reduce((sum, layer) => sum + resultsOf(layer).length, 0);
+  if (count > MAX_KERNEL_LAYERS) {
+    throw new InvalidArgumentError(
+      `${owner} has ${count} layers, each join of n inputs counted n - 1 times; at most ${MAX_KERNEL_LAYERS} are ` +
+        'possible: join fewer',
+      { code: 'NETWORK_TOO_LARGE' },
+    );
+  }
+}
+
 /**
  * Refuses a training of which the kernels couldn't hold the network.
  * @throws InvalidArgumentError as compiling it would
  */
 export function assertTrainable(network: NetworkSpec, batch: number): void {
-  requireMemory(
-    `network ${network.name} at batch ${batch}`,
-    floatsOfGraph(graphOf(network), shapedLayers(network), batch),
-  );
+  const layers = shapedLayers(network);
+  requireKernelLayers(`network ${network.name}`, layers);
+  requireMemory(`network ${network.name} at batch ${batch}`, floatsOfGraph(graphOf(network), layers, batch));
 }
 
 /** About what the kernels allocate: activations with their frames, gradients and maps, weights and moments. */
 export function floatsOfGraph(graph: LayerGraph, layers: readonly ShapedLayer[], batch: number): number {
   const inputs = graph.inputs.reduce((sum, { shape }) => sum + 3 * pixelsPerImage(shape), 0);
-  const perImage = layers.reduce((sum, { spec, input, output }) => {
+  const perImage = layers.reduce((sum, layer) => {
+    const { spec, input, output } = layer;
     let framed = 0;
     if (spec.kind === 'conv2d' || spec.kind === 'conv2d-transpose') {
       const [kernelHeight, kernelWidth] = pairOf(spec.kernelSize);
@@ -123,7 +149,7 @@ export function floatsOfGraph(graph: LayerGraph, layers: readonly ShapedLayer[],
       const [left, right] = paddingOf(spec.padding, width, kernelWidth, strideX);
       framed = ((height + top + bottom) * (width + left + right) - height * width) * channels;
     }
-    return sum + 2 * framed + 3 * pixelsPerImage(output);
+    return sum + 2 * framed + resultsOf(layer).reduce((all, pixels) => all + 3 * pixels, 0);
   }, inputs);
   const weights = tensorsOf(layers).reduce((sum, { shape }) => sum + elementsOf(shape), 0);
   return batch * perImage + 6 * weights;

@@ -13,6 +13,8 @@ import {
 import type { AnswerBatch, BlobRef, BlobStore, ImageBatch, ImageShape } from '@bbdistill/common/base';
 
 const SHA256_BYTES = 32;
+/** Of the pixels that one training has, and of its answers: an array of Node 20 has no more. */
+export const MAX_TRAINING_BYTES = 4 * 1024 ** 3;
 
 /** A reference to at most 1024 stored images of one shape, as it travels in messages. */
 export interface ImageShardRef {

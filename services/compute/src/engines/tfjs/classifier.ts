@@ -5,12 +5,10 @@ import { networkTensors, parameterCount } from '../../network-shapes.js';
 import { requireEma, requireLength, requireNatural, requireOptimiser, requireStep, resolvedLoss } from '../checks.js';
 import { ClassifierModel } from './classifier-model.js';
 import { HostParameters } from './host-parameters.js';
+import { predictionChunk } from './prediction-chunk.js';
 import type { Reading } from './reading.js';
 import type { Tfjs } from './tfjs.js';
 import { TfjsTrainer } from './trainer.js';
-
-/** Images of one prediction on the device, whatever the training's batch is. */
-const PREDICTION_CHUNK = 256;
 
 /** What goes with `dispose`. */
 interface Live {
@@ -80,8 +78,9 @@ export class TfjsClassifier {
     requireLength('images', images.length, count * this.#pixels);
     const classes = this.network.classes;
     const result = new Float32Array(count * classes);
-    for (let begin = 0; begin < count; begin += PREDICTION_CHUNK) {
-      const some = Math.min(PREDICTION_CHUNK, count - begin);
+    const chunk = predictionChunk(this.#model.layers);
+    for (let begin = 0; begin < count; begin += chunk) {
+      const some = Math.min(chunk, count - begin);
       const pixels = images.subarray(begin * this.#pixels, (begin + some) * this.#pixels);
       const answers = this.tf.tidy(() => this.#model.probabilities(pixels, some, trainer.weights()));
       result.set(yield answers, begin * classes);
