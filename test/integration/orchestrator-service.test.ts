@@ -126,6 +126,18 @@ describe('the orchestrator', () => {
     });
   });
 
+  it('test labels that the student can not give are refused before anything is asked', async () => {
+    await using running = await start();
+    const { labels, ...images } = tinyImages(6, CLASSES + 1);
+    const test = await uploadImages(running.client, { images, labels });
+    const spec = { ...running.spec, test: test.id };
+    await expect(running.client.unary('CreateRun', { requestId: 'labels', spec })).rejects.toMatchObject({
+      kind: 'invalid-argument',
+      code: 'LABEL_OUT_OF_RANGE',
+      message: expect.stringMatching(/test image 2 has label 2 and classes is 2/) as unknown,
+    });
+  });
+
   it('cancel - is heard of by a driver whose watch of the run broke off in the middle', async () => {
     let watches = 0;
     let away = true;

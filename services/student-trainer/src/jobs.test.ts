@@ -1,5 +1,4 @@
 import type { BlobStore, JobContext } from '@bbdistill/common';
-import type { TrainRequest__Output } from '@bbdistill/common/gen/bbdistill/v1/TrainRequest.js';
 import type { EngineName } from '@bbdistill/compute';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '@bbdistill/common';
@@ -21,21 +20,19 @@ async function threadsOf(trainer: { engine: EngineName; threads: number }, asked
     },
   } as unknown as TrainerTasks;
   const jobs = trainerJobs({
-    ...{
-      blobs,
-      state: new MemoryState(),
-      clock: new ManualClock(),
-      tasks,
-      gpu: 'preferred',
-      checkpointIntervalMs: 1000,
-    },
+    blobs,
+    state: new MemoryState(),
+    clock: new ManualClock(),
+    tasks,
+    gpu: 'preferred',
+    checkpointIntervalMs: 1000,
     ...trainer,
   });
   const data = await storeLabelled(blobs, tinyImages(6));
   const request = { network: 'lenet5-half', topology: '', classes: 3, data, recipe: BEST_RECIPE.training, seed: 1 };
   const context = { jobId: 'a', attempt: 1, signal: new AbortController().signal, progress: () => undefined };
   await jobs
-    .train({ ...request, part: null, ...asked } as unknown as TrainRequest__Output, context satisfies JobContext)
+    .train({ ...request, part: null, ...asked }, context satisfies JobContext)
     .catch((error: Error) => expect(error.message).toBe('seen'));
   return threads;
 }
