@@ -17,15 +17,17 @@ const DECODED_AT_ONCE = 8;
 
 interface Listed {
   path: string;
-  /** Base name. */
+  /** Path relative to the images' folder, with `/`. */
   name: string;
   label: number;
 }
 
 export interface FolderImages extends RawImages {
   skipped: SkippedFile[];
-  /** Base names, in the order of the images. */
+  /** Paths relative to the folder, with `/`, in the order of the images. */
   names: string[];
+  /** The same of all pictures, also those that a limit or `skipBad` leaves out. */
+  listed: string[];
 }
 
 function isPictureName(name: string): boolean {
@@ -92,7 +94,7 @@ async function list(path: string, options: ReadImagesOptions): Promise<{ files: 
   const files = folders.flatMap((folder, i) =>
     perFolder[i]!.filter(isPictureName).map((name) => ({
       path: join(path, folder, name),
-      name,
+      name: `${folder}/${name}`,
       label: classes.labelOf(folder),
     })),
   );
@@ -176,6 +178,7 @@ export async function readFolder(options: ReadImagesOptions, maxPixelBytes: numb
     notes: [...changed].map(([change, count]) => `in ${count} of ${names.length} files ${change}`),
     skipped,
     names,
+    listed: files.map(({ name }) => name),
   };
 }
 

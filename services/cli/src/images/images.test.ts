@@ -426,6 +426,45 @@ describe('images folder', () => {
     await writeFile(join(path, 'labels.csv'), '0\n1\n');
     expect((await refusal(readImages({ path, labels: 'file' }))).code).toBe('LABEL_FILE');
   });
+
+  it('labels - a path tells pictures of one name apart, however its folders are separated', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const pictures = { 'a/001.png': one, 'b/001.png': one };
+    for (const rows of [
+      'a/001.png,0\nb/001.png,1\n',
+      'b\\001.png,1\n.\\a\\001.png,0\n',
+      './a/001.png,0\nb//001.png,1',
+    ]) {
+      const read = await readImages({ path: await folder({ ...pictures, 'labels.csv': rows }), labels: 'file' });
+      expect([...read.labels!]).toEqual([0, 1]);
+    }
+  });
+
+  it('labels - a base name alone is enough where it can mean one picture only', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'a/1.png': one, 'b/2.png': one, 'labels.csv': 'set/2.png,1\n1.png,0\n1.png,0\n' });
+    expect([...(await readImages({ path, labels: 'file' })).labels!]).toEqual([0, 1]);
+  });
+
+  it.each<[string, string[], string, RegExp]>([
+    ['stands for two pictures', ['a/1.png', 'b/1.png'], '1.png,0\n', /1\.png may be a\/1\.png and b\/1\.png.*paths/],
+    ['has two labels', ['1.png'], 'x/1.png,0\ny/1.png,1\n', /x\/1\.png has another label than y\/1\.png.*paths/],
+    ['has two labels in itself', ['1.png'], '1.png,0\n1.png,1\n', /1\.png has two labels/],
+  ])('labels - a name that %s is refused, naming both', async (_, pictures, rows, says) => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ ...Object.fromEntries(pictures.map((name) => [name, one])), 'labels.csv': rows });
+    const error = await refusal(readImages({ path, labels: 'file' }));
+    expect(error.code).toBe('LABEL_AMBIGUOUS');
+    expect(error.message).toMatch(says);
+  });
+
+  it('labels - what a limit leaves out still keeps a base name from being unambiguous', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'a/1.png': one, 'b/1.png': one, 'labels.csv': '1.png,0\n' });
+    expect((await refusal(readImages({ path, labels: 'file', limit: 1 }))).code).toBe('LABEL_AMBIGUOUS');
+    await writeFile(join(path, 'labels.csv'), 'b/1.png,0\n');
+    expect((await refusal(readImages({ path, labels: 'file', limit: 1 }))).message).toMatch(/no label for a\/1\.png/);
+  });
 });
 
 describe('images paths and options', () => {
@@ -509,6 +548,20 @@ describe('images paths and options', () => {
     const given = await readImages({ path, classNames: ['dog', 'cat'] });
     expect([...given.labels!]).toEqual([0, 1]);
     expect(given.sorted).toBeUndefined();
+  });
+
+  it('classes - numbers in a label file are names where one of them is', async () => {
+    const text = (content: string, names?: string[]) => parseLabelText('l.csv', Buffer.from(content), names);
+    expect([...text('1\n0\n', ['1', '0']).labels]).toEqual([0, 1]);
+    expect([...text('7\n\n3\n-1\n', ['3', '5', '7']).labels]).toEqual([2, -1, 0, -1]);
+    expect([...text('1\n0\n', ['cat', 'dog']).labels]).toEqual([1, 0]);
+    expect(codeOf(() => text('1\n2\n', ['1', '0']))).toBe('LABEL_RANGE');
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ '1/a.png': one, '0/b.png': one, 'labels.csv': 'a.png,1\nb.png,0\n' });
+    const labels = async (from: string) => [
+      ...(await readImages({ path, labels: from, classNames: ['1', '0'] })).labels!,
+    ];
+    expect(await labels('file')).toEqual(await labels('folder'));
   });
 
   it('the description counts classes, duplicates and blanks', () => {
