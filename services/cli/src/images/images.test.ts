@@ -465,6 +465,68 @@ describe('images folder', () => {
     await writeFile(join(path, 'labels.csv'), 'b/1.png,0\n');
     expect((await refusal(readImages({ path, labels: 'file', limit: 1 }))).message).toMatch(/no label for a\/1\.png/);
   });
+
+  it('a stray picture beside class folders is refused, naming it and a folder', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'legend.png': one, 'a/x.png': one, 'b/y.png': one });
+    for (const labels of ['auto', 'none', 'folder']) {
+      const error = await refusal(readImages({ path, labels }));
+      expect(error.code).toBe('IMAGE_LAYOUT');
+      expect(error.message).toMatch(/\(legend\.png\).*\(a\).*move/);
+    }
+  });
+
+  it('many pictures beside a folder with a few are what is meant, and the few are noted', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const own = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`${i}.png`, one]));
+    const path = await folder({ ...own, 'out/figure.png': one, 'text/notes.txt': 'no picture' });
+    const read = await readImages({ path });
+    expect(read.images.count).toBe(10);
+    expect(read.notes).toEqual([expect.stringMatching(/1 picture .*out.* left out/)]);
+    expect((await refusal(readImages({ path, labels: 'folder' }))).code).toBe('IMAGE_LAYOUT');
+    await writeFile(join(path, 'out', 'other.png'), one);
+    expect((await refusal(readImages({ path }))).code).toBe('IMAGE_LAYOUT');
+  });
+
+  // Other systems refuse such names themselves.
+  it.skipIf(process.platform !== 'linux')('names that are not UTF-8 are refused, not lost', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const inside = (path: string, name: string) =>
+      Buffer.concat([Buffer.from(`${path}/`), Buffer.from(name, 'latin1')]);
+    const pictures = await folder({ 'a.png': one });
+    await writeFile(inside(pictures, 'caf\xe9.png'), one);
+    await writeFile(inside(pictures, 'caf\xe9.txt'), 'left alone');
+    const error = await refusal(readImages({ path: pictures }));
+    expect(error.message).toMatch(/caf.*\.png: .*name isn't UTF-8.*rename/);
+    const read = await readImages({ path: pictures, skipBad: true });
+    expect([read.images.count, read.skipped.length]).toEqual([1, 1]);
+    const classes = await folder({ 'dog/a.png': one });
+    await mkdir(inside(classes, 'caf\xe9'));
+    await writeFile(inside(classes, 'caf\xe9/a.png'), one);
+    const lost = await refusal(readImages({ path: classes }));
+    expect(lost.code).toBe('IMAGE_UNREADABLE');
+    expect(lost.message).toMatch(/caf.*: .*name isn't UTF-8.*rename/);
+  });
+
+  it('folders of dates are folders where no classes are wanted, and names where they may be', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ '20240131/x.png': one, '20240201/y.png': one, 'labels.csv': 'x.png,dog\ny.png,cat\n' });
+    const plain = await readImages({ path, labels: 'none' });
+    expect([plain.images.count, plain.labels, plain.classNames]).toEqual([2, undefined, undefined]);
+    expect(await readImages({ path })).toMatchObject({ sorted: true, classNames: ['20240131', '20240201'] });
+    expect((await refusal(readImages({ path, labels: 'folder' }))).code).toBe('LABEL_RANGE');
+    const classNames = ['dog', 'cat'];
+    for (const labels of ['file', join(path, 'labels.csv')]) {
+      const read = await readImages({ path, labels, classNames });
+      expect([[...read.labels!], read.classNames]).toEqual([[0, 1], classNames]);
+    }
+  });
+
+  it('a JPEG may be called .jfif', async () => {
+    const one = sharp(bytes(64), { raw: { width: 8, height: 8, channels: 1 } });
+    const path = await folder({ 'a.png': await one.png().toBuffer(), 'b.JFIF': await one.jpeg().toBuffer() });
+    expect((await readImages({ path, channels: 1 })).images.count).toBe(2);
+  });
 });
 
 describe('images paths and options', () => {
