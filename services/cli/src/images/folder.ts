@@ -12,7 +12,7 @@ import type { RawImages, ReadImagesOptions, SkippedFile } from './types.js';
 const READ = ['.png', '.jpg', '.jpeg', '.jfif'];
 /** Pictures that we don't read; they are named instead of being left out in silence. */
 const NOT_READ = ['.gif', '.webp', '.bmp', '.tif', '.tiff', '.avif', '.heic', '.jp2', '.svg'];
-/** A folder with so many times the pictures of its folders is meant itself, like one that has the figures of a run in `out`. */
+/** A folder with so many times the pictures of its folders is meant itself: those may be a run's figures in `out`. */
 const OWN_OUTWEIGH = 10;
 /** Decoded at a time: enough to keep the decoder's threads busy, few enough to bound memory. */
 const DECODED_AT_ONCE = 8;
@@ -140,7 +140,7 @@ async function refuseUnreachable(path: string): Promise<void> {
   throw new ImageFileError(printable(join(path, name)), NAME_NOT_UTF8, { code: 'IMAGE_UNREADABLE' });
 }
 
-/** Which of the two is meant can't be seen, unless one is next to nothing; taking either could lose nearly everything. */
+/** Which of the two is meant can't be seen, unless those in folders are few; taking either could lose nearly all. */
 function refuseMixed(
   path: string,
   own: readonly string[],
@@ -158,7 +158,8 @@ function refuseMixed(
 function leftOut(folders: readonly string[], pictures: number): string {
   const [first, ...others] = folders;
   const where = printable(first!) + (others.length > 0 ? ` and ${others.length} more` : '');
-  return `${pictures} picture${pictures > 1 ? 's' : ''} in folders (${where}) left out, as the others lie directly in the images' folder`;
+  const what = pictures > 1 ? `${pictures} pictures` : '1 picture';
+  return `${what} in folders (${where}) left out, as the others lie directly in the images' folder`;
 }
 
 async function read(listed: Listed, options: ReadImagesOptions): Promise<Picture | ImageFileError> {
