@@ -65,6 +65,10 @@ beforeAll(async () => {
   await writeFile(at('short.npy'), npy(5, 12));
   await truncate(at('short.npy'), 500);
   await writeFile(at('labels.txt'), '0\n1\n2\n3\n0\n');
+  await cp(at('good'), at('stray'), { recursive: true });
+  await writeFile(at('stray', 'legend.png'), await png(12, 1));
+  await cp(at('good', 'class-0'), at('days', '20240131'), { recursive: true });
+  await cp(at('good', 'class-1'), at('days', '20240201'), { recursive: true });
   await mkdir(at('empty'));
 });
 afterAll(() => folder[Symbol.asyncDispose]());
@@ -84,6 +88,11 @@ describe('bad images on the command line', () => {
     ['a truncated PNG', ['--run.images.path', 'damaged'], /broken\.png: is truncated or damaged/],
     ['a truncated IDX file', ['--run.images.path', 'short.idx'], /short\.idx: .*(truncated|bytes)/],
     ['a truncated NPY file', ['--run.images.path', 'short.npy'], /short\.npy: .*(truncated|bytes)/],
+    [
+      'a picture beside folders of pictures',
+      ['--run.images.path', 'stray'],
+      /stray: holds pictures directly \(legend\.png\) and in folders \(class-0\); move/,
+    ],
     ['a folder without pictures', ['--run.images.path', 'empty'], /empty/],
     ['a path that is not there', ['--run.images.path', 'nowhere'], /nowhere/],
     [
@@ -134,6 +143,12 @@ describe('bad images on the command line', () => {
     expect(stderr).toMatch(/run\.images: skipped .*broken\.png: is truncated or damaged/);
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ images: 12 });
+  });
+
+  it('folders of dates - are folders like others where no classes are looked for', async () => {
+    const { exitCode, stdout } = await bbdistill('plan', '--run.images.path', 'days', '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ images: 8 });
   });
 
   it('16 bits - are reduced to 8, and it says so', async () => {

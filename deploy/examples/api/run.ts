@@ -23,6 +23,7 @@ type Unary = (request: Message, metadata: grpc.Metadata, done: (error: Error | n
 interface Api extends grpc.Client {
   PlanRun: Unary;
   CreateRun: Unary;
+  GetRun: Unary;
   UploadImages(
     metadata: grpc.Metadata,
     done: (error: Error | null, reply: Message) => void,
@@ -36,7 +37,7 @@ const packages = grpc.loadPackageDefinition(definition) as unknown as {
 const api = new packages.bbdistill.v1.DistillationService(path, grpc.credentials.createInsecure());
 const metadata = new grpc.Metadata();
 if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-const call = (method: 'PlanRun' | 'CreateRun', request: Message) =>
+const call = (method: 'PlanRun' | 'CreateRun' | 'GetRun', request: Message) =>
   new Promise<Message>((resolve, reject) =>
     api[method](request, metadata, (error, reply) => (error ? reject(error) : resolve(reply))),
   );
@@ -51,7 +52,12 @@ const { id } = await call('CreateRun', { requestId: `example-${String(images['id
 for await (const event of api.WatchRun({ runId: id, fromSequence: 1 }, metadata) as AsyncIterable<Message>) {
   const stage = event['stage'] as { name: string; state: string; waitingFor: string } | null;
   if (stage) process.stdout.write(`${stage.name} ${stage.state} ${stage.waitingFor}\n`);
-  if (event['failure']) throw new Error((event['failure'] as { message: string }).message);
+}
+// Failures among the events may be of before the run was resumed: how it ended is in its state only.
+const run = await call('GetRun', { runId: id });
+if (run['state'] !== 'RUN_STATE_SUCCEEDED') {
+  const failure = run['failure'] as { message: string } | null;
+  throw new Error(`run ${String(id)} is ${String(run['state'])}: ${failure?.message ?? 'nothing failed'}`);
 }
 const pieces: Buffer[] = [];
 const download = api.DownloadArtifact({ runId: id, path: 'student/model.onnx' }, metadata);
@@ -63,7 +69,7 @@ async function upload(): Promise<Message> {
   const [height, width, channels] = files.shape.split('x').map(Number) as [number, number, number];
   const pixels = readFileSync(files.images);
   const imageBytes = height * width * channels;
-  const step = Math.floor(PIECE_BYTES / imageBytes) * imageBytes;
+  const step = Math.max(1, Math.floor(PIECE_BYTES / imageBytes)) * imageBytes;
   let finish: (reply: Message) => void;
   let fail: (error: Error) => void;
   const reply = new Promise<Message>((resolve, reject) => ([finish, fail] = [resolve, reject]));

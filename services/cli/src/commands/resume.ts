@@ -7,6 +7,7 @@ import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { isOver, lastSequence } from '../follow.js';
 import { moneyOption, naturalOption } from '../options.js';
 import { DEFAULT_OUTPUT_FOLDER, readSettings } from '../run-file.js';
+import { gpuWishOf } from '../session.js';
 
 interface ResumeOptions extends GlobalOptions {
   out?: string;
@@ -26,7 +27,8 @@ export function resumeCommand(context: CommandContext): Command {
     .option('--reask', 'ask and pay again where the answers that are kept are of no use: after the teacher was mended');
   return addGlobalOptions(command).action(async (runId: string, file: string | undefined, options: ResumeOptions) => {
     const { output } = context;
-    await withSession(options, await setupOf(file, context), async (session) => {
+    const setup = { ...(await beginningOf(runId, options)), ...(await setupOf(file, context)) };
+    await withSession(options, setup, async (session) => {
       noteInterruptedRuns(session, context, options, runId);
       const before = await session.orchestrator.unary('GetRun', { runId });
       const out = options.out ?? (await session.outputOf(runId)) ?? DEFAULT_OUTPUT_FOLDER;
@@ -42,6 +44,12 @@ export function resumeCommand(context: CommandContext): Command {
       await finishRun({ session, runId, out, context, options, fromSequence: seen + 1 });
     });
   });
+}
+
+/** What the services of this process were told when the run began; others have settings of their own. */
+async function beginningOf(runId: string, { orchestrator, state }: ResumeOptions) {
+  const gpu = orchestrator === undefined ? await gpuWishOf(state, runId) : undefined;
+  return gpu && { gpu };
 }
 
 /** The run itself stays as it was created: only who is asked, and by what, can be mended. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { constants, readdir, realpath, stat, open } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { gunzipSync, constants as zlib } from 'node:zlib';
@@ -5,6 +6,7 @@ import { ImageFileError } from './types.js';
 
 /** Enough compressed bytes to see any header that we read. */
 const PEEK_BYTES = 1024;
+export const NAME_NOT_UTF8 = "can't be opened, as its name isn't UTF-8; rename it";
 
 /** What the operating system says, as a reason that a user understands. */
 function fileSystemError(file: string, cause: unknown): ImageFileError {
@@ -18,6 +20,8 @@ function fileSystemError(file: string, cause: unknown): ImageFileError {
     ENAMETOOLONG: ['the path is too long', 'IMAGE_UNREADABLE'],
     ERR_INVALID_ARG_VALUE: ['the path holds a zero byte', 'IMAGE_UNREADABLE'],
   };
+  // What isn't UTF-8 in a name is replaced when it becomes text, which then leads nowhere.
+  if (code === 'ENOENT' && file.includes('\uFFFD')) reasons[code] = [NAME_NOT_UTF8, 'IMAGE_UNREADABLE'];
   const [reason, word] = reasons[code] ?? [`can't be read (${code || String(cause)})`, 'IMAGE_UNREADABLE'];
   return new ImageFileError(printable(file), reason, { code: word, cause });
 }
@@ -42,6 +46,17 @@ export async function listFolder(path: string): Promise<string[]> {
   try {
     const names = await readdir(await realpath(path));
     return names.filter((name) => !name.startsWith('.')).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  } catch (cause) {
+    throw fileSystemError(path, cause);
+  }
+}
+
+/** Names in a folder, but not of regular files, that aren't UTF-8: no text leads to what they name. */
+export async function listUnreachable(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(await realpath(path), { withFileTypes: true, encoding: 'buffer' });
+    const names = entries.filter((entry) => !entry.isFile() && !isUtf8(entry.name)).map(({ name }) => name.toString());
+    return names.filter((name) => !name.startsWith('.'));
   } catch (cause) {
     throw fileSystemError(path, cause);
   }

@@ -1,7 +1,7 @@
 import { extname, join } from 'node:path';
 import { pixelsPerImage, sameShape } from '@bbdistill/common';
 import type { ImageShape } from '@bbdistill/common';
-import { listFolder, printable, readBounded, statPath } from './bytes.js';
+import { NAME_NOT_UTF8, listFolder, listUnreachable, printable, readBounded, statPath } from './bytes.js';
 import { MAX_PICTURE_FILE_BYTES, decodePicture } from './picture.js';
 import type { Picture } from './picture.js';
 import { drawSeeded } from './splits.js';
@@ -9,23 +9,33 @@ import { convertChannels } from './transform.js';
 import { ImageFileError, MAX_CLASSES, checkPixelBytes } from './types.js';
 import type { RawImages, ReadImagesOptions, SkippedFile } from './types.js';
 
-const READ = ['.png', '.jpg', '.jpeg'];
+const READ = ['.png', '.jpg', '.jpeg', '.jfif'];
 /** Pictures that we don't read; they are named instead of being left out in silence. */
 const NOT_READ = ['.gif', '.webp', '.bmp', '.tif', '.tiff', '.avif', '.heic', '.jp2', '.svg'];
+/** A folder with so many times the pictures of its folders is meant itself: those may be a run's figures in `out`. */
+const OWN_OUTWEIGH = 10;
 /** Decoded at a time: enough to keep the decoder's threads busy, few enough to bound memory. */
 const DECODED_AT_ONCE = 8;
 
 interface Listed {
   path: string;
-  /** Base name. */
+  /** Path relative to the images' folder, with `/`. */
   name: string;
   label: number;
 }
 
+interface Listing {
+  files: Listed[];
+  classes?: Classes;
+  notes: string[];
+}
+
 export interface FolderImages extends RawImages {
   skipped: SkippedFile[];
-  /** Base names, in the order of the images. */
+  /** Paths relative to the folder, with `/`, in the order of the images. */
   names: string[];
+  /** The same of all pictures, also those that a limit or `skipBad` leaves out. */
+  listed: string[];
 }
 
 function isPictureName(name: string): boolean {
@@ -39,11 +49,19 @@ interface Classes {
   isSorted: boolean;
 }
 
-/** Class folders that are whole numbers are the class itself; other names are looked up in those given, or sorted. */
-function classesOf(path: string, folders: readonly string[], given: readonly string[] | undefined): Classes {
+/**
+ * Class folders that are whole numbers are the class itself; other names are looked up in those given, or sorted. Where
+ * nobody said that the folders are classes, numbers too large for that (dates) are names.
+ */
+function classesOf(
+  path: string,
+  folders: readonly string[],
+  { classNames: given, labels }: ReadImagesOptions,
+): Classes {
   const areNumbers = folders.every((name) => /^(0|[1-9]\d*)$/.test(name));
-  if (areNumbers && !given?.some((name) => folders.includes(name))) {
-    const highest = Math.max(...folders.map(Number));
+  const highest = areNumbers ? Math.max(...folders.map(Number)) : 0;
+  const areIndices = areNumbers && (labels === 'folder' || highest < MAX_CLASSES);
+  if (areIndices && !given?.some((name) => folders.includes(name))) {
     if (highest >= MAX_CLASSES || (given && highest >= given.length)) {
       const range = given ? `: ${given.length} classes are named, numbered 0 to ${given.length - 1}` : '';
       throw new ImageFileError(printable(path), `class folder ${highest} is out of range${range}`, {
@@ -65,22 +83,37 @@ function classesOf(path: string, folders: readonly string[], given: readonly str
   return { names, labelOf: (folder) => names.indexOf(folder), isSorted: given === undefined };
 }
 
-async function list(path: string, options: ReadImagesOptions): Promise<{ files: Listed[]; classes?: Classes }> {
-  const flat: Listed[] = [];
+/** What lies in a folder and one below; folders without pictures are classes, too. */
+interface Survey {
+  own: string[];
+  folders: string[];
+  /** Pictures of each folder. */
+  perFolder: string[][];
+}
+
+async function survey(path: string): Promise<Survey> {
+  await refuseUnreachable(path);
+  const own: string[] = [];
   const folders: string[] = [];
   for (const name of await listFolder(path)) {
-    const below = join(path, name);
-    if (isPictureName(name)) flat.push({ path: below, name, label: -1 });
-    else if ((await statPath(below).catch(() => undefined))?.isDirectory()) folders.push(name);
+    if (isPictureName(name)) own.push(name);
+    else if ((await statPath(join(path, name)).catch(() => undefined))?.isDirectory()) folders.push(name);
   }
-  if (flat.length > 0) {
-    if (options.labels !== 'folder') return { files: flat };
-    throw new ImageFileError(printable(path), 'holds pictures directly; labels: folder needs one folder a class', {
-      code: 'IMAGE_LAYOUT',
-    });
+  const perFolder = await Promise.all(
+    folders.map(async (name) => (await listFolder(join(path, name))).filter(isPictureName)),
+  );
+  return { own, folders, perFolder };
+}
+
+async function list(path: string, options: ReadImagesOptions): Promise<Listing> {
+  const { own, folders, perFolder } = await survey(path);
+  const used = folders.filter((_, i) => perFolder[i]!.length > 0);
+  if (own.length > 0) {
+    const below = perFolder.flat().length;
+    refuseMixed(path, own, { used, below }, options);
+    const files = own.map((name) => ({ path: join(path, name), name, label: -1 }));
+    return { files, notes: below > 0 ? [leftOut(used, below)] : [] };
   }
-  const perFolder = await Promise.all(folders.map((name) => listFolder(join(path, name))));
-  const used = folders.filter((_, i) => perFolder[i]!.some(isPictureName));
   if (used.length === 0) {
     throw new ImageFileError(
       printable(path),
@@ -88,15 +121,45 @@ async function list(path: string, options: ReadImagesOptions): Promise<{ files: 
       { code: 'IMAGE_NONE' },
     );
   }
-  const classes = classesOf(path, folders, options.classNames);
+  const { labels = 'auto' } = options;
+  const classes = labels === 'auto' || labels === 'folder' ? classesOf(path, folders, options) : undefined;
   const files = folders.flatMap((folder, i) =>
-    perFolder[i]!.filter(isPictureName).map((name) => ({
+    perFolder[i]!.map((name) => ({
       path: join(path, folder, name),
-      name,
-      label: classes.labelOf(folder),
+      name: `${folder}/${name}`,
+      label: classes?.labelOf(folder) ?? -1,
     })),
   );
-  return { files, classes };
+  return { files, ...(classes && { classes }), notes: [] };
+}
+
+/** A picture with such a name is found, and refused when it is read; a folder would be lost in silence. */
+async function refuseUnreachable(path: string): Promise<void> {
+  const name = (await listUnreachable(path)).find((unreachable) => !isPictureName(unreachable));
+  if (name === undefined) return;
+  throw new ImageFileError(printable(join(path, name)), NAME_NOT_UTF8, { code: 'IMAGE_UNREADABLE' });
+}
+
+/** Which of the two is meant can't be seen, unless those in folders are few; taking either could lose nearly all. */
+function refuseMixed(
+  path: string,
+  own: readonly string[],
+  { used, below }: { used: readonly string[]; below: number },
+  options: ReadImagesOptions,
+): void {
+  if (options.labels !== 'folder' && own.length >= OWN_OUTWEIGH * below) return;
+  const reason =
+    below > 0
+      ? `holds pictures directly (${own[0]!}) and in folders (${used[0]!}); move those that aren't meant elsewhere`
+      : 'holds pictures directly; labels: folder needs one folder a class';
+  throw new ImageFileError(printable(path), printable(reason), { code: 'IMAGE_LAYOUT' });
+}
+
+function leftOut(folders: readonly string[], pictures: number): string {
+  const [first, ...others] = folders;
+  const where = printable(first!) + (others.length > 0 ? ` and ${others.length} more` : '');
+  const what = pictures > 1 ? `${pictures} pictures` : '1 picture';
+  return `${what} in folders (${where}) left out, as the others lie directly in the images' folder`;
 }
 
 async function read(listed: Listed, options: ReadImagesOptions): Promise<Picture | ImageFileError> {
@@ -121,12 +184,14 @@ function fitted(picture: Picture, channels: 1 | 3 | undefined): Picture {
 }
 
 /**
- * PNG and JPEG files of a folder: flat, or one folder a class (labels and class names from the folders). Files come
- * in code-unit order of their names, folder by folder; links are followed; anything else in the folder is left alone.
+ * PNG and JPEG files of a folder: flat, or one folder a class (labels and class names from the folders, where labels are
+ * wanted). Files come in code-unit order of their names, folder by folder; links are followed; anything else in the
+ * folder is left alone. Pictures both directly and in folders are refused, unless those in folders are few: those are
+ * left out with a note.
  * @throws ImageFileError naming the file; with `skipBad` such files are listed instead
  */
 export async function readFolder(options: ReadImagesOptions, maxPixelBytes: number): Promise<FolderImages> {
-  const { files, classes } = await list(options.path, options);
+  const { files, classes, notes } = await list(options.path, options);
   const wanted = Math.min(options.limit ?? files.length, files.length);
   const order =
     options.seed !== undefined && wanted < files.length
@@ -173,9 +238,10 @@ export async function readFolder(options: ReadImagesOptions, maxPixelBytes: numb
     images: { count: names.length, shape: first.shape, pixels: used },
     ...(classes ? { classNames: classes.names, labels: Int32Array.from(labels) } : {}),
     ...(classes?.isSorted && { sorted: true }),
-    notes: [...changed].map(([change, count]) => `in ${count} of ${names.length} files ${change}`),
+    notes: [...notes, ...[...changed].map(([change, count]) => `in ${count} of ${names.length} files ${change}`)],
     skipped,
     names,
+    listed: files.map(({ name }) => name),
   };
 }
 

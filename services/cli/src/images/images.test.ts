@@ -426,6 +426,107 @@ describe('images folder', () => {
     await writeFile(join(path, 'labels.csv'), '0\n1\n');
     expect((await refusal(readImages({ path, labels: 'file' }))).code).toBe('LABEL_FILE');
   });
+
+  it('labels - a path tells pictures of one name apart, however its folders are separated', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const pictures = { 'a/001.png': one, 'b/001.png': one };
+    for (const rows of [
+      'a/001.png,0\nb/001.png,1\n',
+      'b\\001.png,1\n.\\a\\001.png,0\n',
+      './a/001.png,0\nb//001.png,1',
+    ]) {
+      const read = await readImages({ path: await folder({ ...pictures, 'labels.csv': rows }), labels: 'file' });
+      expect([...read.labels!]).toEqual([0, 1]);
+    }
+  });
+
+  it('labels - a base name alone is enough where it can mean one picture only', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'a/1.png': one, 'b/2.png': one, 'labels.csv': 'set/2.png,1\n1.png,0\n1.png,0\n' });
+    expect([...(await readImages({ path, labels: 'file' })).labels!]).toEqual([0, 1]);
+  });
+
+  it.each<[string, string[], string, RegExp]>([
+    ['stands for two pictures', ['a/1.png', 'b/1.png'], '1.png,0\n', /1\.png may be a\/1\.png and b\/1\.png.*paths/],
+    ['has two labels', ['1.png'], 'x/1.png,0\ny/1.png,1\n', /x\/1\.png has another label than y\/1\.png.*paths/],
+    ['has two labels in itself', ['1.png'], '1.png,0\n1.png,1\n', /1\.png has two labels/],
+  ])('labels - a name that %s is refused, naming both', async (_, pictures, rows, says) => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ ...Object.fromEntries(pictures.map((name) => [name, one])), 'labels.csv': rows });
+    const error = await refusal(readImages({ path, labels: 'file' }));
+    expect(error.code).toBe('LABEL_AMBIGUOUS');
+    expect(error.message).toMatch(says);
+  });
+
+  it('labels - what a limit leaves out still keeps a base name from being unambiguous', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'a/1.png': one, 'b/1.png': one, 'labels.csv': '1.png,0\n' });
+    expect((await refusal(readImages({ path, labels: 'file', limit: 1 }))).code).toBe('LABEL_AMBIGUOUS');
+    await writeFile(join(path, 'labels.csv'), 'b/1.png,0\n');
+    expect((await refusal(readImages({ path, labels: 'file', limit: 1 }))).message).toMatch(/no label for a\/1\.png/);
+  });
+
+  it('a stray picture beside class folders is refused, naming it and a folder', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ 'legend.png': one, 'a/x.png': one, 'b/y.png': one });
+    for (const labels of ['auto', 'none', 'folder']) {
+      const error = await refusal(readImages({ path, labels }));
+      expect(error.code).toBe('IMAGE_LAYOUT');
+      expect(error.message).toMatch(/\(legend\.png\).*\(a\).*move/);
+    }
+  });
+
+  it('many pictures beside a folder with a few are what is meant, and the few are noted', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const own = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`${i}.png`, one]));
+    const path = await folder({ ...own, 'out/figure.png': one, 'text/notes.txt': 'no picture' });
+    const read = await readImages({ path });
+    expect(read.images.count).toBe(10);
+    expect(read.notes).toEqual([expect.stringMatching(/1 picture .*out.* left out/)]);
+    expect((await refusal(readImages({ path, labels: 'folder' }))).code).toBe('IMAGE_LAYOUT');
+    await writeFile(join(path, 'out', 'other.png'), one);
+    expect((await refusal(readImages({ path }))).code).toBe('IMAGE_LAYOUT');
+  });
+
+  // Other systems refuse such names themselves.
+  it.skipIf(process.platform !== 'linux')('names that are not UTF-8 are refused, not lost', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const inside = (path: string, name: string) =>
+      Buffer.concat([Buffer.from(`${path}/`), Buffer.from(name, 'latin1')]);
+    const pictures = await folder({ 'a.png': one });
+    await writeFile(inside(pictures, 'caf\xe9.png'), one);
+    await writeFile(inside(pictures, 'caf\xe9.txt'), 'left alone');
+    const error = await refusal(readImages({ path: pictures }));
+    expect(error.message).toMatch(/caf.*\.png: .*name isn't UTF-8.*rename/);
+    const read = await readImages({ path: pictures, skipBad: true });
+    expect([read.images.count, read.skipped.length]).toEqual([1, 1]);
+    const classes = await folder({ 'dog/a.png': one });
+    await mkdir(inside(classes, 'caf\xe9'));
+    await writeFile(inside(classes, 'caf\xe9/a.png'), one);
+    const lost = await refusal(readImages({ path: classes }));
+    expect(lost.code).toBe('IMAGE_UNREADABLE');
+    expect(lost.message).toMatch(/caf.*: .*name isn't UTF-8.*rename/);
+  });
+
+  it('folders of dates are folders where no classes are wanted, and names where they may be', async () => {
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ '20240131/x.png': one, '20240201/y.png': one, 'labels.csv': 'x.png,dog\ny.png,cat\n' });
+    const plain = await readImages({ path, labels: 'none' });
+    expect([plain.images.count, plain.labels, plain.classNames]).toEqual([2, undefined, undefined]);
+    expect(await readImages({ path })).toMatchObject({ sorted: true, classNames: ['20240131', '20240201'] });
+    expect((await refusal(readImages({ path, labels: 'folder' }))).code).toBe('LABEL_RANGE');
+    const classNames = ['dog', 'cat'];
+    for (const labels of ['file', join(path, 'labels.csv')]) {
+      const read = await readImages({ path, labels, classNames });
+      expect([[...read.labels!], read.classNames]).toEqual([[0, 1], classNames]);
+    }
+  });
+
+  it('a JPEG may be called .jfif', async () => {
+    const one = sharp(bytes(64), { raw: { width: 8, height: 8, channels: 1 } });
+    const path = await folder({ 'a.png': await one.png().toBuffer(), 'b.JFIF': await one.jpeg().toBuffer() });
+    expect((await readImages({ path, channels: 1 })).images.count).toBe(2);
+  });
 });
 
 describe('images paths and options', () => {
@@ -509,6 +610,20 @@ describe('images paths and options', () => {
     const given = await readImages({ path, classNames: ['dog', 'cat'] });
     expect([...given.labels!]).toEqual([0, 1]);
     expect(given.sorted).toBeUndefined();
+  });
+
+  it('classes - numbers in a label file are names where one of them is', async () => {
+    const text = (content: string, names?: string[]) => parseLabelText('l.csv', Buffer.from(content), names);
+    expect([...text('1\n0\n', ['1', '0']).labels]).toEqual([0, 1]);
+    expect([...text('7\n\n3\n-1\n', ['3', '5', '7']).labels]).toEqual([2, -1, 0, -1]);
+    expect([...text('1\n0\n', ['cat', 'dog']).labels]).toEqual([1, 0]);
+    expect(codeOf(() => text('1\n2\n', ['1', '0']))).toBe('LABEL_RANGE');
+    const one = await png(bytes(4), 2, 2);
+    const path = await folder({ '1/a.png': one, '0/b.png': one, 'labels.csv': 'a.png,1\nb.png,0\n' });
+    const labels = async (from: string) => [
+      ...(await readImages({ path, labels: from, classNames: ['1', '0'] })).labels!,
+    ];
+    expect(await labels('file')).toEqual(await labels('folder'));
   });
 
   it('the description counts classes, duplicates and blanks', () => {

@@ -1,6 +1,6 @@
-import { basename } from 'node:path';
 import { isGzip, printable, readBounded } from './bytes.js';
 import { parseIdxLabels } from './idx.js';
+import { picturePath } from './match-labels.js';
 import { isNpy, parseNpyLabels } from './npy.js';
 import { ImageFileError, MAX_CLASSES } from './types.js';
 
@@ -10,7 +10,7 @@ const LABEL_COLUMNS = ['label', 'class', 'target', 'category', 'y'];
 
 export interface LabelFile {
   labels: Int32Array;
-  /** The image that each label belongs to, where the file says so (base names). */
+  /** The image that each label belongs to, where the file says so: its path, with `/`. */
   files?: string[];
   /** Where classes are words: sorted, or as given. */
   classNames?: string[];
@@ -19,7 +19,8 @@ export interface LabelFile {
 
 /**
  * True classes from an IDX or NPY file, or from text: one label a line, or CSV with a label column and, optionally, a
- * file column. Words become indices of their sorted names (or of `classNames`); an empty label or -1 means not known.
+ * file column. Words become indices of their sorted names (or of `classNames`); numbers are indices, unless one of them
+ * is among `classNames`; an empty label or -1 means not known.
  * @throws ImageFileError
  */
 export async function readLabelsFile(path: string, classNames?: readonly string[]): Promise<LabelFile> {
@@ -67,7 +68,7 @@ export function parseLabelText(file: string, bytes: Uint8Array, classNames?: rea
   }
   const words = body.map((row) => row[labelColumn]!);
   const named = namesToIndices(file, words, classNames);
-  const files = fileColumn >= 0 ? { files: body.map((row) => basename(row[fileColumn]!)) } : {};
+  const files = fileColumn >= 0 ? { files: body.map((row) => picturePath(row[fileColumn]!)) } : {};
   return { ...named, ...files };
 }
 
@@ -77,7 +78,8 @@ function namesToIndices(
   classNames: readonly string[] | undefined,
 ): Pick<LabelFile, 'labels' | 'classNames' | 'sorted'> {
   const known = words.filter((word) => word !== '' && word !== '-1');
-  if (known.every((word) => /^\d+$/.test(word))) {
+  const given = new Set(classNames);
+  if (known.every((word) => /^\d+$/.test(word)) && !known.some((word) => given.has(word))) {
     const wrong = known.find((word) => Number(word) >= MAX_CLASSES);
     if (wrong !== undefined) throw new ImageFileError(file, `label ${wrong} is out of range`, { code: 'LABEL_RANGE' });
     return { labels: Int32Array.from(words, (word) => (word === '' ? -1 : Number(word))) };

