@@ -32,12 +32,15 @@ describe('whoever read the output and is gone', () => {
     expect(child.lines.at(-1)).toContain('RUN_NOT_FOUND');
   });
 
-  it.skipIf(!existsSync('/dev/full'))('a file on a full disk - it is said on standard error and by the exit code', () => {
-    const command = `"${process.execPath}" "${SCRIPT}" --version 2>&1 >/dev/full`;
-    const { stdout, status } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
-    expect(stdout).toMatch(/^standard output can't be written to: ENOSPC.*\n$/);
-    expect(status).toBe(1);
-  });
+  it.skipIf(!existsSync('/dev/full'))(
+    'a file on a full disk - it is said on standard error and by the exit code',
+    () => {
+      const command = `"${process.execPath}" "${SCRIPT}" --version 2>&1 >/dev/full`;
+      const { stdout, status } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+      expect(stdout).toMatch(/^standard output can't be written to: ENOSPC.*\n$/);
+      expect(status).toBe(1);
+    },
+  );
 
   it('before a run is stopped - its calls under way are waited for, and none is in doubt', async () => {
     await using folder = await temporaryFolder();
