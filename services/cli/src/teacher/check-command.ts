@@ -80,7 +80,7 @@ export function checkCommand(context: CommandContext): Command {
           cache,
           env: process.env,
           signal: interrupt,
-          images: (facts) => probeImages(subject, facts, options),
+          images: (facts) => probeImages(subject, facts, options, context),
           ...(classes !== undefined && { classes }),
           onPlan: (plan) => output.stderr(describePlan(plan, subject.config)),
         });
@@ -134,14 +134,14 @@ async function subjectOf(
     throw new NotFoundError(`${source} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
   }
   if (!run) return { config, classNames: [] };
+  const { output, interrupt: signal } = context;
   return {
     config,
     classes: run.classes,
     classNames: run.classNames ?? [],
     // The very images of the run: what a check pays for, the run doesn't pay again.
     readOwnImages: async () =>
-      (await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output: context.output }))
-        .images,
+      (await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output, signal })).images,
   };
 }
 
@@ -159,8 +159,9 @@ async function probeImages(
   { config, readOwnImages }: Subject,
   facts: TeacherFacts,
   { images: wanted, from }: CheckOptions,
+  { interrupt: signal }: CommandContext,
 ): Promise<ImageBatch> {
-  if (from !== undefined) return spread((await readImages({ path: from })).images, wanted);
+  if (from !== undefined) return spread((await readImages({ path: from, signal })).images, wanted);
   return readOwnImages ? spread(await readOwnImages(), wanted) : drawnImages(config, facts, wanted);
 }
 
