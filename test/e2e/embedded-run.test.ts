@@ -108,7 +108,7 @@ describe('an embedded run', () => {
       return { report, stderr: result.stderr };
     };
     const unmeasured = await runIt();
-    expect(unmeasured.stderr).toContain('--run.evaluation.holdOut 100');
+    expect(unmeasured.stderr).toContain(`--run.evaluation.holdOut ${REAL / 10} `);
     expect(unmeasured.report.agreementWithTeacher).toBeNull();
     const { report, stderr } = await runIt('--run.evaluation.holdOut', '6');
     expect(stderr).not.toContain('no test images');
@@ -137,6 +137,9 @@ describe('an embedded run', () => {
   it('plans without spending, lists runs and prints the report again', async () => {
     const plan = await bbdistill('plan', join(folder.path, 'run.yaml'), '--json', '--run.seed', '99');
     expect(JSON.parse(plan.stdout)).toMatchObject({ images: SYNTHETIC, knownCached: REAL, withinBudget: true });
+    const unknown = await bbdistill('usage', '--run', 'abc');
+    expect(unknown.stderr).toContain('there is no run "abc": list the runs to see their ids');
+    expect(unknown.exitCode).toBe(2);
     const runs = JSON.parse((await bbdistill('runs', '--json')).stdout) as { id: string; state: string }[];
     const done = runs.find(({ state }) => state === 'RUN_STATE_SUCCEEDED')!;
     const report = await bbdistill('report', done.id, '--json');
@@ -192,6 +195,8 @@ describe('wrong input', () => {
   const refused = async (expected: RegExp, ...flags: string[]) => {
     const result = await bbdistill('run', join(folder.path, 'run.yaml'), '--out', join(folder.path, 'bad'), ...flags);
     expect(result.stderr).toMatch(expected);
+    // What the run may cost isn't asked of a run that can't be made.
+    expect(result.stderr).not.toContain('could not be found out');
     expect(result.exitCode).toBe(2);
   };
 

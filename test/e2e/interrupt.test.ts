@@ -1,10 +1,17 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { startChild } from '../helpers/child.js';
 import { startCli, writeMeteredRun } from '../helpers/cli-process.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
+import { Screen } from '../helpers/screen.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { waitFor } from '../helpers/wait-for.js';
 
+const SCRIPT = fileURLToPath(new URL('../../services/cli/bin/bbdistill.js', import.meta.url));
+const CTRL_C = '\u0003';
+const isThere = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 const REAL = 40;
 const SYNTHETIC = 60;
 /** From Ctrl-C to the last call that may begin. */
@@ -74,5 +81,32 @@ describe('Ctrl-C', () => {
     expect(await resumed.exitCode()).toBe(0);
     expect(resumed.report().queries).toMatchObject({ asked: REAL, unknown: 8, reasked: 8 });
     expect((await teacher.meter()).images).toBe(REAL + 8);
+  });
+
+  it.skipIf(!isThere('script'))('on a terminal - the word of it stays while bars are drawn', async () => {
+    await using folder = await temporaryFolder();
+    await using teacher = await startMeteredTeacher({ hold: true });
+    const file = await writeMeteredRun(folder.path, teacher, {
+      real: REAL,
+      synthetic: 0,
+      imagesPerCall: 4,
+      concurrency: 2,
+      epochs: 2,
+    });
+    const flags = `--state "${join(folder.path, 'state')}" --out "${join(folder.path, 'out')}"`;
+    const command = `stty cols 80; exec "${process.execPath}" "${SCRIPT}" run "${file}" ${flags}`;
+    await using child = startChild('script', ['-qefc', command, '/dev/null']);
+    const screen = new Screen(80);
+    child.process.stdout!.on('data', (data: Buffer) => screen.write(data));
+    const shown = () => screen.text.replaceAll(/\s+/g, ' ');
+    await waitFor('a bar', () => shown().includes('label-'), 30_000);
+    await waitFor('calls held open', async () => (await teacher.meter()).open === 2, 30_000);
+    child.process.stdin!.write(CTRL_C);
+    await waitFor('word of it', () => shown().includes('again to leave at once'));
+    await teacher.control({ hold: false });
+    expect(await child.ended).toBe(130);
+    expect(shown()).toMatch(
+      /stopping: nothing more is asked, calls under way are waited for; Ctrl-C again to leave at once label-.*the run was cancelled/,
+    );
   });
 });

@@ -1,4 +1,5 @@
-import { UnavailableError } from '@bbdistill/common';
+import { BbdError } from '@bbdistill/common';
+import type { ErrorKind } from '@bbdistill/common';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import { describe, expect, it } from 'vitest';
 import { announcePlan } from './announce-plan.js';
@@ -36,10 +37,26 @@ describe('what a run may cost', () => {
       'at most 26 000 images to ask, in 1 300 calls',
     ]));
 
-  it('unknown - is said, and ends nothing', async () =>
-    expect(await announced(() => Promise.reject(new UnavailableError('the teacher-proxy is away')))).toEqual([
-      'what the run may cost could not be found out: the teacher-proxy is away',
-    ]));
+  it.each<ErrorKind>([
+    'unavailable',
+    'deadline-exceeded',
+    'resource-exhausted',
+    'internal',
+    // A token of runs:write alone.
+    'permission-denied',
+    // An orchestrator that is older.
+    'unimplemented',
+  ])('not to be found out now (%s) - is said, and ends nothing', async (kind) =>
+    expect(await announced(() => Promise.reject(new BbdError(kind, 'the reason')))).toEqual([
+      'what the run may cost could not be found out: the reason',
+    ]),
+  );
+
+  it.each<ErrorKind>(['invalid-argument', 'not-found', 'failed-precondition', 'unauthenticated'])(
+    'refused as the run itself would be (%s) - ends it',
+    async (kind) =>
+      expect(announced(() => Promise.reject(new BbdError(kind, 'a wrong setting')))).rejects.toMatchObject({ kind }),
+  );
 
   it('Ctrl-C meanwhile - ends it', async () =>
     expect(announced(() => Promise.reject(new Error('left')), AbortSignal.abort())).rejects.toThrow('left'));

@@ -1,4 +1,5 @@
 import { asBbdError } from '@bbdistill/common';
+import type { ErrorKind } from '@bbdistill/common';
 import type { PlanRunResponse__Output } from '@bbdistill/common/gen/bbdistill/v1/PlanRunResponse.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
 import { duration, grouped, moneyAtMost } from './figures.js';
@@ -6,9 +7,15 @@ import type { Output } from './output.js';
 import type { Orchestrator } from './session.js';
 
 /**
+ * What the making of the run would be refused for as well: said once is enough. Not `permission-denied`: whoever may make
+ * runs need not be allowed to read, which a plan takes.
+ */
+const REFUSALS: readonly ErrorKind[] = ['invalid-argument', 'not-found', 'failed-precondition', 'unauthenticated'];
+
+/**
  * Says what a run may ask and cost before anything is spent.
- * Where that can't be found out the run goes on all the same: it has its own checks and its budget.
- * @throws CancelledError
+ * Where that can't be found out now the run goes on all the same: it has its own checks and its budget.
+ * @throws BbdError where the run can't be made either; CancelledError
  */
 export async function announcePlan(
   spec: RunSpec__Output,
@@ -21,8 +28,9 @@ export async function announcePlan(
     output.stderr(planLine(plan));
     for (const note of plan.notes) output.stderr(`note: ${note}`);
   } catch (error) {
-    if (signal.aborted) throw error;
-    output.stderr(`what the run may cost could not be found out: ${asBbdError(error).message}`);
+    const { kind, message } = asBbdError(error);
+    if (signal.aborted || REFUSALS.includes(kind)) throw error;
+    output.stderr(`what the run may cost could not be found out: ${message}`);
   }
 }
 

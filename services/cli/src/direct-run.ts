@@ -17,6 +17,8 @@ export interface DirectRun {
   real: ImagesToUpload;
   test: ImagesToUpload;
   out: string;
+  /** How to go on where it ended early, in words: neither its file nor its flags are those of `run`. */
+  goOn: string;
 }
 
 /** Uploads, runs and writes the results. @returns the report, unless the run ended early */
@@ -25,7 +27,7 @@ export async function runDirectly(
   context: CommandContext,
   options: GlobalOptions,
 ): Promise<Report | undefined> {
-  const { settings, teachers, out } = run;
+  const { settings, teachers, out, goOn } = run;
   await prepareOutputFolder(out);
   const { engine, gpu } = settings;
   return withSession(options, { teachers, engine, gpu }, async (session) => {
@@ -35,6 +37,6 @@ export async function runDirectly(
     const spec = runSpecOf(settings, { images: real.id, test: test.id, classNames: run.test.classNames ?? [] });
     const { id } = await createRun(orchestrator, spec, { signal: context.interrupt });
     context.output.stderr(`run ${id} (${settings.name}) is on its way`);
-    return finishRun({ session, runId: id, out, context, options });
+    return finishRun({ session, runId: id, out, context, options, goOn });
   });
 }

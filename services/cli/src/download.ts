@@ -1,8 +1,8 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { downloadArtifacts } from '@bbdistill/client';
 import type { Orchestrator } from '@bbdistill/client';
-import { BbdError } from '@bbdistill/common';
+import { BbdError, ConfigError } from '@bbdistill/common';
 import type { Run__Output } from '@bbdistill/common/gen/bbdistill/v1/Run.js';
 
 const PROBE_BYTES = 64 * 1024;
@@ -35,6 +35,20 @@ export async function prepareOutputFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new OutputFolderError(folder, cause);
   }
+}
+
+/**
+ * Makes sure that a file can be written, before anything is spent.
+ * @param option names the file in what is said of it
+ * @throws ConfigError where a folder has that name; OutputFolderError
+ */
+export async function prepareOutputFile(option: string, file: string): Promise<void> {
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) throw new ConfigError(`${option} is ${file}, which is a folder: name a file, in it or elsewhere`);
+  await prepareOutputFolder(dirname(file));
 }
 
 /**

@@ -7,9 +7,9 @@ import type { Orchestrator } from './session.js';
 export { isOver } from '@bbdistill/client';
 
 /** Number of the last event so far, so that a resumed run shows only what is new. */
-export async function lastSequence(orchestrator: Orchestrator, runId: string): Promise<number> {
+export async function lastSequence(orchestrator: Orchestrator, runId: string, signal: AbortSignal): Promise<number> {
   let last = 0;
-  for await (const event of orchestrator.serverStream('WatchRun', { runId })) last = event.sequence;
+  for await (const event of orchestrator.serverStream('WatchRun', { runId }, { signal })) last = event.sequence;
   return last;
 }
 

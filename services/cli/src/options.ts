@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { MAX_SIDE } from './images/index.js';
 
 /** A whole number of 0 or more as an option's value. */
 export function naturalOption(text: string): number {
@@ -29,4 +30,11 @@ function numberIn(text: string): number {
 /** `1,2,3` as whole numbers. */
 export function seedsOption(text: string): number[] {
   return text.split(',').map((part) => naturalOption(part.trim()));
+}
+
+/** `HEIGHTxWIDTH` in pixels, as an option's value. */
+export function sizeOption(text: string): { height: number; width: number } {
+  const [, height = 0, width = 0] = (/^(\d+)x(\d+)$/.exec(text) ?? []).map(Number);
+  if ([height, width].every((side) => side >= 1 && side <= MAX_SIDE)) return { height, width };
+  throw new InvalidArgumentError(`it must be HEIGHTxWIDTH, sides of 1 to ${MAX_SIDE}, such as 64x48`);
 }

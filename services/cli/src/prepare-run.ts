@@ -14,6 +14,8 @@ import { uploadImages } from './upload.js';
 /** What `run.test.labels` may be besides the path of a file. */
 const LABEL_WORDS = new Set(['none', 'folder', 'auto']);
 const NAMES_SHOWN = 10;
+/** Images that the hint asks to hold out: a tenth of those given, and no more than measure well enough. */
+const MOST_HELD_OUT = 100;
 
 /** Reads and uploads the images of a run file. */
 export async function prepareRun(
@@ -24,7 +26,8 @@ export async function prepareRun(
 ): Promise<RunSpec__Output> {
   const topology = await readTopology(run, baseFolder);
   // The real images are taken as unlabelled even where their folder says more.
-  const real = await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output });
+  const from = { seed: run.seed, baseFolder, output, signal };
+  const real = await readRunImages('run.images', { settings: run.images, ...from });
   if (!run.test) {
     const { kept, heldOut } = asideOf(real.images, run, output);
     const { id: images } = await uploadImages(orchestrator, { images: kept }, signal);
@@ -33,8 +36,7 @@ export async function prepareRun(
   }
   const images = await uploadImages(orchestrator, { images: real.images }, signal);
   const { labels, ...settings } = run.test;
-  const { classNames: declared, seed } = run;
-  const test = await readRunImages('run.test', { settings, labels, declared, seed, baseFolder, output });
+  const test = await readRunImages('run.test', { settings, labels, declared: run.classNames, ...from });
   const highest = test.labels?.reduce((most, label) => Math.max(most, label), -1) ?? -1;
   if (highest >= run.classes) {
     throw new ConfigError(`run.test has a label ${highest} and run.classes is ${run.classes}: labels are 0..classes-1`);
@@ -57,11 +59,16 @@ function asideOf(
   output: Output,
 ): { kept: ImageBatch; heldOut?: ImageBatch } {
   if (evaluation.holdOut > 0) return holdOut(images, evaluation.holdOut, seed);
-  output.stderr(
-    'no test images: how well student and teacher agree stays unknown; --run.evaluation.holdOut 100 keeps so many of ' +
-      'the given images for that',
-  );
+  output.stderr(withoutTestImages(images.count));
   return { kept: images };
+}
+
+/** @param given how many images the run has */
+export function withoutTestImages(given: number): string {
+  const unknown = 'no test images: how well student and teacher agree stays unknown';
+  const wouldDo = Math.min(MOST_HELD_OUT, Math.floor(given / 10));
+  if (wouldDo === 0) return unknown;
+  return `${unknown}; --run.evaluation.holdOut ${wouldDo} keeps so many of the given images for that`;
 }
 
 /** @throws ConfigError where the classes' numbers can't be told from the names that the test images have */
@@ -89,12 +96,13 @@ interface RunImages {
   seed: number;
   baseFolder: string;
   output: Output;
+  signal: AbortSignal;
 }
 
 /** @param setting named in what is said of the images */
 export async function readRunImages(
   setting: string,
-  { settings, labels = 'none', declared, seed, baseFolder, output }: RunImages,
+  { settings, labels = 'none', declared, seed, baseFolder, output, signal }: RunImages,
 ): Promise<ReadImagesResult> {
   const { path, limit, resize, ...rest } = settings;
   const result = await readImages({
@@ -103,6 +111,7 @@ export async function readRunImages(
     labels: LABEL_WORDS.has(labels) ? labels : pathIn(baseFolder, labels),
     seed,
     skipBad: rest.skipBad,
+    signal,
     ...(declared && { classNames: declared }),
     ...(limit !== undefined && { limit }),
     ...(resize && { resize }),

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EmbeddedAnswerCache } from '@bbdistill/teacher-proxy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../test/helpers/run-cli.js';
 import { temporaryFolder } from '../../../test/helpers/temporary-folder.js';
@@ -54,6 +55,17 @@ describe('answers as a file', () => {
     expect(exitCode).toBe(2);
     expect(await readFile(at('answers.bin'), 'utf8')).toBe('exported before');
     await expect(readFile(at('typo'))).rejects.toThrow('ENOENT');
+  });
+
+  it('export - onto a folder is wrong usage, said before answers are read', async () => {
+    const state = at('answered');
+    const answers = new EmbeddedAnswerCache(join(state, 'answers'));
+    await answers.addMany([{ key: Buffer.alloc(32, 1), answer: { raw: 'cat', unit: 'u', callId: 'c' } }]);
+    await answers.close();
+    const { exitCode, stderr } = await runCli('cache', 'export', folder.path, '--state', state);
+    expect(stderr).toMatch(/the file of answers is .*, which is a folder: name a file/);
+    expect(exitCode).toBe(2);
+    expect((await runCli('cache', 'export', at('all.bin'), '--state', state)).stdout).toMatch(/^1 answers are in/);
   });
 
   it('import - a file that is not there is wrong usage', async () => {

@@ -31,7 +31,7 @@ const OVERRIDE = /^--((?:run|teachers)\.[^=]+)(?:=(.*))?$/s;
  * @param argv without node and script
  * @returns the exit code (exit-codes.ts)
  */
-export async function main(argv: readonly string[], output: Output = processOutput): Promise<number> {
+export async function main(argv: readonly string[], output: Output = processOutput()): Promise<number> {
   let exitCode: number = EXIT.ok;
   const interrupt = new AbortController();
   const onSignal = () => {

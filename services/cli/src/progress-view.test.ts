@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Screen } from '../../../test/helpers/screen.js';
+import { waitFor } from '../../../test/helpers/wait-for.js';
 import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEvent.js';
 import type { StageStatus__Output } from '@bbdistill/common/gen/bbdistill/v1/StageStatus.js';
 import { describeStage, progressView } from './progress-view.js';
@@ -112,5 +114,65 @@ describe('progressView', () => {
     const output = { stdout: (text: string) => void lines.push(text), stderr: () => undefined, interactive: true };
     progressView(output, true).event(event(1, stage()));
     expect(JSON.parse(lines[0]!)).toMatchObject({ stage: { name: 'label-mixup' } });
+  });
+});
+
+describe('remarks while bars are drawn', () => {
+  /** Longer than a line of the screen. */
+  const REMARK = 'stopping: nothing more is asked, calls under way are waited for; Ctrl-C again to leave at once';
+  const stages = ['label-real', 'label-mixup'];
+
+  function drawing() {
+    const screen = new Screen(60);
+    const stderr = (text: string) => void screen.write(`${text}\n`);
+    const view = progressView({ stdout: () => undefined, stderr, interactive: true }, false, screen as never);
+    const at = (done: number) => {
+      for (const name of stages)
+        view.event(event(done, stage({ name, progress: { unit: 'images', done, total: 9000 } })));
+    };
+    return { screen, view, at, shown: () => screen.text.replaceAll(/\s+/g, ' ') };
+  }
+
+  it('stay, whole, and the bars below them', async () => {
+    const { screen, view, at, shown } = drawing();
+    at(1000);
+    await waitFor('bars', () => screen.text.includes('11%'));
+    view.say(REMARK);
+    at(2000);
+    await waitFor('the next bars', () => screen.text.includes('22%'));
+    at(3000);
+    await waitFor('the bars after them', () => screen.text.includes('33%'));
+    view.end();
+    expect(shown()).toContain(`${REMARK} label-real`);
+    expect(screen.text.match(/label-/g)).toHaveLength(stages.length);
+  });
+
+  it('come before the first bar, right before the end and after it as well', () => {
+    const { view, at, shown } = drawing();
+    view.say('one');
+    at(1000);
+    view.say('two');
+    view.event({
+      ...event(2, stage()),
+      stage: null,
+      failure: { code: 'FAULT', message: 'of a kind', retryable: false },
+    });
+    view.end();
+    view.say('three');
+    expect(shown()).toMatch(/^one two failed: FAULT: of a kind label-real .* label-mixup .* three $/);
+  });
+
+  it('Ctrl-C - is left to the command: the bars go on', () => {
+    const before = process.listenerCount('SIGINT');
+    const { view, at } = drawing();
+    at(1000);
+    expect(process.listenerCount('SIGINT')).toBe(before);
+    view.end();
+  });
+
+  it('nothing came - nothing is drawn', () => {
+    const { screen, view } = drawing();
+    view.end();
+    expect(screen.text).toBe('');
   });
 });

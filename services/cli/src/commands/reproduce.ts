@@ -19,6 +19,8 @@ import type { Output } from '../output.js';
 
 const TEACHER_NAME = 'reproduced';
 const CLASSES = 10;
+/** `resume` would go on with one seed alone and compare nothing with the paper. */
+const GO_ON = 'the same bbdistill reproduce again; what was answered costs nothing';
 /** The paper's numbers for Fashion-MNIST (METHOD: table of results). */
 const PAPER = { images: 2_000, synthetic: 48_000, cvaeEpochs: 200 };
 const PAPER_ACCURACY: Record<string, number> = { 'lenet5-half': 0.8473, lenet5: 0.8653 };
@@ -132,6 +134,7 @@ function reproduce(
         ...(test.classNames && { classNames: test.classNames }),
       },
       out,
+      goOn: GO_ON,
     },
     context,
     options,

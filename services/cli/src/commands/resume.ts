@@ -26,15 +26,17 @@ export function resumeCommand(context: CommandContext): Command {
     .option('--budget-money <amount>', 'new ceiling of money', moneyOption)
     .option('--reask', 'ask and pay again where the answers that are kept are of no use: after the teacher was mended');
   return addGlobalOptions(command).action(async (runId: string, file: string | undefined, options: ResumeOptions) => {
-    const { output } = context;
+    const { output, interrupt: signal } = context;
     const setup = { ...(await beginningOf(runId, options)), ...(await setupOf(file, context)) };
     await withSession(options, setup, async (session) => {
       noteInterruptedRuns(session, context, options, runId);
-      const before = await session.orchestrator.unary('GetRun', { runId });
+      const before = await session.orchestrator.unary('GetRun', { runId }, { signal });
       const out = options.out ?? (await session.outputOf(runId)) ?? DEFAULT_OUTPUT_FOLDER;
       await prepareOutputFolder(out);
-      const seen = isOver(before) ? await lastSequence(session.orchestrator, runId) : 0;
+      const seen = isOver(before) ? await lastSequence(session.orchestrator, runId, signal) : 0;
       const budget = budgetOf(options);
+      // From here on the run spends: whoever wanted to leave before that has nothing to cancel.
+      signal.throwIfAborted();
       await session.orchestrator.unary('ResumeRun', {
         runId,
         reask: options.reask ?? false,

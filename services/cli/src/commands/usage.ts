@@ -2,6 +2,7 @@ import { QUERY_COUNTS } from '@bbdistill/common';
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
+import { CHECK_RUN } from '../teacher/check-teacher.js';
 
 interface UsageOptions extends GlobalOptions {
   teacher?: string;
@@ -17,6 +18,10 @@ export function usageCommand(context: CommandContext): Command {
     await withSession(options, {}, async ({ orchestrator }) => {
       const request = { teacher: options.teacher ?? '', runId: options.run ?? '' };
       const { lines } = await orchestrator.unary('Usage', request, { signal: context.interrupt });
+      // What has asked nothing yet has no lines either, so that only the runs tell a wrong id.
+      if (lines.length === 0 && options.run !== undefined && options.run !== CHECK_RUN) {
+        await orchestrator.unary('GetRun', { runId: options.run }, { signal: context.interrupt });
+      }
       if (options.json) return context.output.stdout(JSON.stringify(lines));
       const rows = lines.map((line) => [
         line.teacher,

@@ -8,5 +8,13 @@ export type { LabelFile } from './labels.js';
 export { readImages } from './read.js';
 export { balancedDraw, splitSeeded } from './splits.js';
 export { convertChannels, resizeImages, selectImages, selectLabels } from './transform.js';
-export { DEFAULT_MAX_PIXEL_BYTES, IMAGE_FORMATS, ImageFileError, MAX_SIDE } from './types.js';
+export {
+  ALPHA_WISHES,
+  DEFAULT_MAX_PIXEL_BYTES,
+  IMAGE_CHANNELS,
+  IMAGE_FORMATS,
+  IMAGE_LAYOUTS,
+  ImageFileError,
+  MAX_SIDE,
+} from './types.js';
 export type { ImageFormat, ReadImagesOptions, ReadImagesResult, SkippedFile } from './types.js';

@@ -27,8 +27,9 @@ export function isPicture(bytes: Uint8Array): boolean {
 export async function decodePicture(
   file: string,
   bytes: Uint8Array,
-  options: Pick<ReadImagesOptions, 'alpha' | 'resize'> = {},
+  options: Pick<ReadImagesOptions, 'alpha' | 'resize' | 'signal'> = {},
 ): Promise<Picture> {
+  options.signal?.throwIfAborted();
   if (!isPicture(bytes)) {
     throw new ImageFileError(file, 'is neither a PNG nor a JPEG', { code: 'IMAGE_MAGIC' });
   }

@@ -25,12 +25,14 @@ type Read = RawImages & Partial<Pick<FolderImages, 'skipped' | 'names' | 'listed
  * pixels, and nothing is allocated because a header merely says so.
  * @throws ImageFileError naming file and reason
  * @throws InvalidArgumentError for options that can't work
+ * @throws the signal's reason
  */
 export async function readImages(options: ReadImagesOptions): Promise<ReadImagesResult> {
   checkOptions(options);
   const maxPixelBytes = options.maxPixelBytes ?? DEFAULT_MAX_PIXEL_BYTES;
   const format = options.format && options.format !== 'auto' ? options.format : await detectFormat(options.path);
   const read = await readAs(format, options, maxPixelBytes);
+  options.signal?.throwIfAborted();
   const labelled = await withLabels(read, format, options);
   const kept = format === 'folder' ? labelled : limited(labelled, options);
 
@@ -43,7 +45,7 @@ export async function readImages(options: ReadImagesOptions): Promise<ReadImages
   if (options.resize) {
     const shape = { ...options.resize, channels: images.shape.channels };
     checkPixelBytes(printable(options.path), images.count, shape, maxPixelBytes);
-    images = await resizeImages(images, options.resize);
+    images = await resizeImages(images, options.resize, options.signal);
   }
   return {
     images,

@@ -20,7 +20,11 @@ export function convertChannels(images: ImageBatch, channels: 1 | 3): ImageBatch
 }
 
 /** Stretches every image to the size (Lanczos 3); the aspect ratio is not kept. */
-export async function resizeImages(images: ImageBatch, size: { height: number; width: number }): Promise<ImageBatch> {
+export async function resizeImages(
+  images: ImageBatch,
+  size: { height: number; width: number },
+  signal?: AbortSignal,
+): Promise<ImageBatch> {
   const { count, shape, pixels } = images;
   if (shape.height === size.height && shape.width === size.width) return images;
   const channels = shape.channels as 1 | 3;
@@ -28,6 +32,7 @@ export async function resizeImages(images: ImageBatch, size: { height: number; w
   const toBytes = size.height * size.width * channels;
   const resized = new Uint8Array(count * toBytes);
   for (let n = 0; n < count; n++) {
+    signal?.throwIfAborted();
     const one = pixels.subarray(n * fromBytes, (n + 1) * fromBytes);
     const { data, info } = await sharp(one, { raw: { width: shape.width, height: shape.height, channels } })
       .resize({ ...size, fit: 'fill', kernel: 'lanczos3' })

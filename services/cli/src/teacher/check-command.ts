@@ -8,7 +8,7 @@ import type { TeacherConfig, TeacherFacts } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
 import { takesSettings } from '../context.js';
 import type { CommandContext } from '../context.js';
-import { prepareOutputFolder } from '../download.js';
+import { OutputFolderError, prepareOutputFile } from '../download.js';
 import { EXIT } from '../exit-codes.js';
 import { readImages, selectImages } from '../images/index.js';
 import { positiveOption } from '../options.js';
@@ -67,7 +67,7 @@ export function checkCommand(context: CommandContext): Command {
       }
       const { output, interrupt } = context;
       // Before anything is paid for.
-      if (options.out !== undefined) await prepareOutputFolder(dirname(options.out));
+      if (options.out !== undefined) await prepareOutputFile('--out', options.out);
       const stores = await openEmbeddedStores({ folder: options.state, clock: systemClock });
       const cache = new EmbeddedAnswerCache(join(options.state, 'answers'));
       let check: TeacherCheck;
@@ -90,7 +90,10 @@ export function checkCommand(context: CommandContext): Command {
         else for (const line of describeCheck(check, classNames)) output.stdout(line);
         if (options.out !== undefined && found.images && found.answers) {
           const samples = { images: found.images, answers: found.answers };
-          await writeFile(options.out, await drawSamples(`Teacher ${check.name}`, samples, classNames));
+          const picture = await drawSamples(`Teacher ${check.name}`, samples, classNames);
+          await writeFile(options.out, picture).catch((cause: unknown) => {
+            throw new OutputFolderError(dirname(options.out!), cause);
+          });
         }
         if (options.out !== undefined) {
           output.stderr(
@@ -131,14 +134,14 @@ async function subjectOf(
     throw new NotFoundError(`${source} describes no teacher "${name}", but: ${known}`, { code: 'TEACHER_NOT_FOUND' });
   }
   if (!run) return { config, classNames: [] };
+  const { output, interrupt: signal } = context;
   return {
     config,
     classes: run.classes,
     classNames: run.classNames ?? [],
     // The very images of the run: what a check pays for, the run doesn't pay again.
     readOwnImages: async () =>
-      (await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output: context.output }))
-        .images,
+      (await readRunImages('run.images', { settings: run.images, seed: run.seed, baseFolder, output, signal })).images,
   };
 }
 
@@ -151,21 +154,15 @@ function namesOf({ config, classNames }: Subject, { classes = 0 }: TeacherCheck)
   return names;
 }
 
+/** @throws ImageFileError where images are named and can't be read: drawn ones in their place would be paid for nothing */
 async function probeImages(
   { config, readOwnImages }: Subject,
   facts: TeacherFacts,
   { images: wanted, from }: CheckOptions,
-  { output }: CommandContext,
+  { interrupt: signal }: CommandContext,
 ): Promise<ImageBatch> {
-  if (from !== undefined) return spread((await readImages({ path: from })).images, wanted);
-  if (readOwnImages) {
-    try {
-      return spread(await readOwnImages(), wanted);
-    } catch (error) {
-      output.stderr(`run.images can't be read, so drawn images are asked about: ${(error as Error).message}`);
-    }
-  }
-  return drawnImages(config, facts, wanted);
+  if (from !== undefined) return spread((await readImages({ path: from, signal })).images, wanted);
+  return readOwnImages ? spread(await readOwnImages(), wanted) : drawnImages(config, facts, wanted);
 }
 
 /** From all over the set, as classes often lie one after the other. */

@@ -124,19 +124,25 @@ describe('bbdistill teacher serve', () => {
 });
 
 describe('bbdistill teacher check', () => {
-  const file = (classes: number) => `
-teachers:
-  mine: { adapter: onnx, path: ${JSON.stringify(model)} }
-run: { classes: ${classes}, images: { path: . } }
-`;
+  const mine = `teachers:\n  mine: { adapter: onnx, path: ${JSON.stringify(model)} }\n`;
+
+  /** A file of a run with images that the teacher takes. */
+  async function writeRun(folder: string, classes: number): Promise<string> {
+    const shape = { height: 8, width: 8 };
+    const pixels = Uint8Array.from({ length: 6 * 64 }, (_, at) => (at * 7) % 256);
+    await writeFile(join(folder, 'images-idx3-ubyte'), idx([6, shape.height, shape.width], pixels));
+    const path = join(folder, 'run.yaml');
+    await writeFile(path, `${mine}run: { classes: ${classes}, images: { path: images-idx3-ubyte } }\n`);
+    return path;
+  }
 
   it('shows what the configured teacher says', async () => {
     await using folder = await temporaryFolder();
-    const path = join(folder.path, 'run.yaml');
-    await writeFile(path, file(4));
+    const path = join(folder.path, 'teachers.yaml');
+    await writeFile(path, mine);
     const state = ['--state', join(folder.path, 'state')];
-    const { stdout, stderr, exitCode } = await run('check', path, ...state);
-    expect(stderr).toMatch(/run\.images can't be read[^]*asks about 4 images in 1 calls, no cost declared/);
+    const { stdout, stderr, exitCode } = await run('check', path, '--classes', '4', ...state);
+    expect(stderr).toMatch(/^[^\n]*asks about 4 images in 1 calls, no cost declared/);
     expect(stdout).toContain('answers  probabilities, 4 classes\nclasses  4, without names');
     expect(stdout).toContain('images   8x8x1');
     expect(stdout).toContain('image 0  0 25.0 %, 1 25.0 %, 2 25.0 %');
@@ -150,8 +156,7 @@ run: { classes: ${classes}, images: { path: . } }
 
   it('ends with a code of its own where the teacher can not be used', async () => {
     await using folder = await temporaryFolder();
-    const path = join(folder.path, 'run.yaml');
-    await writeFile(path, file(10));
+    const path = await writeRun(folder.path, 10);
     const state = ['--state', join(folder.path, 'state')];
     const { stdout, exitCode } = await run('check', path, ...state);
     expect(stdout).toMatch(/problem {2}.*10/);
@@ -162,15 +167,34 @@ run: { classes: ${classes}, images: { path: . } }
 
   it('nothing is asked where the picture could not be written', async () => {
     await using folder = await temporaryFolder();
-    const path = join(folder.path, 'run.yaml');
-    await writeFile(path, file(4));
+    const path = await writeRun(folder.path, 4);
     const state = ['--state', join(folder.path, 'state')];
-    const out = join(path, 'below-a-file.png');
-    await expect(run('check', path, '--out', out, ...state)).rejects.toThrow('cannot write to the output folder');
+    const refused = async (out: string, says: string) => {
+      const { said, ended } = start('check', path, '--out', out, ...state);
+      await expect(ended).rejects.toThrow(says);
+      await expect(ended).rejects.toMatchObject({ kind: expect.not.stringMatching('internal') as string });
+      expect(said).toMatchObject({ stdout: '', stderr: '' });
+    };
+    await refused(join(path, 'below-a-file.png'), 'cannot write to the output folder');
+    await refused(folder.path, 'which is a folder: name a file');
     expect(await run('check', path, '--out', join(folder.path, 'new', 'answers.png'), ...state)).toMatchObject({
       stderr: expect.stringContaining('asks about 4 images') as string,
       exitCode: 0,
     });
+  });
+
+  it.each([
+    ["the run's", (path: string) => [path]],
+    ['those of --from', (path: string) => [path, '--from', 'nowhere']],
+  ])('nothing is asked where the images can not be read: %s', async (_whose, flags) => {
+    await using folder = await temporaryFolder();
+    await using teacher = await startHostedTeacher(() => ({ body: SAID[0] }));
+    const path = join(folder.path, 'run.yaml');
+    await writeFile(path, hosted(teacher.url, join(folder.path, 'typo')));
+    const { said, ended } = start('check', ...flags(path), '--state', join(folder.path, 'state'));
+    await expect(ended).rejects.toMatchObject({ kind: 'invalid-argument', code: 'IMAGE_NOT_FOUND' });
+    expect(said).toMatchObject({ stdout: '', stderr: '' });
+    expect(teacher.received).toHaveLength(0);
   });
 
   it('is left by Ctrl-C as interrupted, not with a complaint about the teacher', async () => {

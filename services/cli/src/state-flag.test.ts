@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { stateFlag } from './finish-run.js';
 import { DEFAULT_STATE_FOLDER } from './session.js';
+import { stateFlag } from './state-flag.js';
 
 describe('a command that is named to the user', () => {
   it.each([
