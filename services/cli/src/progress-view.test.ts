@@ -56,6 +56,17 @@ describe('progressView', () => {
     expect(lines[2]).toMatch(/^label-mixup +.*done in 18 s$/);
   });
 
+  it('without a terminal - a stage that stands still says so at once, and again now and then', () => {
+    const lines: string[] = [];
+    const output = { stdout: () => undefined, stderr: (text: string) => void lines.push(text), interactive: false };
+    const view = progressView(output, false);
+    view.event(event(0, stage()));
+    for (const atMs of [6_000, 8_000, 22_000]) view.event(event(atMs, stage({ waitingFor: 'circuit breaker open' })));
+    for (const atMs of [23_000, 24_000]) view.event(event(atMs, stage()));
+    view.event(event(25_000, stage({ waitingFor: 'circuit breaker open' })));
+    expect(lines.map((line) => line.includes('waits: circuit breaker open'))).toEqual([false, true, true, true]);
+  });
+
   /** Seconds and how much is done. @returns the last line */
   function shownAfter(
     seen: readonly (readonly [seconds: number, done: number])[],

@@ -55,6 +55,7 @@ function withoutOneofs(name: string, value: unknown): unknown {
 /** A line when a stage starts and ends, and now and then in between. */
 class LineView implements ProgressView {
   readonly #lastLineMs = new Map<string, number>();
+  readonly #waiting = new Set<string>();
   readonly #rates = new StageRates();
 
   constructor(private readonly output: Output) {}
@@ -65,7 +66,10 @@ class LineView implements ProgressView {
     const rate = this.#rates.see(stage, atMs);
     const lastMs = this.#lastLineMs.get(stage.name);
     const ended = isEnded(stage);
-    if (lastMs !== undefined && !ended && atMs - lastMs < LINE_INTERVAL_MS) return;
+    const stops = stage.waitingFor !== '' && !this.#waiting.has(stage.name);
+    if (stage.waitingFor === '') this.#waiting.delete(stage.name);
+    else this.#waiting.add(stage.name);
+    if (lastMs !== undefined && !ended && !stops && atMs - lastMs < LINE_INTERVAL_MS) return;
     this.#lastLineMs.set(stage.name, ended ? Infinity : atMs);
     this.output.stderr(`${stage.name.padEnd(STAGE_NAME_WIDTH)} ${describeStage(stage, atMs, rate)}`);
   }
@@ -205,6 +209,7 @@ export function describeStage(stage: StageStatus__Output, atMs: number, rate?: n
       if (!isEnded(stage)) parts.push(`${duration((progress.total - progress.done) / rate)} left`);
     }
   }
+  if (!isEnded(stage) && stage.waitingFor) parts.push(`waits: ${stage.waitingFor}`);
   if (progress?.loss !== undefined) parts.push(`loss ${progress.loss.toFixed(3)}`);
   if (isEnded(stage)) parts.push(reused ? 'reused from an earlier run' : `done in ${duration(seconds)}`);
   return parts.join(', ') || 'running';

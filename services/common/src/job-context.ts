@@ -5,6 +5,8 @@ export interface JobProgress {
   /** 0 where the total isn't known yet. */
   total: number;
   loss?: number;
+  /** Why it stands still, where it has for long; for people. */
+  waitsFor?: string;
 }
 
 /** What a handler may use while it works. */

@@ -19,4 +19,12 @@ describe('progress of a stage', () => {
     expect(addedUp([part, undefined], planned)).toEqual({ unit: 'images', done: 100, total: 2_048 });
     expect(addedUp([part, { ...part, done: 1_024 }], planned)).toEqual({ unit: 'images', done: 1_124, total: 2_048 });
   });
+
+  it('several jobs - stand still where all that have begun and are not done do', () => {
+    const planned = { unit: 'images', done: 0, total: 3_072 };
+    const done = { unit: 'images', done: 1_024, total: 1_024 };
+    const still = { unit: 'images', done: 100, total: 1_024, waitsFor: 'circuit breaker open' };
+    expect(addedUp([done, still, undefined], planned)).toEqual({ ...planned, done: 1_124, waitsFor: still.waitsFor });
+    expect(addedUp([done, still, { ...done, done: 7 }], planned)).toEqual({ ...planned, done: 1_131 });
+  });
 });

@@ -563,7 +563,15 @@ export class StageJobs<Request, Result> {
  */
 export function addedUp(parts: readonly (JobProgress | undefined)[], planned: JobProgress): JobProgress {
   if (parts.length === 1) return parts[0] ?? planned;
-  return { ...planned, done: parts.reduce((sum, part) => sum + (part?.done ?? 0), 0) };
+  const done = parts.reduce((sum, part) => sum + (part?.done ?? 0), 0);
+  const waitsFor = whereAllStandStill(parts);
+  return { ...planned, done, ...(waitsFor !== undefined && { waitsFor }) };
+}
+
+/** Of those that have begun and aren't done. */
+function whereAllStandStill(parts: readonly (JobProgress | undefined)[]): string | undefined {
+  const open = parts.filter((part) => part !== undefined && part.done < part.total);
+  return open.every((part) => part?.waitsFor !== undefined) ? open[0]?.waitsFor : undefined;
 }
 
 /** Stops jobs that a driver left behind. */

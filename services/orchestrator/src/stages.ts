@@ -275,6 +275,6 @@ export class Stage {
 function isSameProgress(one: JobProgress | undefined, other: JobProgress | undefined): boolean {
   return (
     one === other ||
-    (one?.unit === other?.unit && one?.done === other?.done && one?.total === other?.total && one?.loss === other?.loss)
+    (['unit', 'done', 'total', 'loss', 'waitsFor'] as const).every((key) => one?.[key] === other?.[key])
   );
 }

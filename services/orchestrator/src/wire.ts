@@ -1,5 +1,5 @@
 import type { JobFailure, JobProgress, JobState, LoggedEvent } from '@bbdistill/common';
-import { decodeJson } from '@bbdistill/common';
+import { decodeJson, isEnded } from '@bbdistill/common';
 import type { Failure } from '@bbdistill/common/gen/bbdistill/v1/Failure.js';
 import type { JobState as WireJobState } from '@bbdistill/common/gen/bbdistill/v1/JobState.js';
 import type { Progress } from '@bbdistill/common/gen/bbdistill/v1/Progress.js';
@@ -80,7 +80,7 @@ function stageToWire(stage: StageRecord): StageStatus {
     reused: stage.reused,
     startedAtMs: stage.startedAtMs ?? 0,
     endedAtMs: stage.endedAtMs ?? 0,
-    waitingFor: stage.waitingFor ?? '',
+    waitingFor: stage.waitingFor ?? (isEnded(stage.state) ? '' : (stage.progress?.waitsFor ?? '')),
   };
 }
 

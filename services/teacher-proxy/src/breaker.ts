@@ -110,7 +110,8 @@ export class CircuitBreaker {
   state(): BreakerState {
     if (this.#openUntilMs === undefined) return { state: 'closed', detail: '' };
     const leftMs = Math.max(0, Math.ceil(this.#openUntilMs - this.clock.monotonicMs()));
-    const next = leftMs > 0 ? `the next call is tried in ${leftMs} ms` : 'one call is tried before others follow';
+    const next =
+      leftMs > 0 ? `the next call is tried in ${Math.ceil(leftMs / 1000)} s` : 'one call is tried before others follow';
     return {
       state: leftMs > 0 ? 'open' : 'half-open',
       detail: `${this.#failures} calls in a row failed (${this.#reason}): ${next}`,

@@ -1,7 +1,8 @@
 import { decodeImages, encodeAnswers } from '@bbdistill/common';
-import type { BlobStore, ImageBatch, JobHandler } from '@bbdistill/common';
+import type { BlobStore, Clock, ImageBatch, JobHandler } from '@bbdistill/common';
 import type { TeacherProxy } from './proxy.js';
 import type { Labelled } from './session.js';
+import { showStandstills } from './standstill.js';
 import { budgetFromWire, checkLabelRequest, checkShard, countsToWire, phaseFromWire } from './wire.js';
 import type { LabelRequest, LabelResult } from './wire.js';
 
@@ -9,7 +10,11 @@ import type { LabelRequest, LabelResult } from './wire.js';
 export const LABEL_JOB = 'label';
 
 /** Labels one shard: images from the blob store, answers back into it. */
-export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandler<LabelRequest, LabelResult> {
+export function labelJobHandler(
+  proxy: TeacherProxy,
+  blobs: BlobStore,
+  clock: Clock,
+): JobHandler<LabelRequest, LabelResult> {
   return async (request, context) => {
     checkLabelRequest(request);
     const task = {
@@ -21,10 +26,10 @@ export function labelJobHandler(proxy: TeacherProxy, blobs: BlobStore): JobHandl
       // A job of an earlier version doesn't say.
       reask: request.reask ?? false,
     };
-    const labelled = await proxy.label(request.teacher, task, {
-      signal: context.signal,
-      onProgress: (done, total) => context.progress({ unit: 'images', done, total }),
-    });
+    const reason = () => proxy.whatCallsWaitFor(request.teacher);
+    const labelled = await showStandstills({ clock, context, images: task.images.count, reason }, (onProgress) =>
+      proxy.label(request.teacher, task, { signal: context.signal, onProgress }),
+    );
     return storeAnswers(blobs, labelled);
   };
 }

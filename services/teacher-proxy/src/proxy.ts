@@ -175,6 +175,11 @@ export class TeacherProxy {
     return (await this.#desk(name)).teacher.answer.kind;
   }
 
+  /** Why calls to the teacher stand still or go slowly, for people; empty where they don't. @throws NotFoundError */
+  async whatCallsWaitFor(name: string): Promise<string> {
+    return whatCallsWaitFor(await this.#desk(name));
+  }
+
   /** @param teacher absent: all; @param run absent: all */
   async usage(teacher?: string, run?: string): Promise<UsageLine[]> {
     const names = teacher === undefined ? await this.registry.names() : [teacher];

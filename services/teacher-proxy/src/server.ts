@@ -105,7 +105,7 @@ export async function startTeacherProxy(options: TeacherProxyServerOptions): Pro
     const worker = runJobWorker({
       stores,
       clock,
-      handlers: { [LABEL_JOB]: labelJobHandler(proxy, stores.blobs) },
+      handlers: { [LABEL_JOB]: labelJobHandler(proxy, stores.blobs, clock) },
       concurrency: options.jobConcurrency ?? DEFAULT_JOB_CONCURRENCY,
       signal: stopping.signal,
       onError: (error) => logger.error({ err: error, code: error.code }, 'a label job could not be worked on'),
