@@ -23,7 +23,7 @@ describe('circuit breaker', () => {
     const { breaker, told } = await opened();
     expect(breaker.state()).toEqual({
       state: 'open',
-      detail: '8 calls in a row failed (HTTP 500): the next call is tried in 1000 ms',
+      detail: '8 calls in a row failed (HTTP 500): the next call is tried in 1 s',
     });
     expect(told).toHaveLength(1);
   });
