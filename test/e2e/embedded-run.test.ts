@@ -138,7 +138,7 @@ describe('an embedded run', () => {
     const plan = await bbdistill('plan', join(folder.path, 'run.yaml'), '--json', '--run.seed', '99');
     expect(JSON.parse(plan.stdout)).toMatchObject({ images: SYNTHETIC, knownCached: REAL, withinBudget: true });
     const unknown = await bbdistill('usage', '--run', 'abc');
-    expect(unknown.stderr).toContain('there is no run "abc": list the runs to see their ids');
+    expect(unknown.stderr).toContain('there is no run "abc": ListRuns (bbdistill runs) lists them');
     expect(unknown.exitCode).toBe(2);
     const runs = JSON.parse((await bbdistill('runs', '--json')).stdout) as { id: string; state: string }[];
     const done = runs.find(({ state }) => state === 'RUN_STATE_SUCCEEDED')!;
