@@ -121,7 +121,7 @@ describe('an embedded run', () => {
     const flags = ['--run.seed', '7', '--run.budget.images', '60'];
     const short = await bbdistill('run', join(folder.path, 'run.yaml'), '--out', join(folder.path, 'short'), ...flags);
     expect(short.exitCode).toBe(4);
-    expect(short.stderr).toMatch(/note: at most \d+ images may be asked, the budget allows 60/);
+    expect(short.stderr).toMatch(/note: the budget ends it after 60 of up to \d+ images, before there is a student/);
     const id = /resume ([0-9a-f]+)/.exec(short.stderr)![1]!;
     const usage = await bbdistill('usage', '--run', id, '--json');
     const billed = (JSON.parse(usage.stdout) as { counts: { billed: number } }[]).map(({ counts }) => counts.billed);
