@@ -4,7 +4,7 @@ import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import { Command } from 'commander';
 import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { prepareOutputFolder } from '../download.js';
+import { withOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { isOver, lastSequence } from '../follow.js';
 import { moneyOption, naturalOption } from '../options.js';
@@ -37,15 +37,13 @@ export function resumeCommand(context: CommandContext): Command {
       const before = await session.orchestrator.unary('GetRun', { runId }, { signal });
       for (const line of budgetNotes(budgetInFile, before.spec?.budget, options)) output.stderr(line);
       const out = options.out ?? (await session.outputOf(runId)) ?? DEFAULT_OUTPUT_FOLDER;
-      await prepareOutputFolder(out);
       const seen = isOver(before) ? await lastSequence(session.orchestrator, runId, signal) : 0;
       const budget = budgetOf(options);
-      // From here on the run spends: whoever wanted to leave before that has nothing to cancel.
-      signal.throwIfAborted();
-      await session.orchestrator.unary('ResumeRun', {
-        runId,
-        reask: options.reask ?? false,
-        ...(budget && { budget }),
+      await withOutputFolder(out, () => {
+        // From here on the run spends: whoever wanted to leave before that has nothing to cancel.
+        signal.throwIfAborted();
+        const request = { runId, reask: options.reask ?? false, ...(budget && { budget }) };
+        return session.orchestrator.unary('ResumeRun', request);
       });
       output.stderr(`run ${runId} goes on`);
       await finishRun({ session, runId, out, context, options, fromSequence: seen + 1 });
