@@ -53,10 +53,14 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
   if (options.json) output.stdout(JSON.stringify({ report }));
   else {
     output.stdout(reportTable(report));
-    output.stdout(`report: ${join(out, 'report.html')}`);
-    output.stdout(`student: ${join(out, 'student')}`);
+    for (const line of resultLines(out)) output.stdout(line);
   }
   return report;
+}
+
+/** Where to look for what a run made. */
+export function resultLines(out: string): string[] {
+  return [`report: ${join(out, 'report.html')}`, `student: ${join(out, 'student')}`];
 }
 
 /** Shows a run until it ends, and what comes of Ctrl-C meanwhile. */
