@@ -122,11 +122,13 @@ describe('an embedded run', () => {
     const short = await bbdistill('run', join(folder.path, 'run.yaml'), '--out', join(folder.path, 'short'), ...flags);
     expect(short.exitCode).toBe(4);
     expect(short.stderr).toMatch(/note: the budget ends it after 60 of up to \d+ images, before there is a student/);
-    const id = /resume ([0-9a-f]+)/.exec(short.stderr)![1]!;
-    const usage = await bbdistill('usage', '--run', id, '--json');
+    const [, id, enough] = /to go on: bbdistill resume ([0-9a-f]+) --budget-images (\d+)/.exec(
+      short.stderr,
+    )! as unknown as string[];
+    const usage = await bbdistill('usage', '--run', id!, '--json');
     const billed = (JSON.parse(usage.stdout) as { counts: { billed: number } }[]).map(({ counts }) => counts.billed);
     expect(billed.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(60);
-    const resumed = await bbdistill('resume', id, '--budget-images', '200');
+    const resumed = await bbdistill('resume', id!, '--budget-images', enough!);
     expect(resumed.exitCode).toBe(0);
     const report = JSON.parse(await readFile(join(folder.path, 'short/report.json'), 'utf8')) as Report;
     expect(report.queries.asked).toBe(REAL + SYNTHETIC);
@@ -138,6 +140,8 @@ describe('an embedded run', () => {
     const plan = await bbdistill('plan', join(folder.path, 'run.yaml'), '--json', '--run.seed', '99');
     expect(JSON.parse(plan.stdout)).toMatchObject({ images: SYNTHETIC, knownCached: REAL, withinBudget: true });
     const unknown = await bbdistill('usage', '--run', 'abc');
+    const named = await bbdistill('report', 'my first run');
+    expect(named).toMatchObject({ exitCode: 2, stderr: unknown.stderr.replace('"abc"', '"my first run"') });
     expect(unknown.stderr).toContain('there is no run "abc": ListRuns (bbdistill runs) lists them');
     expect(unknown.exitCode).toBe(2);
     const runs = JSON.parse((await bbdistill('runs', '--json')).stdout) as { id: string; state: string }[];
