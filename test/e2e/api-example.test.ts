@@ -128,3 +128,10 @@ it('the example sends images that are larger than its pieces', async () => {
   // They arrived, and only the student can't be as large.
   expect(run.errorOutput()).toMatch(/NETWORK_TOO_LARGE/);
 });
+
+it('the example says in one line what a call was refused for', async () => {
+  const spec = writeSpec('unknown.json', { teacher: 'nobody' });
+  await using run = startExample(spec, writePixels('some.bin', tinyImages(REAL).pixels), '12x12x1', at('none.onnx'));
+  expect(await endOf(run)).toBe(1);
+  expect(run.errorOutput().trim()).toMatch(/^[A-Z_]+: [^\n]*"nobody"[^\n]* \([A-Z_]+\)$/);
+});

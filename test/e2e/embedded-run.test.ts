@@ -121,12 +121,14 @@ describe('an embedded run', () => {
     const flags = ['--run.seed', '7', '--run.budget.images', '60'];
     const short = await bbdistill('run', join(folder.path, 'run.yaml'), '--out', join(folder.path, 'short'), ...flags);
     expect(short.exitCode).toBe(4);
-    expect(short.stderr).toMatch(/note: at most \d+ images may be asked, the budget allows 60/);
-    const id = /resume ([0-9a-f]+)/.exec(short.stderr)![1]!;
-    const usage = await bbdistill('usage', '--run', id, '--json');
+    expect(short.stderr).toMatch(/note: the budget ends it after 60 of up to \d+ images, before there is a student/);
+    const [, id, enough] = /to go on: bbdistill resume ([0-9a-f]+) --budget-images (\d+)/.exec(
+      short.stderr,
+    )! as unknown as string[];
+    const usage = await bbdistill('usage', '--run', id!, '--json');
     const billed = (JSON.parse(usage.stdout) as { counts: { billed: number } }[]).map(({ counts }) => counts.billed);
     expect(billed.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(60);
-    const resumed = await bbdistill('resume', id, '--budget-images', '200');
+    const resumed = await bbdistill('resume', id!, '--budget-images', enough!);
     expect(resumed.exitCode).toBe(0);
     const report = JSON.parse(await readFile(join(folder.path, 'short/report.json'), 'utf8')) as Report;
     expect(report.queries.asked).toBe(REAL + SYNTHETIC);
@@ -138,7 +140,9 @@ describe('an embedded run', () => {
     const plan = await bbdistill('plan', join(folder.path, 'run.yaml'), '--json', '--run.seed', '99');
     expect(JSON.parse(plan.stdout)).toMatchObject({ images: SYNTHETIC, knownCached: REAL, withinBudget: true });
     const unknown = await bbdistill('usage', '--run', 'abc');
-    expect(unknown.stderr).toContain('there is no run "abc": list the runs to see their ids');
+    const named = await bbdistill('report', 'my first run');
+    expect(named).toMatchObject({ exitCode: 2, stderr: unknown.stderr.replace('"abc"', '"my first run"') });
+    expect(unknown.stderr).toContain('there is no run "abc": ListRuns (bbdistill runs) lists them');
     expect(unknown.exitCode).toBe(2);
     const runs = JSON.parse((await bbdistill('runs', '--json')).stdout) as { id: string; state: string }[];
     const done = runs.find(({ state }) => state === 'RUN_STATE_SUCCEEDED')!;

@@ -1,5 +1,6 @@
 // From raw images to a trained student, by the orchestrator's API and nothing else of this project than proto/:
 //   npx tsx deploy/examples/api/run.ts HOST:PORT spec.json images.bin 28x28x1 student.onnx
+// Set "teacher" in spec.json to one that is registered at the orchestrator first, and "classes" to what it knows.
 // images.bin: whole images one after the other, uint8, NHWC. The bearer token comes from BBDISTILL_TOKEN.
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,6 +17,11 @@ const definition = protoLoader.loadSync('bbdistill/v1/orchestrator.proto', {
   defaults: true,
 });
 const token = process.env['BBDISTILL_TOKEN'];
+// An error is a line: that of a call would bring its metadata and a stack of this file's along.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${lineOf(error)}\n`);
+  process.exit(1);
+});
 const { path, ...files } = readArguments();
 
 type Message = Record<string, unknown>;
@@ -80,6 +86,14 @@ async function upload(): Promise<Message> {
   }
   stream.end();
   return reply;
+}
+
+/** E.g. `NOT_FOUND: there is no teacher "metered" (TEACHER_NOT_FOUND)`: which error it is, is told in the metadata. */
+function lineOf(error: Error): string {
+  if (!('details' in error && 'code' in error && 'metadata' in error)) return error.message;
+  const { code, details, metadata: told } = error as grpc.ServiceError;
+  const [which] = told.get('bbd-code');
+  return `${grpc.status[code]}: ${details}${which === undefined ? '' : ` (${which.toString()})`}`;
 }
 
 function readArguments(): { path: string; spec: string; images: string; shape: string; student: string } {

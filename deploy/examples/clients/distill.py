@@ -3,6 +3,8 @@
     pip install grpcio grpcio-tools
     python distill.py 127.0.0.1:7700 TEACHER images.raw 8x8x1 run-spec.json out
 
+TEACHER is one that the orchestrator knows. run-spec.json, beside this file, is of 4 classes: set "classes" there to the
+number that the teacher answers with.
 images.raw holds whole images one after another, a byte a value (height, width, channels). The token of the orchestrator,
 where it asks for one, is in BBDISTILL_TOKEN; the file of the authority that signed its certificate, where it speaks TLS, in
 BBDISTILL_CA_FILE. The stubs are generated from proto/ into a temporary folder; a service of yours keeps them.

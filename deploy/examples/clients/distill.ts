@@ -2,6 +2,8 @@
 //
 //   npx tsx deploy/examples/clients/distill.ts 127.0.0.1:7700 TEACHER images.raw 8x8x1 run-spec.json out
 //
+// TEACHER is one that the orchestrator knows. run-spec.json, beside this file, is of 4 classes: set "classes" there to the
+// number that the teacher answers with.
 // images.raw holds whole images one after another, a byte a value (height, width, channels). The token of the
 // orchestrator, where it asks for one, is in BBDISTILL_TOKEN; the file of the authority that signed its certificate, where
 // it speaks TLS, in BBDISTILL_CA_FILE. Run it again after a crash: the same run id goes on with the same run.

@@ -14,7 +14,7 @@ const PLAN = {
   currency: 'USD',
   labelSeconds: 130,
   withinBudget: false,
-  notes: ['at most 26000 images may be asked, the budget allows 700'],
+  notes: ['the budget ends it after 700 of up to 26 000 images, before there is a student'],
 };
 
 async function announced(answer: () => Promise<unknown>, signal = new AbortController().signal): Promise<string[]> {
@@ -29,7 +29,7 @@ describe('what a run may cost', () => {
   it('is said with what speaks against it', async () =>
     expect(await announced(() => Promise.resolve(PLAN))).toEqual([
       "at most 26 000 images to ask, in 1 300 calls, 39.00 USD, 2 min 10 s by the teacher's limits",
-      'note: at most 26000 images may be asked, the budget allows 700',
+      'note: the budget ends it after 700 of up to 26 000 images, before there is a student',
     ]));
 
   it('names no price and no time where there are none', async () =>

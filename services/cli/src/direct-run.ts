@@ -3,9 +3,10 @@ import type { Report } from '@bbdistill/orchestrator';
 import type { TeacherConfig } from '@bbdistill/teacher-proxy';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { withSession } from './context.js';
-import { prepareOutputFolder } from './download.js';
+import { withOutputFolder } from './download.js';
 import { finishRun } from './finish-run.js';
 import type { RunSettings } from './run-file.js';
+import type { Session } from './session.js';
 import { runSpecOf } from './run-spec.js';
 import { uploadImages } from './upload.js';
 import type { ImagesToUpload } from './upload.js';
@@ -28,9 +29,8 @@ export async function runDirectly(
   options: GlobalOptions,
 ): Promise<Report | undefined> {
   const { settings, teachers, out, goOn } = run;
-  await prepareOutputFolder(out);
   const { engine, gpu } = settings;
-  return withSession(options, { teachers, engine, gpu }, async (session) => {
+  const work = async (session: Session) => {
     const { orchestrator } = session;
     const real = await uploadImages(orchestrator, { images: run.real.images }, context.interrupt);
     const test = await uploadImages(orchestrator, run.test, context.interrupt);
@@ -38,5 +38,6 @@ export async function runDirectly(
     const { id } = await createRun(orchestrator, spec, { signal: context.interrupt });
     context.output.stderr(`run ${id} (${settings.name}) is on its way`);
     return finishRun({ session, runId: id, out, context, options, goOn });
-  });
+  };
+  return withOutputFolder(out, () => withSession(options, { teachers, engine, gpu }, work));
 }

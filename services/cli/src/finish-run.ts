@@ -5,7 +5,7 @@ import { reportTable } from '@bbdistill/orchestrator';
 import type { Report } from '@bbdistill/orchestrator';
 import type { CommandContext, GlobalOptions } from './context.js';
 import { downloadInto } from './download.js';
-import { earlyEndLines } from './early-end.js';
+import { earlyEndLines, imagesToTheEnd } from './early-end.js';
 import { exitCodeOfRun } from './exit-codes.js';
 import { followRun } from './follow.js';
 import { progressView } from './progress-view.js';
@@ -36,7 +36,9 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
   const run = await follow(finish);
   context.setExitCode(exitCodeOfRun(run.state, run.failure?.code));
   if (run.state !== 'RUN_STATE_SUCCEEDED') {
-    for (const line of earlyEndLines(run, options, finish.goOn)) output.stderr(line);
+    const enoughImages = await imagesToTheEnd(run, session.orchestrator, context.interrupt);
+    const hints = { goOn: finish.goOn, enoughImages };
+    for (const line of earlyEndLines(run, options, hints)) output.stderr(line);
     return undefined;
   }
   try {
@@ -51,10 +53,14 @@ export async function finishRun(finish: FinishOptions): Promise<Report | undefin
   if (options.json) output.stdout(JSON.stringify({ report }));
   else {
     output.stdout(reportTable(report));
-    output.stdout(`report: ${join(out, 'report.html')}`);
-    output.stdout(`student: ${join(out, 'student')}`);
+    for (const line of resultLines(out)) output.stdout(line);
   }
   return report;
+}
+
+/** Where to look for what a run made. */
+export function resultLines(out: string): string[] {
+  return [`report: ${join(out, 'report.html')}`, `student: ${join(out, 'student')}`];
 }
 
 /** Shows a run until it ends, and what comes of Ctrl-C meanwhile. */

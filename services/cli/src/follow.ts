@@ -15,11 +15,12 @@ export async function lastSequence(orchestrator: Orchestrator, runId: string, si
 
 /**
  * Has a run stop: nothing more is asked, what is under way is waited for.
+ * @returns the run; one that is over stays as it is
  * @throws BbdError where the orchestrator can't be told; the run goes on then
  */
-export async function cancelRun(orchestrator: Orchestrator, runId: string): Promise<void> {
+export async function cancelRun(orchestrator: Orchestrator, runId: string): Promise<Run__Output> {
   // To cancel twice is to cancel once.
-  await patiently(() => orchestrator.unary('CancelRun', { runId }), { clock: systemClock, afterDeadline: true });
+  return patiently(() => orchestrator.unary('CancelRun', { runId }), { clock: systemClock, afterDeadline: true });
 }
 
 interface FollowOptions {

@@ -30,7 +30,7 @@ describe('flags of the command line', () => {
     ['of a teacher without its file', ['resume', 'abc', '--teachers.mine.url=x'], /needs the file .* resume RUN FILE/],
     ['without a value', ['plan', '--run.overlap', '--run.seed', '3'], /--run\.overlap needs a value/],
     ['without a value at the end', ['plan', '--run.overlap'], /--run\.overlap needs a value/],
-    ['that is no YAML', ['check-config', 'FILE', '--run.name', '@x'], /--run\.name @x is not YAML .*quotes/],
+    ['that is no YAML', ['check-config', 'FILE', '--run.seed', '@x'], /--run\.seed @x is not YAML .*quotes/],
     ['of another kind', ['check-config', 'FILE', '--run.classes', 'ten'], /run\.classes is "ten": .*number/],
     ['that is none of a few', ['check-config', 'FILE', '--run.images.channels', '4'], /channels is 4: .*1\|3/],
     ['that is an empty number', ['resume', 'abc', '--budget-images', ''], /whole number of 0 or more/],

@@ -56,6 +56,19 @@ describe('a run file', () => {
     expect(run.classNames).toEqual(['a', 'b', 'c']);
   });
 
+  it.each(['123', 'true', 'null', '1e3', '[a', 'a: b', '"quoted"'])(
+    'the flag of a text is text as it is: %s',
+    async (text) => {
+      const { run } = await read(GOOD, ['run.name', text], ['run.images.path', text], ['run.student.network', text]);
+      expect(run).toMatchObject({ name: text, images: { path: text }, student: { network: text } });
+    },
+  );
+
+  it('the flag of a text that is empty is refused as one; other settings may be null', async () => {
+    await expect(read(GOOD, ['run.name', ''])).rejects.toThrow(/^run\.name is ""/);
+    await expect(read(GOOD, ['run.seed', 'null'])).rejects.toThrow(/^run\.seed/);
+  });
+
   it('can be flags alone', async () => {
     const { run } = await readRunFile(undefined, [
       ['run.images.path', 'x'],

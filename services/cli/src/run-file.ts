@@ -252,8 +252,12 @@ function setAt(document: Record<string, unknown>, path: string, text: string): v
     else if (typeof next !== 'object') throw new ConfigError(`--${path}: ${key} is a value, not a block`);
     table = table[key] as Record<string, unknown>;
   }
+  if (isText(fileSchema, keys)) {
+    table[keys.at(-1)!] = text;
+    return;
+  }
   try {
-    // YAML reads numbers, true, lists and plain text as a file would have them.
+    // YAML reads numbers, true and lists as a file would have them.
     table[keys.at(-1)!] = parseYaml(text) as unknown;
   } catch (cause) {
     const [reason] = (cause as Error).message.split('\n');
@@ -284,17 +288,37 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   return [`${where}${shown}: ${issue.message}`];
 }
 
-function knownKeys(schema: unknown, path: readonly string[]): string[] {
-  let current = schema;
-  for (const key of path) current = shapeOf(current)?.[key];
-  return Object.keys(shapeOf(current) ?? {});
+/** A flag's text needs no quotes to be text: `--run.name 123` is a name. */
+function isText(schema: unknown, path: readonly string[]): boolean {
+  return unwrapped(schemaAt(schema, path))?.def?.type === 'string';
 }
 
-/** The fields of an object schema, through optional and default wrappers. */
+function knownKeys(schema: unknown, path: readonly string[]): string[] {
+  return Object.keys(shapeOf(schemaAt(schema, path)) ?? {});
+}
+
+function schemaAt(schema: unknown, path: readonly string[]): unknown {
+  let current = schema;
+  for (const key of path) current = shapeOf(current)?.[key];
+  return current;
+}
+
+/** The fields of an object schema. */
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  let current = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown; in?: unknown } } | undefined;
-  while (current && !current.shape) {
-    current = (current.def?.innerType ?? current.def?.in) as typeof current;
+  return unwrapped(schema)?.shape;
+}
+
+interface SchemaParts {
+  shape?: Record<string, unknown>;
+  def?: { type?: string; innerType?: unknown; in?: unknown };
+}
+
+/** Without optional and default wrappers, and before any transformation. */
+function unwrapped(schema: unknown): SchemaParts | undefined {
+  let current = schema as SchemaParts | undefined;
+  for (;;) {
+    const inner = (current?.def?.innerType ?? current?.def?.in) as SchemaParts | undefined;
+    if (!inner) return current;
+    current = inner;
   }
-  return current?.shape;
 }

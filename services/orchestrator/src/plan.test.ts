@@ -64,7 +64,9 @@ describe('planRun', () => {
   it('says when the budget does not cover it', () => {
     const over = planRun(input({ spec: aSpec({ budget: { images: 25_999 } }) }));
     expect(over.withinBudget).toBe(false);
-    expect(over.notes).toContainEqual(expect.stringMatching(/the budget allows 25999/));
+    expect(over.notes).toEqual([
+      'the budget ends it after 25 999 of up to 26 000 images, before there is a student; what is cached already costs nothing',
+    ]);
     expect(planRun(input({ spec: aSpec({ budget: { images: 26_000 } }) })).withinBudget).toBe(true);
     const dear = {
       spec: aSpec({ budget: { moneyMicros: 38_999_999 } }),
@@ -73,13 +75,26 @@ describe('planRun', () => {
     expect(planRun(input(dear)).withinBudget).toBe(false);
   });
 
+  it('says when the budget covers the student, but not its evaluation', () => {
+    const evaluation = { teacherImages: 500, standardKd: false };
+    const teacher = aTeacher({ pricePerImageMicros: 1500 });
+    for (const budget of [{ images: 26_000 }, { moneyMicros: 39_000_000 }]) {
+      const { notes } = planRun(input({ spec: aSpec({ evaluation, budget }), teacher, testImages: 500 }));
+      expect(notes).toEqual([expect.stringMatching(/of up to .*, before the student is evaluated; /)]);
+    }
+  });
+
   it("says when the teacher's own budget does not leave so much", () => {
     const few = planRun(input({ teacher: aTeacher({ imagesLeft: 25_999 }) }));
     expect(few).toMatchObject({ withinBudget: false });
-    expect(few.notes).toContainEqual("at most 26000 images may be asked, the teacher's own budget leaves 25999");
+    expect(few.notes).toContainEqual(
+      expect.stringMatching(/^the teacher's own budget ends it after 25 999 of up to 26 000 images, before there is a/),
+    );
     const dear = planRun(input({ teacher: aTeacher({ pricePerImageMicros: 1500, moneyLeftMicros: 38_999_999 }) }));
     expect(dear).toMatchObject({ withinBudget: false });
-    expect(dear.notes).toContainEqual("it may cost 39 USD, the teacher's own budget leaves 38.999999 USD");
+    expect(dear.notes).toContainEqual(
+      expect.stringMatching(/^the teacher's own budget ends it at 38\.999999 USD of up to 39 USD, before there is a/),
+    );
     expect(planRun(input({ teacher: aTeacher({ imagesLeft: 26_000 }) })).withinBudget).toBe(true);
   });
 

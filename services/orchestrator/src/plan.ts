@@ -28,24 +28,36 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
   const { dropBelow, cvaeShare } = spec.synthesis;
   // Dropped images come back as images of the CVAE: shards that end by themselves, with a call that isn't full.
   const ends = synthetic > 1 && dropBelow + cvaeShare > 0 ? 1 : 0;
+  const evaluationCalls = callsFor(evaluationImages, perShard, perCall);
   const calls =
     Math.min(callsFor(real.images, perShard, perCall), callsAmong(seeds, Math.ceil(real.images / perShard), perCall)) +
     callsFor(synthetic, perShard, perCall) +
     ends +
-    callsFor(evaluationImages, perShard, perCall);
-  const costMicros = asked * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
+    evaluationCalls;
+  const costOf = (images: number, calls: number) =>
+    images * teacher.pricePerImageMicros + calls * teacher.pricePerCallMicros;
+  const costMicros = costOf(asked, calls);
+  const studentMicros = costOf(images, calls - evaluationCalls);
   const inUnits = (micros: number) => `${micros / 1e6} ${teacher.currency}`;
   const notes: string[] = [];
   if (seeds.distinct < real.images)
     notes.push(`${real.images - seeds.distinct} of the given images are repeated: they are asked once`);
   if (!teacher.ready) notes.push(`the teacher does not answer now: ${teacher.detail}`);
   const ceilings = [
-    { allows: 'the budget allows', images: spec.budget?.images, moneyMicros: spec.budget?.moneyMicros },
-    { allows: "the teacher's own budget leaves", images: teacher.imagesLeft, moneyMicros: teacher.moneyLeftMicros },
+    { whose: 'the budget', images: spec.budget?.images, moneyMicros: spec.budget?.moneyMicros },
+    { whose: "the teacher's own budget", images: teacher.imagesLeft, moneyMicros: teacher.moneyLeftMicros },
   ];
-  const beyond = ceilings.flatMap(({ allows, images: most = Infinity, moneyMicros = Infinity }) => [
-    ...(asked > most ? [`at most ${asked} images may be asked, ${allows} ${most}`] : []),
-    ...(costMicros > moneyMicros ? [`it may cost ${inUnits(costMicros)}, ${allows} ${inUnits(moneyMicros)}`] : []),
+  const when = (isBeforeStudent: boolean) =>
+    `before ${isBeforeStudent ? 'there is a student' : 'the student is evaluated'}; what is cached already costs nothing`;
+  const beyond = ceilings.flatMap(({ whose, images: most = Infinity, moneyMicros = Infinity }) => [
+    ...(asked > most
+      ? [`${whose} ends it after ${grouped(most)} of up to ${grouped(asked)} images, ${when(images > most)}`]
+      : []),
+    ...(costMicros > moneyMicros
+      ? [
+          `${whose} ends it at ${inUnits(moneyMicros)} of up to ${inUnits(costMicros)}, ${when(studentMicros > moneyMicros)}`,
+        ]
+      : []),
   ]);
   notes.push(...beyond);
   if (teacher.classes > 0 && teacher.classes !== spec.classes) {
@@ -62,6 +74,11 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
     withinBudget: beyond.length === 0,
     notes,
   };
+}
+
+/** As the command line has it, which says these notes. */
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
 }
 
 /** In short windows calls are spaced evenly; of a long one all of it may go at once, and then its end is waited for. */

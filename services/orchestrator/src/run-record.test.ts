@@ -25,6 +25,21 @@ describe('changes of a run', () => {
 
   const addJob = (job: string) => (record: RunRecord) => ({ ...record, jobs: [...record.jobs, job] });
 
+  it.each(['unknown', 'my first run', '../x', 'a/b', '', 'x'.repeat(600)])(
+    'no run of that id, "%s" - is not found, whether or not a store could have such a key',
+    async (id) => {
+      const message = `there is no run "${id}": ListRuns (bbdistill runs) lists them`;
+      for (const call of [mine.get(id), mine.change(id, addJob('a'))]) {
+        await expect(call).rejects.toMatchObject({
+          kind: 'not-found',
+          code: 'RUN_NOT_FOUND',
+          message: expect.stringContaining(message) as string,
+        });
+      }
+      await mine.delete(id);
+    },
+  );
+
   it('change - whoever wrote last needs not read again', async () => {
     await mine.change(RUN, addJob('a'));
     const reads = vi.spyOn(stores.state, 'get');

@@ -102,6 +102,8 @@ export class FencedError extends FailedPreconditionError {
 /** Why a driver stops in the middle without ending the run: the next one goes on with it, and with its jobs. */
 export class HandoverError extends CancelledError {}
 
+/** What ids look like: other text, e.g. a run's name, must not get as far as the stores, which speak of their own keys. */
+const RUN_ID = /^[\w-]{1,128}$/;
 const keyOf = (runId: string) => `${RUN_KEY_PREFIX}${runId}`;
 /** Names a run that somebody has to drive or to finish: what drivers look through, however many runs there were. */
 const activeKeyOf = (runId: string) => `active/${runId}`;
@@ -269,6 +271,7 @@ export class RunStore {
   }
 
   async #read(runId: string): Promise<{ record: RunRecord; revision: number }> {
+    assertRunId(runId);
     const entry = await this.state.get(keyOf(runId));
     if (!entry) throw runNotFound(runId);
     return { record: decodeJson(entry.value), revision: entry.revision };
@@ -280,7 +283,7 @@ export class RunStore {
    * @throws RevisionMismatchError where somebody changed it at the same moment
    */
   async delete(runId: string): Promise<void> {
-    const entry = await this.state.get(keyOf(runId));
+    const entry = RUN_ID.test(runId) ? await this.state.get(keyOf(runId)) : undefined;
     if (!entry) return;
     if (!isOver(decodeJson<RunRecord>(entry.value).state)) {
       throw new FailedPreconditionError(`run ${runId} is under way: cancel it first`, { code: 'RUN_UNDER_WAY' });
@@ -300,6 +303,13 @@ function unlessOld(mayBeOld: boolean, change: () => RunRecord | undefined): RunR
   }
 }
 
+/** @throws NotFoundError where no run can have this id */
+export function assertRunId(runId: string): void {
+  if (!RUN_ID.test(runId)) throw runNotFound(runId);
+}
+
 function runNotFound(runId: string): BbdError {
-  return new NotFoundError(`there is no run "${runId}": list the runs to see their ids`, { code: 'RUN_NOT_FOUND' });
+  return new NotFoundError(`there is no run "${runId}": ListRuns (bbdistill runs) lists them`, {
+    code: 'RUN_NOT_FOUND',
+  });
 }

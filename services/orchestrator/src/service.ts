@@ -21,7 +21,7 @@ import type { RunDriver } from './driver.js';
 import { REPORT_FILE } from './finish.js';
 import { planRun } from './plan.js';
 import type { RecentReports } from './recent-reports.js';
-import { isOver } from './run-record.js';
+import { assertRunId, isOver } from './run-record.js';
 import type { RunEventBody, RunRecord, RunStore } from './run-record.js';
 import { traceOfCreation } from './run-telemetry.js';
 import { cancelJobs } from './run.js';
@@ -218,6 +218,7 @@ async function* eventsUntilOver(
   fromSequence: number,
   signal: AbortSignal,
 ) {
+  assertRunId(runId);
   const last = await runs.events.lastSequence(runId);
   const record = driver.recordOf(runId) ?? (await runs.get(runId));
   const follow = !isOver(record.state);

@@ -96,9 +96,24 @@ describe('answer file', () => {
   ])('%s is refused, and nothing is taken', async (_, spoil) => {
     await exportAnswers(mine, file);
     await writeFile(file, spoil(await readFile(file)));
-    await expect(importAnswers(theirs, file)).rejects.toMatchObject({ code: 'ANSWER_FILE' });
+    await expect(importAnswers(theirs, file)).rejects.toMatchObject({
+      code: 'ANSWER_FILE',
+      kind: 'invalid-argument',
+    });
     expect(await theirs.get(key('row'))).toBeUndefined();
     expect(await theirs.get(key('text'))).toBeUndefined();
+  });
+
+  it.each([
+    ['no archive', Buffer.from('hello')],
+    ['nothing', Buffer.alloc(0)],
+    ['another archive', gzipSync('hello, this is another kind of file')],
+    ['a short archive', gzipSync('hello')],
+  ])('%s - is called what it is, not by what zlib makes of it', async (_, content) => {
+    await writeFile(file, content);
+    await expect(importAnswers(theirs, file)).rejects.toThrow(
+      `${file} can't be taken: it is no file that bbdistill cache export wrote; nothing was imported`,
+    );
   });
 
   it('a file that is not there is said', async () => {

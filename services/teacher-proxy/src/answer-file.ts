@@ -4,7 +4,7 @@ import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { DataLossError, asBbdError } from '@bbdistill/common';
+import { InvalidArgumentError, asBbdError } from '@bbdistill/common';
 import { decodeEntry, encodeEntry } from './cache.js';
 import type { AnswerKey, CachedAnswer, ListableAnswerCache } from './cache.js';
 import type { RawAnswer } from './teacher.js';
@@ -16,6 +16,7 @@ const KEY_BYTES = 32;
 const LENGTH_BYTES = 4;
 /** No answer is longer; a damaged length must not ask for gigabytes. */
 const MAX_ENTRY_BYTES = 2 * 1024 * 1024;
+const NOT_OF_THIS_KIND = 'it is no file that bbdistill cache export wrote';
 const IMPORTED = 'imported';
 const IMPORT_BATCH = 500;
 
@@ -55,7 +56,7 @@ export async function exportAnswers(cache: ListableAnswerCache, path: string): P
  * Adds the answers of a file to a cache. The whole file is verified before the first answer is taken; an answer that
  * is there already stays; where the file says something else of the same image and teacher, it is counted as a conflict:
  * either answers by chance, or another model answers under the same cacheIdentity.
- * @throws DataLossError where the file is damaged or none of this kind
+ * @throws InvalidArgumentError where the file is damaged or none of this kind
  */
 export async function importAnswers(
   cache: ListableAnswerCache,
@@ -101,7 +102,7 @@ async function* readAnswers(path: string): AsyncGenerator<{ key: AnswerKey; answ
     hash.update(bytes);
     return bytes;
   };
-  if (!(await take(MAGIC.length)).equals(MAGIC)) throw damaged(path, 'it is no file of answers');
+  if (!(await take(MAGIC.length)).equals(MAGIC)) throw damaged(path, NOT_OF_THIS_KIND);
   let count = 0;
   for (;;) {
     const length = (await take(LENGTH_BYTES)).readUInt32LE();
@@ -122,6 +123,7 @@ async function* readAnswers(path: string): AsyncGenerator<{ key: AnswerKey; answ
 class ByteReader {
   readonly #chunks: AsyncIterator<Buffer>;
   #held: Buffer = Buffer.alloc(0);
+  #isUntouched = true;
 
   constructor(
     stream: AsyncIterable<Buffer>,
@@ -133,11 +135,16 @@ class ByteReader {
   async take(length: number): Promise<Buffer> {
     while (this.#held.length < length) {
       const next = await this.#chunks.next().catch((cause: unknown) => {
-        throw damaged(this.path, asBbdError(cause).message, cause);
+        throw damaged(
+          this.path,
+          this.#isUntouched && isOfZlib(cause) ? NOT_OF_THIS_KIND : asBbdError(cause).message,
+          cause,
+        );
       });
-      if (next.done) throw damaged(this.path, 'it ends in the middle');
+      if (next.done) throw damaged(this.path, this.#isUntouched ? NOT_OF_THIS_KIND : 'it ends in the middle');
       this.#held = Buffer.concat([this.#held, next.value]);
     }
+    this.#isUntouched = false;
     const taken = this.#held.subarray(0, length);
     this.#held = this.#held.subarray(length);
     return taken;
@@ -150,6 +157,15 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-function damaged(path: string, what: string, cause?: unknown): DataLossError {
-  return new DataLossError(`${path} can't be taken: ${what}; nothing was imported`, { code: 'ANSWER_FILE', cause });
+/** Its codes are Z_DATA_ERROR, Z_BUF_ERROR …; those of the file system begin with E. */
+function isOfZlib(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('Z_');
+}
+
+/** Not a loss of data of ours: the user named the file, and names another. */
+function damaged(path: string, what: string, cause?: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(`${path} can't be taken: ${what}; nothing was imported`, {
+    code: 'ANSWER_FILE',
+    cause,
+  });
 }

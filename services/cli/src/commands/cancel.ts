@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { cancelRun } from '../follow.js';
+import { cancelRun, isOver } from '../follow.js';
+import { stateWords } from '../run-state.js';
 import { stateFlag } from '../state-flag.js';
 
 export function cancelCommand(context: CommandContext): Command {
@@ -10,10 +11,11 @@ export function cancelCommand(context: CommandContext): Command {
     .argument('<run>', 'id of the run');
   return addGlobalOptions(command).action(async (runId: string, options: GlobalOptions) => {
     await withSession(options, {}, async ({ orchestrator }) => {
-      await cancelRun(orchestrator, runId);
-      if (options.json) context.output.stdout(JSON.stringify({ runId }));
-      else
-        context.output.stdout(`run ${runId} is told to stop; its end: bbdistill watch ${runId}${stateFlag(options)}`);
+      const { state } = await cancelRun(orchestrator, runId);
+      const end = `; its end: bbdistill watch ${runId}${stateFlag(options)}`;
+      if (options.json) context.output.stdout(JSON.stringify({ runId, state }));
+      else if (isOver({ state })) context.output.stdout(`run ${runId} is over: ${stateWords(state)}`);
+      else context.output.stdout(`run ${runId} is told to stop${end}`);
     });
   });
 }

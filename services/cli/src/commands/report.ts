@@ -4,7 +4,8 @@ import type { Report } from '@bbdistill/orchestrator';
 import { Command } from 'commander';
 import { addGlobalOptions, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { downloadInto, prepareOutputFolder } from '../download.js';
+import { downloadInto, withOutputFolder } from '../download.js';
+import { resultLines } from '../finish-run.js';
 import { stateWords } from '../run-state.js';
 
 interface ReportOptions extends GlobalOptions {
@@ -24,11 +25,13 @@ export function reportCommand(context: CommandContext): Command {
           `run ${runId} has no report yet: its state is ${stateWords(run.state)}; watch it, or resume it if it ended early`,
         );
       }
-      if (options.out !== undefined) {
-        await prepareOutputFolder(options.out);
-        await downloadInto(orchestrator, run, options.out, context.interrupt);
+      const { out, json } = options;
+      if (out !== undefined) {
+        await withOutputFolder(out, () => downloadInto(orchestrator, run, out, context.interrupt));
       }
-      context.output.stdout(options.json ? run.reportJson : reportTable(JSON.parse(run.reportJson) as Report));
+      const { output } = context;
+      output.stdout(json ? run.reportJson : reportTable(JSON.parse(run.reportJson) as Report));
+      if (out !== undefined && !json) for (const line of resultLines(out)) output.stdout(line);
     });
   });
 }

@@ -3,10 +3,11 @@ import { Command } from 'commander';
 import { announcePlan } from '../announce-plan.js';
 import { addGlobalOptions, takesSettings, withSession } from '../context.js';
 import type { CommandContext, GlobalOptions } from '../context.js';
-import { prepareOutputFolder } from '../download.js';
+import { withOutputFolder } from '../download.js';
 import { finishRun, noteInterruptedRuns } from '../finish-run.js';
 import { prepareRun } from '../prepare-run.js';
 import { pathIn, readRunFile } from '../run-file.js';
+import type { Session } from '../session.js';
 
 interface RunOptions extends GlobalOptions {
   out?: string;
@@ -21,15 +22,15 @@ export function runCommand(context: CommandContext): Command {
     const { output, interrupt } = context;
     const runFile = await readRunFile(file, context.overrides);
     const out = options.out ?? pathIn(runFile.baseFolder, runFile.run.out);
-    await prepareOutputFolder(out);
     const { engine, gpu } = runFile.run;
-    await withSession(options, { teachers: runFile.teachers, engine, gpu }, async (session) => {
+    const work = async (session: Session) => {
       noteInterruptedRuns(session, context, options);
       const spec = await prepareRun(runFile, session.orchestrator, output, interrupt);
       await announcePlan(spec, session.orchestrator, output, interrupt);
       const run = await createRun(session.orchestrator, spec, { signal: interrupt });
       output.stderr(`run ${run.id} (${spec.name}) is on its way`);
       await finishRun({ session, runId: run.id, out, context, options });
-    });
+    };
+    await withOutputFolder(out, () => withSession(options, { teachers: runFile.teachers, engine, gpu }, work));
   });
 }

@@ -43,6 +43,14 @@ function isPictureName(name: string): boolean {
   return READ.includes(extension) || NOT_READ.includes(extension);
 }
 
+const BROKEN: readonly string[] = [
+  'IMAGE_DAMAGED',
+  'IMAGE_TRUNCATED',
+  'IMAGE_MAGIC',
+  'IMAGE_FORMAT',
+  'IMAGE_UNREADABLE',
+];
+
 interface Classes {
   names: string[];
   labelOf: (folder: string) => number;
@@ -177,6 +185,14 @@ async function read(listed: Listed, options: ReadImagesOptions): Promise<Picture
   }
 }
 
+/** One bad file among thousands needn't be mended first. Other faults, of size or colours, concern more than one file. */
+function withWayOn(error: ImageFileError): ImageFileError {
+  const { file, reason, code } = error;
+  if (!BROKEN.includes(code)) return error;
+  const way = 'leave it out with skipBad: true (run.images.skipBad; --skip-bad in dataset describe)';
+  return new ImageFileError(file, `${reason}; or ${way}`, { code, cause: error });
+}
+
 function fitted(picture: Picture, channels: 1 | 3 | undefined): Picture {
   if (!channels) return picture;
   const { shape, pixels } = convertChannels({ count: 1, ...picture }, channels);
@@ -213,7 +229,7 @@ export async function readFolder(options: ReadImagesOptions, maxPixelBytes: numb
       const picture = found instanceof ImageFileError ? found : fitted(found, options.channels);
       const error = picture instanceof ImageFileError ? picture : first && unlike(first, listed, picture);
       if (error) {
-        if (!options.skipBad) throw error;
+        if (!options.skipBad) throw withWayOn(error);
         skipped.push({ file: error.file, reason: error.reason });
         return;
       }

@@ -390,6 +390,7 @@ describe('images folder', () => {
       const error = await refusal(readImages({ path: await folder({ [name]: content }) }));
       expect(error.code).toBe(code);
       expect(error.message).toContain(name);
+      expect(error.message).toMatch(/; or leave it out with skipBad: true \(run\.images\.skipBad/);
     }
     const path = await folder({ 'a.png': good, 'b.png': truncated, 'c.gif': 'GIF89a', 'd.png': good });
     await mkdir(join(path, 'e.png'));
@@ -402,7 +403,7 @@ describe('images folder', () => {
       'e.png',
       'loop.png',
     ]);
-    expect(read.skipped.every(({ reason }) => reason.length > 10)).toBe(true);
+    expect(read.skipped.every(({ reason }) => reason.length > 10 && !reason.includes('skipBad'))).toBe(true);
     expect((await readImages({ path, skipBad: true, limit: 2, seed: 3 })).images.count).toBe(2);
     const none = await folder({ 'a.png': truncated });
     expect((await refusal(readImages({ path: none, skipBad: true }))).code).toBe('IMAGE_NONE');

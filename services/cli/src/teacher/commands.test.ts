@@ -142,7 +142,7 @@ describe('bbdistill teacher check', () => {
     await writeFile(path, mine);
     const state = ['--state', join(folder.path, 'state')];
     const { stdout, stderr, exitCode } = await run('check', path, '--classes', '4', ...state);
-    expect(stderr).toMatch(/^[^\n]*asks about 4 images in 1 calls, no cost declared/);
+    expect(stderr).toMatch(/^[^\n]*asks about 4 images in 1 call, no cost declared/);
     expect(stdout).toContain('answers  probabilities, 4 classes\nclasses  4, without names');
     expect(stdout).toContain('images   8x8x1');
     expect(stdout).toContain('image 0  0 25.0 %, 1 25.0 %, 2 25.0 %');

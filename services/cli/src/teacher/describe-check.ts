@@ -13,7 +13,7 @@ export function describePlan({ images, cached, calls, costMicros }: CheckPlan, {
   if (images === cached) return `all ${images} images were answered before: nothing is asked, nothing is paid`;
   const known = cached > 0 ? `, ${cached} more were answered before` : '';
   const cost = costMicros > 0 ? `up to ${money(costMicros, price.currency)}` : 'no cost declared';
-  return `asks about ${images - cached} images in ${calls} calls, ${cost}${known}`;
+  return `asks about ${counted(images - cached, 'image')} in ${counted(calls, 'call')}, ${cost}${known}`;
 }
 
 /** What a check found out, line by line. */
@@ -107,9 +107,8 @@ function describeAsked({ asked, cached, latenciesMs }: TeacherCheck): string {
   if (asked === 0) return `nothing: ${known}`;
   const sorted = latenciesMs.map((ms) => ms.toFixed(0)).sort((a, b) => Number(a) - Number(b));
   const [first, last] = [sorted[0], sorted.at(-1)];
-  const calls = latenciesMs.length === 1 ? 'one call' : `${latenciesMs.length} calls`;
   const took = first === last ? first : `${first} to ${last}`;
-  return `${asked} images in ${calls}, ${took} ms a call${known && `; ${known}`}`;
+  return `${counted(asked, 'image')} in ${counted(latenciesMs.length, 'call')}, ${took} ms a call${known && `; ${known}`}`;
 }
 
 function describeAnswer(
@@ -139,6 +138,10 @@ function describeAnswer(
     dropped > SMALLEST_SHARE ? `${(100 * dropped).toFixed(1)} % left out` : '',
   ].filter(Boolean);
   return `${best.join(', ')}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 function money(micros: number, currency: string): string {

@@ -8,7 +8,7 @@ import type { DrawnFigure } from './files.js';
 import { mixedTitle } from './input.js';
 import type { AnsweredImages, RenderedReport, ReportInput } from './input.js';
 import { rasterise } from './png.js';
-import { prepareSamples, samplesFigure } from './samples-figure.js';
+import { fittingColumns, prepareSamples, samplesFigure } from './samples-figure.js';
 
 /**
  * A run's report as files: report.json, report.html (self-contained) and the figures as PNG. Reads nothing but the
@@ -50,6 +50,7 @@ export async function renderSamples(
   samples: AnsweredImages,
   classNames: readonly string[],
 ): Promise<Uint8Array> {
-  const figure = samplesFigure(await prepareSamples([[title, samples]], classNames), PRINT_PALETTE);
+  const groups = await prepareSamples([[title, samples]], classNames);
+  const figure = samplesFigure(groups, PRINT_PALETTE, fittingColumns(groups));
   return (await rasterise([figure]))[0]!;
 }

@@ -9,7 +9,7 @@ import { drawReport, prepareToDraw } from './draw-beside.js';
 import type { AnsweredImages, ReportInput } from './input.js';
 import { MAX_PNG_SIDE, pngDataUri, rasterise } from './png.js';
 import { encodeReport } from './files.js';
-import { renderReport } from './render.js';
+import { renderReport, renderSamples } from './render.js';
 import { reportSchema } from './report-schema.js';
 import type { QueryCountsReport, Report } from './report-schema.js';
 import { money, renderTable } from './table.js';
@@ -186,6 +186,22 @@ describe('report files', () => {
       const { width } = await sharp(files.get(name)).metadata();
       expect(width).toBeGreaterThan(1000);
     }
+  });
+
+  it('samples by themselves - are as wide as they need, and their title whole', async () => {
+    const widths: number[] = [];
+    for (const count of [1, 4, 10, 24]) {
+      const png = await renderSamples('Real images', answered(count, { height: 8, width: 8, channels: 1 }, 3), [
+        'a',
+        'b',
+      ]);
+      widths.push((await sharp(png).metadata()).width);
+    }
+    const [one, four, ten, more] = widths;
+    expect(four! / ten!).toBeCloseTo(438 / 1038, 2);
+    expect(more).toBe(ten);
+    // The title needs more than one picture does.
+    expect(one! / ten!).toBeGreaterThan(300 / 1038);
   });
 
   it.each([

@@ -5,8 +5,11 @@ import { MAX_SAMPLES_PER_KIND, classNameOf } from './input.js';
 import type { AnsweredImages } from './input.js';
 import { pngDataUri } from './png.js';
 
+/** Of the page, which stretches a figure to its own width. */
 const COLUMNS = 10;
+const SUBTITLE = 'with the teacher’s answer';
 const CELL = 98;
+const BETWEEN = 2;
 const GAP = 14;
 const PICTURE = 84;
 /** A little wider than the picture, so that most class names fit beside their share. */
@@ -15,6 +18,8 @@ const MARGIN = 20;
 const TITLE_HEIGHT = 34;
 const CAPTION_HEIGHT = 40;
 const FONT = 10.5;
+const TITLE_SIZE = 15;
+const SUBTITLE_SIZE = 12;
 /** A second class is shown when the teacher gives it at least this. */
 const SECOND_FROM = 0.05;
 
@@ -60,25 +65,35 @@ function captionsOf(answers: AnswerBatch, index: number, classNames: readonly st
     .map(({ share, label }) => ({ name: classNameOf(classNames, label), share: `${Math.round(share * 100)}%` }));
 }
 
+/** Bold text is wider than it is measured. */
+function subtitleAt({ title }: SampleGroup): number {
+  return textWidth(title, TITLE_SIZE) * 1.1 + 14;
+}
+
+function headWidth(group: SampleGroup): number {
+  return subtitleAt(group) + textWidth(SUBTITLE, SUBTITLE_SIZE);
+}
+
+/** As many as the images need: a picture of four by themselves needs no paper for ten. */
+export function fittingColumns(groups: readonly SampleGroup[]): number {
+  return Math.min(COLUMNS, Math.max(1, ...groups.map(({ samples }) => samples.length)));
+}
+
 /** A grid of the samples of each kind with the classes that the teacher gave, the likelier first. */
-export function samplesFigure(groups: readonly SampleGroup[], palette: Palette): Figure {
+export function samplesFigure(groups: readonly SampleGroup[], palette: Palette, columns = COLUMNS): Figure {
   const body: string[] = [];
-  const width = 2 * MARGIN + COLUMNS * CELL + (COLUMNS - 1) * 2;
+  const grid = columns * (CELL + BETWEEN) - BETWEEN;
+  const width = 2 * MARGIN + Math.max(grid, ...groups.map(headWidth));
   let y = MARGIN - 4;
   for (const group of groups) {
-    body.push(text(MARGIN, y + 18, group.title, { size: 15, fill: palette.ink, bold: true }));
-    body.push(
-      text(MARGIN + textWidth(group.title, 15) * 1.1 + 14, y + 18, 'with the teacher’s answer', {
-        size: 12,
-        fill: palette.muted,
-      }),
-    );
+    body.push(text(MARGIN, y + 18, group.title, { size: TITLE_SIZE, fill: palette.ink, bold: true }));
+    body.push(text(MARGIN + subtitleAt(group), y + 18, SUBTITLE, { size: SUBTITLE_SIZE, fill: palette.muted }));
     y += TITLE_HEIGHT;
     const scale = PICTURE / Math.max(group.height, group.width);
     const drawn = { width: group.width * scale, height: group.height * scale };
     group.samples.forEach((sample, i) => {
-      const x = MARGIN + (i % COLUMNS) * (CELL + 2);
-      const top = y + Math.floor(i / COLUMNS) * (PICTURE + CAPTION_HEIGHT + GAP / 2);
+      const x = MARGIN + (i % columns) * (CELL + BETWEEN);
+      const top = y + Math.floor(i / columns) * (PICTURE + CAPTION_HEIGHT + GAP / 2);
       const left = x + (CELL - drawn.width) / 2;
       const above = top + (PICTURE - drawn.height) / 2;
       body.push(rect(left - 1, above - 1, drawn.width + 2, drawn.height + 2, palette.line));
@@ -96,7 +111,7 @@ export function samplesFigure(groups: readonly SampleGroup[], palette: Palette):
         if (share) body.push(text(edge + CAPTION, baseline, share, { ...style, anchor: 'end' }));
       });
     });
-    y += Math.ceil(group.samples.length / COLUMNS) * (PICTURE + CAPTION_HEIGHT + GAP / 2) + GAP;
+    y += Math.ceil(group.samples.length / columns) * (PICTURE + CAPTION_HEIGHT + GAP / 2) + GAP;
   }
   if (groups.length === 0) {
     body.push(text(MARGIN, y + 24, 'No samples were kept.', { size: 13, fill: palette.muted }));
