@@ -1,15 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { startChild } from '../helpers/child.js';
-import { startCli, writeMeteredRun } from '../helpers/cli-process.js';
+import { CLI_SCRIPT, HELD_RUN, startCli, writeMeteredRun } from '../helpers/cli-process.js';
 import { startMeteredTeacher } from '../helpers/metered-teacher.js';
 import { Screen } from '../helpers/screen.js';
 import { temporaryFolder } from '../helpers/temporary-folder.js';
 import { waitFor } from '../helpers/wait-for.js';
 
-const SCRIPT = fileURLToPath(new URL('../../services/cli/bin/bbdistill.js', import.meta.url));
 const CTRL_C = '\u0003';
 const isThere = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 const REAL = 40;
@@ -56,13 +54,7 @@ describe('Ctrl-C', () => {
   it('twice - leaves at once even while the teacher keeps a call; what is in doubt is shown as unknown', async () => {
     await using folder = await temporaryFolder();
     await using teacher = await startMeteredTeacher({ hold: true });
-    const file = await writeMeteredRun(folder.path, teacher, {
-      real: REAL,
-      synthetic: 0,
-      imagesPerCall: 4,
-      concurrency: 2,
-      epochs: 2,
-    });
+    const file = await writeMeteredRun(folder.path, teacher, { real: REAL, ...HELD_RUN });
     const state = join(folder.path, 'state');
     await using cli = startCli('run', file, '--state', state, '--out', join(folder.path, 'out'));
     const id = await cli.runId();
@@ -86,15 +78,9 @@ describe('Ctrl-C', () => {
   it.skipIf(!isThere('script'))('on a terminal - the word of it stays while bars are drawn', async () => {
     await using folder = await temporaryFolder();
     await using teacher = await startMeteredTeacher({ hold: true });
-    const file = await writeMeteredRun(folder.path, teacher, {
-      real: REAL,
-      synthetic: 0,
-      imagesPerCall: 4,
-      concurrency: 2,
-      epochs: 2,
-    });
+    const file = await writeMeteredRun(folder.path, teacher, { real: REAL, ...HELD_RUN });
     const flags = `--state "${join(folder.path, 'state')}" --out "${join(folder.path, 'out')}"`;
-    const command = `stty cols 80; exec "${process.execPath}" "${SCRIPT}" run "${file}" ${flags}`;
+    const command = `stty cols 80; exec "${process.execPath}" "${CLI_SCRIPT}" run "${file}" ${flags}`;
     await using child = startChild('script', ['-qefc', command, '/dev/null']);
     const screen = new Screen(80);
     child.process.stdout!.on('data', (data: Buffer) => screen.write(data));

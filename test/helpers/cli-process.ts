@@ -9,7 +9,8 @@ import type { MeteredTeacher } from './metered-teacher.js';
 import { writeTinyFolder } from './png-folder.js';
 import { waitFor } from './wait-for.js';
 
-const SCRIPT = fileURLToPath(new URL('../../services/cli/bin/bbdistill.js', import.meta.url));
+/** What `bbdistill` runs. */
+export const CLI_SCRIPT = fileURLToPath(new URL('../../services/cli/bin/bbdistill.js', import.meta.url));
 const WAIT_MS = 60_000;
 
 /** `bbdistill … --json` in a process of its own, from the build. */
@@ -30,7 +31,7 @@ export interface CliProcess extends AsyncDisposable {
 }
 
 export function startCli(...args: string[]): CliProcess {
-  const child = startChild(process.execPath, [SCRIPT, ...args, '--json']);
+  const child = startChild(process.execPath, [CLI_SCRIPT, ...args, '--json']);
   const objects = () => child.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   const events = () => objects().filter((object) => 'sequence' in object) as RunEvent[];
   let exitCode: number | NodeJS.Signals | undefined;
@@ -81,6 +82,9 @@ export interface MeteredRun {
   /** YAML lines below the teacher. */
   teacher?: string;
 }
+
+/** Of images that are asked about while the teacher is held: two calls of four of them at once. */
+export const HELD_RUN = { synthetic: 0, imagesPerCall: 4, concurrency: 2, epochs: 2 };
 
 /** Writes images and a run file that asks the metered teacher; returns the file's path. */
 export async function writeMeteredRun(folder: string, teacher: MeteredTeacher, run: MeteredRun): Promise<string> {
