@@ -1,8 +1,8 @@
-import { asBbdError } from '@bbdistill/common';
+import { asBbdError, grouped } from '@bbdistill/common';
 import type { ErrorKind } from '@bbdistill/common';
 import type { PlanRunResponse__Output } from '@bbdistill/common/gen/bbdistill/v1/PlanRunResponse.js';
 import type { RunSpec__Output } from '@bbdistill/common/gen/bbdistill/v1/RunSpec.js';
-import { duration, grouped, moneyAtMost } from './figures.js';
+import { duration, moneyAtMost } from './figures.js';
 import type { Output } from './output.js';
 import type { Orchestrator } from './session.js';
 

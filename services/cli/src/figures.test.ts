@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { duration, grouped, moneyAtMost } from './figures.js';
+import { duration, moneyAtMost } from './figures.js';
 
 describe('duration', () => {
   it.each([
@@ -26,13 +26,4 @@ describe('moneyAtMost', () => {
     [52_060_000, '52.06'],
     [52_060_001, '52.07'],
   ])('%i millionths', (micros, text) => expect(moneyAtMost(micros)).toBe(text));
-});
-
-describe('grouped', () => {
-  it.each([
-    [0, '0'],
-    [999, '999'],
-    [1_000, '1 000'],
-    [1_234_567, '1 234 567'],
-  ])('%i', (value, text) => expect(grouped(value)).toBe(text));
 });

@@ -19,8 +19,3 @@ export function moneyAtMost(micros: number): string {
   if (micros > 0 && micros < MICROS_PER_CENT) return String(micros / MICROS_PER_UNIT);
   return (Math.ceil(micros / MICROS_PER_CENT) / 100).toFixed(2);
 }
-
-/** A whole number in groups of three digits, e.g. `49 997`. */
-export function grouped(value: number): string {
-  return String(Math.round(value)).replaceAll(/\B(?=(\d{3})+$)/g, ' ');
-}

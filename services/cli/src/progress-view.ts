@@ -1,8 +1,9 @@
+import { grouped } from '@bbdistill/common';
 import type { RunEvent__Output } from '@bbdistill/common/gen/bbdistill/v1/RunEvent.js';
 import type { StageStatus__Output } from '@bbdistill/common/gen/bbdistill/v1/StageStatus.js';
 import cliProgress from 'cli-progress';
 import type { MultiBar, SingleBar } from 'cli-progress';
-import { duration, grouped } from './figures.js';
+import { duration } from './figures.js';
 import type { Output } from './output.js';
 
 /** Without a terminal: a line at most this often per stage. */

@@ -5,6 +5,7 @@ export type { ConfigRule, ConfigTable, Parser } from './config.js';
 export * as parsers from './config-parsers.js';
 export * from './errors.js';
 export type { JobProgress } from './job-context.js';
+export { grouped } from './grouped.js';
 export { isJsonObject } from './json-object.js';
 export * from './random.js';
 export * from './requests.js';

@@ -6,6 +6,7 @@ export { defined } from './defined.js';
 export * from './errors.js';
 export * from './exit-codes.js';
 export * from './group-commit.js';
+export { grouped } from './grouped.js';
 export { bearerToken } from './grpc/auth.js';
 export type { Caller, Quotas, TokenVerifier } from './grpc/auth.js';
 export { parseCallers } from './grpc/callers-file.js';

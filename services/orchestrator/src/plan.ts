@@ -1,4 +1,4 @@
-import { MAX_IMAGES_PER_SHARD, imagesPerShard } from '@bbdistill/common';
+import { MAX_IMAGES_PER_SHARD, grouped, imagesPerShard } from '@bbdistill/common';
 import type { Dataset__Output } from '@bbdistill/common/gen/bbdistill/v1/Dataset.js';
 import type { PlanRunResponse } from '@bbdistill/common/gen/bbdistill/v1/PlanRunResponse.js';
 import type { RateLimit__Output } from '@bbdistill/common/gen/bbdistill/v1/RateLimit.js';
@@ -74,11 +74,6 @@ export function planRun({ spec, real, teacher, seeds, testImages }: PlanInput): 
     withinBudget: beyond.length === 0,
     notes,
   };
-}
-
-/** As the command line has it, which says these notes. */
-function grouped(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ' ');
 }
 
 /** In short windows calls are spaced evenly; of a long one all of it may go at once, and then its end is waited for. */

@@ -1,3 +1,5 @@
+import { grouped as inGroups } from '@bbdistill/common/base';
+
 /** Colours of a figure: fixed ones for PNG, CSS variables in the page, so that it follows light and dark. */
 export interface Palette {
   paper: string;
@@ -143,5 +145,5 @@ export function percent(value: number | null | undefined, decimals = 2): string 
 
 /** A whole number with thin gaps, e.g. `49 997`. */
 export function grouped(value: number): string {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return inGroups(value, '\u202f');
 }
